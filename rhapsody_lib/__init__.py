@@ -1,0 +1,1 @@
+"""Rhapsody: a prompt becomes a song. This package knows nothing of Prefect."""

@@ -1,0 +1,1 @@
+"""Corpora: readers (one file a source format), cleaning, splitting, schema."""

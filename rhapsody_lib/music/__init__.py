@@ -1,0 +1,1 @@
+"""Music shared by all stages: chords, scores, arranging, MIDI. Loads no framework."""

@@ -1,0 +1,107 @@
+"""Releases: append-only, create-only objects `releases/000042.json` that name the artifacts a song is made from.
+
+The highest number is live. Rollback publishes a new number with old refs. Nothing is ever overwritten.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rhapsody_lib.artifacts import ArtifactRef, Store, canonical_json, put_if_absent
+from rhapsody_lib.errors import InputError, NoReleaseError, StoreError
+
+RELEASE_KINDS = ("corpus", "lyrics", "encoder", "catalogue", "backing")
+
+
+@dataclass(frozen=True)
+class Release:
+    """One release: a ref for each of `RELEASE_KINDS`, their held-out figures, and where they came from."""
+
+    number: int
+    refs: Mapping[str, ArtifactRef]
+    figures: Mapping[str, Any]
+    parent: int | None
+    reason: str
+    recipe_sha256: str
+
+
+def _path(store: Store, number: int) -> str:
+    return store.path_of("releases", f"{number:06d}.json")
+
+
+def release_numbers(store: Store) -> list[int]:
+    """Numbers of all releases, oldest first."""
+    names = (str(path).rsplit("/", 1)[-1] for path in store.fs.glob(store.path_of("releases", "*.json")))
+    return sorted(int(name[:-5]) for name in names if name[:-5].isdigit())
+
+
+def read_release(store: Store, number: int) -> Release:
+    """One release by number.
+
+    Raises:
+        InputError: there is no such release.
+        StoreError: its file is damaged.
+    """
+    try:
+        data = json.loads(store.fs.cat_file(_path(store, number)))
+        refs = {
+            # Releases name keys, not addresses, so that a store may be moved.
+            kind: ArtifactRef(kind, ref["key"], f"{store.root}/artifacts/{kind}/{ref['key']}", ref["sha256"])
+            for kind, ref in data["refs"].items()
+        }
+        return Release(data["number"], refs, data["figures"], data["parent"], data["reason"], data["recipe_sha256"])
+    except FileNotFoundError as error:
+        raise InputError(f"There is no release {number}. 'rhapsody releases list' shows those there are.") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(
+            f"{_path(store, number)}: is damaged. 'rhapsody releases rollback' publishes an older one."
+        ) from error
+
+
+def live_release(store: Store) -> Release:
+    """The release that songs are made from.
+
+    Raises:
+        NoReleaseError: nothing was released yet.
+    """
+    numbers = release_numbers(store)
+    if not numbers:
+        raise NoReleaseError(f"{store.root}: nothing is trained yet. Run 'rhapsody train' first.")
+    return read_release(store, numbers[-1])
+
+
+def publish_release(
+    store: Store, refs: Mapping[str, ArtifactRef], figures: Mapping[str, Any], *, reason: str, recipe_sha256: str = ""
+) -> Release:
+    """Publish the next release; if others publish at the same time, each gets a number of its own."""
+    store.fs.makedirs(store.path_of("releases"), exist_ok=True)
+    while True:
+        numbers = release_numbers(store)
+        parent = numbers[-1] if numbers else None
+        release = Release((parent or 0) + 1, dict(refs), dict(figures), parent, reason, recipe_sha256)
+        body = asdict(release)
+        body["refs"] = {kind: {"key": ref.key, "sha256": ref.sha256} for kind, ref in refs.items()}
+        try:
+            if put_if_absent(store.fs, _path(store, release.number), canonical_json(body).encode()):
+                return release
+        except OSError as error:
+            raise StoreError(f"{store.root}: the release could not be written ({error}).") from error
+
+
+def rollback(store: Store, number: int | None = None) -> Release:
+    """Publish the refs of an older release again: of `number`, or of the parent of the live one.
+
+    Raises:
+        InputError: there is nothing older.
+    """
+    live = live_release(store)
+    target = number if number is not None else live.parent
+    if target is None:
+        raise InputError(f"Release {live.number} is the first one: there is nothing to roll back to.")
+    old = read_release(store, target)
+    return publish_release(
+        store, old.refs, old.figures, reason=f"rollback to {target}", recipe_sha256=old.recipe_sha256
+    )

@@ -1,0 +1,170 @@
+"""Settings of a run: frozen, nothing unknown accepted, one model a stage.
+
+Profiles (`fast`, `full`) are TOML files beside this one. What stands here is part of the recipe of an artifact: a
+changed value rebuilds that stage and what depends on it. What changes no result (threads, verbosity, folders) must not
+stand here.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from rhapsody_lib.errors import InputError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PROFILES_FOLDER = Path(__file__).parent / "profiles"
+
+
+class StageSettings(BaseModel):
+    """Base of all settings: immutable, strict about names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CorpusSettings(StageSettings):
+    """Dataset preparation."""
+
+    language: str = Field("en", pattern="^([a-z]{2}|any)$", description="ISO 639-1 code to keep, or 'any'.")
+    min_words: int = Field(8, ge=1, description="Songs with fewer words are rejected.")
+    near_duplicate_similarity: float = Field(0.8, gt=0, le=1, description="Jaccard similarity of word 3-grams.")
+    heldout_share: float = Field(0.1, gt=0, lt=0.5, description="Share of song groups kept for evaluation.")
+    file_timeout_s: float = Field(20.0, gt=0, description="Time limit for parsing one file.")
+    file_memory_mb: int = Field(1500, ge=200, description="Memory limit of the process that parses files.")
+
+
+class LyricsSettings(StageSettings):
+    """Stage 1, the lyrics LSTM."""
+
+    embedding_size: int = Field(256, ge=8)
+    hidden_size: int = Field(400, ge=8)
+    dropout: float = Field(0.5, ge=0, lt=1)
+    streams: int = Field(32, ge=1, description="Parallel text streams in a batch.")
+    steps: int = Field(48, ge=4, description="Words between truncations of backpropagation.")
+    learning_rate: float = Field(3e-3, gt=0)
+    max_epochs: int = Field(20, ge=1)
+    patience: int = Field(2, ge=1, description="Epochs without a better held-out loss before stopping.")
+    min_count: int = Field(2, ge=1, description="Words seen fewer times are unknown.")
+    max_vocabulary: int = Field(12_000, ge=100)
+
+
+class EncoderSettings(StageSettings):
+    """Stage 2, the sentence encoder.
+
+    `offline` is the packaged all-MiniLM-L6-v2; anything else is a sentence-transformers name or folder.
+    """
+
+    model: str = "offline"
+    max_tokens: int = Field(256, ge=16)
+    tune_epochs: int = Field(0, ge=0, description="Epochs of tuning on halves of songs; 0 keeps the base encoder.")
+
+
+class CatalogueSettings(StageSettings):
+    """Stage 2, the embedded catalogue."""
+
+    lexical_weight: float = Field(0.5, ge=0, le=1, description="Share of TF-IDF in the similarity; 0 is SBERT alone.")
+
+
+class BackingSettings(StageSettings):
+    """Stage 3, the GRU over music tokens."""
+
+    embedding_size: int = Field(128, ge=8)
+    hidden_size: int = Field(256, ge=8)
+    layers: int = Field(1, ge=1, le=3)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    batch_size: int = Field(32, ge=1)
+    crop_tokens: int = Field(512, ge=32, description="Length of one training sequence.")
+    learning_rate: float = Field(2e-3, gt=0)
+    max_epochs: int = Field(6, ge=1)
+    patience: int = Field(2, ge=1)
+
+
+class Settings(StageSettings):
+    """Everything that a training run depends on, besides the sources themselves."""
+
+    seed: int = Field(0, ge=0)
+    corpus: CorpusSettings = CorpusSettings()
+    lyrics: LyricsSettings = LyricsSettings()
+    encoder: EncoderSettings = EncoderSettings()
+    catalogue: CatalogueSettings = CatalogueSettings()
+    backing: BackingSettings = BackingSettings()
+
+
+class SongSettings(StageSettings):
+    """What a songwriter asks for."""
+
+    prompt: str = Field(max_length=200_000)
+    seed: int = Field(0, ge=0, le=2**31 - 1)
+    title: str = Field("", max_length=200)
+    candidates: int = Field(16, ge=1, le=256, description="Lyrics written at once, of which the best is kept.")
+    temperature: float = Field(0.8, ge=0.1, le=2.0)
+    max_lines: int = Field(24, ge=4, le=120)
+    key: str = Field("", description="Key of the song, e.g. 'G major'; empty: that of the primer.")
+    tempo_bpm: float | None = Field(
+        None, ge=40, le=240, description="Quarter notes a minute; none: that of the primer."
+    )
+    primer: str = Field("", description="A MIDI file to prime the music with, instead of the matched song.")
+    with_primer: bool = Field(False, description="Let the primer's own bars open the backing track.")
+    audio: bool = True
+
+
+def profile_names() -> list[str]:
+    """Names of the packaged profiles."""
+    return sorted(path.stem for path in PROFILES_FOLDER.glob("*.toml"))
+
+
+def _merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for name, value in change.items():
+        old = merged.get(name)
+        merged[name] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def explain(error: ValidationError) -> str:
+    """Pydantic's complaints as one line a person can act on."""
+    return "; ".join(
+        f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg'].lower()}" for item in error.errors()
+    )
+
+
+def _assignment(text: str) -> dict[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise InputError(f"'{text}' is not a setting such as lyrics.max_epochs=4.")
+    try:
+        parsed: Any = tomllib.loads(f"x = {value}")["x"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()
+    for part in reversed(name.strip().split(".")):
+        parsed = {part: parsed}
+    return parsed  # type: ignore[no-any-return]
+
+
+def load_settings(profile: str = "fast", changes: list[str] | None = None) -> Settings:
+    """Settings of a packaged profile or a TOML file, with changes such as `lyrics.max_epochs=4`.
+
+    Raises:
+        InputError: no such profile, or a name or value that the settings do not know.
+    """
+    path = Path(profile) if profile.endswith(".toml") else PROFILES_FOLDER / f"{profile}.toml"
+    if not path.is_file():
+        raise InputError(
+            f"There is no profile '{profile}'. Use {', '.join(profile_names())} or the path of a .toml file."
+        )
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        for change in changes or []:
+            values = _merge(values, _assignment(change))
+        return Settings.model_validate(values)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: is not valid TOML ({error}).") from error
+    except ValidationError as error:
+        raise InputError(f"Settings of profile '{profile}': {explain(error)}.") from error
