@@ -1,18 +1,20 @@
 """Recipe-keyed artifacts: what was built from what, built once, published whole or not at all.
 
-An artifact is a folder of files below `artifacts/<kind>/<key>/` of the store. `key` is the SHA-256 of the recipe: stage
-name, stage version, canonical settings, digests of the inputs. Files are put first and `manifest.json` last and
-create-only, so that the first writer wins and a half-written artifact is never seen. A reader verifies the digests; a
-damaged artifact is set aside and built again. The root is a folder or an address such as `s3://bucket/prefix` (fsspec).
-A remote artifact is fetched into a local folder to be read.
+An artifact is a folder of files below `artifacts/<kind>/<key>/` of the store, beside its manifest. `key` is the SHA-256
+of the recipe: stage name, stage version, canonical settings, digests of the inputs. Files are put first and
+`manifest.json` last and create-only, so that the first writer wins and a half-written artifact is never seen. A reader
+verifies the digests; a damaged artifact is set aside and built again. The root is a folder or an address such as
+`s3://bucket/prefix` (fsspec). A remote artifact is fetched into a local folder to be read.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -20,9 +22,13 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+import psutil
 from fsspec.implementations.local import LocalFileSystem
+from pydantic import BaseModel, ConfigDict
 
 from rhapsody_lib.errors import DamagedArtifactError, StoreError
+
+logger = logging.getLogger(__name__)
 
 #: Version of the store's layout. A store written by a newer Rhapsody is refused, never guessed at.
 STORE_VERSION = 1
@@ -30,9 +36,10 @@ MANIFEST = "manifest.json"
 _BLOCK_BYTES = 1 << 20
 
 
-@dataclass(frozen=True)
-class ArtifactRef:
+class ArtifactRef(BaseModel):
     """All that passes between tasks: what it is, its recipe key, where it is, and the digest of its manifest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
     key: str
@@ -149,6 +156,10 @@ class Store:
         """Path of an object inside the store's file system."""
         return "/".join([self._base, *parts])
 
+    def ref(self, kind: str, key: str, sha256: str) -> ArtifactRef:
+        """The ref of an artifact of this store."""
+        return ArtifactRef(kind=kind, key=key, uri=f"{self.root}/artifacts/{kind}/{key}", sha256=sha256)
+
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def find(self, kind: str, key: str) -> ArtifactRef | None:
@@ -160,7 +171,7 @@ class Store:
             return None
         except OSError as error:
             raise StoreError(f"{path}: cannot be read ({error}).") from error
-        return ArtifactRef(kind, key, f"{self.root}/artifacts/{kind}/{key}", hashlib.sha256(data).hexdigest())
+        return self.ref(kind, key, hashlib.sha256(data).hexdigest())
 
     def manifest(self, ref: ArtifactRef) -> dict[str, Any]:
         """The manifest of an artifact.
@@ -190,10 +201,10 @@ class Store:
         """
         manifest = self.manifest(ref)
         if self.is_local:
-            folder = Path(self.path_of("artifacts", ref.kind, ref.key))
+            folder = Path(self.path_of("artifacts", ref.kind, ref.key, manifest["data"]))
         else:
             folder = self.scratch / "fetched" / ref.kind / f"{ref.key}-{ref.sha256[:12]}"
-            if not (folder / MANIFEST).exists():
+            if not folder.exists():
                 self._download(ref, manifest, folder)
         for name, entry in manifest["files"].items():
             path = folder / name
@@ -206,10 +217,10 @@ class Store:
     def _download(self, ref: ArtifactRef, manifest: dict[str, Any], folder: Path) -> None:
         partial = folder.with_name(f"{folder.name}.{uuid.uuid4().hex}.part")
         try:
-            for name in [*manifest["files"], MANIFEST]:
+            for name in manifest["files"]:
                 target = partial / name
                 target.parent.mkdir(parents=True, exist_ok=True)
-                self.fs.get_file(self.path_of("artifacts", ref.kind, ref.key, name), str(target))
+                self.fs.get_file(self.path_of("artifacts", ref.kind, ref.key, manifest["data"], name), str(target))
             if not folder.exists():
                 partial.rename(folder)
         except FileNotFoundError as error:
@@ -245,49 +256,70 @@ class Store:
             try:
                 self.fetch(found)
             except DamagedArtifactError:
-                self._set_aside(found)
+                logger.warning("%s: damaged, set aside and built again (%s)", recipe.kind, recipe.key[:12])
+                self._set_aside(found.kind, found.key)
             else:
+                logger.info("%s: unchanged, kept (%s)", recipe.kind, recipe.key[:12])
                 return found
-        folder = self.scratch / "building" / f"{recipe.kind}-{recipe.key[:12]}-{uuid.uuid4().hex[:8]}"
+        self._sweep()
+        folder = self.scratch / "building" / f"{recipe.kind}-{recipe.key[:12]}-{uuid.uuid4().hex[:8]}-{os.getpid()}"
+        started = time.monotonic()
         try:
-            folder.mkdir(parents=True)
-            make(folder)
+            (folder / "data").mkdir(parents=True)
+            make(folder / "data")
             ref = self._publish(recipe, folder)
         except OSError as error:
             raise StoreError(f"{self.root}: the artifact '{recipe.kind}' could not be written ({error}).") from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(self.scratch / "checkpoints" / f"{recipe.kind}-{recipe.key}", ignore_errors=True)
+        logger.info("%s: built in %.0f s (%s)", recipe.kind, time.monotonic() - started, recipe.key[:12])
         return ref
 
+    def _sweep(self) -> None:
+        """Remove what killed processes of this machine left half-built."""
+        for folder in (self.scratch / "building").glob("*-*"):
+            owner = folder.name.rsplit("-", 1)[-1]
+            if owner.isdigit() and not psutil.pid_exists(int(owner)):
+                shutil.rmtree(folder, ignore_errors=True)
+
     def _publish(self, recipe: Recipe, folder: Path) -> ArtifactRef:
-        names = sorted(str(path.relative_to(folder).as_posix()) for path in folder.rglob("*") if path.is_file())
-        files = {
-            name: {"bytes": (folder / name).stat().st_size, "sha256": file_sha256(folder / name)} for name in names
-        }
-        manifest = canonical_json({"recipe": asdict(recipe), "key": recipe.key, "files": files}).encode()
-        target = self.path_of("artifacts", recipe.kind, recipe.key)
+        data = folder / "data"
+        names = sorted(path.relative_to(data).as_posix() for path in data.rglob("*") if path.is_file())
+        files = {name: {"bytes": (data / name).stat().st_size, "sha256": file_sha256(data / name)} for name in names}
+        # The data folder is named by its contents: two builders whose bytes differ never write the same object.
+        contents = hashlib.sha256(canonical_json(files).encode()).hexdigest()[:16]
+        body = {"recipe": asdict(recipe), "key": recipe.key, "data": contents, "files": files}
+        manifest, target = canonical_json(body).encode(), self.path_of("artifacts", recipe.kind, recipe.key)
         if self.is_local:
+            data.rename(folder / contents)
             (folder / MANIFEST).write_bytes(manifest)
-            Path(target).parent.mkdir(parents=True, exist_ok=True)
-            try:
-                folder.rename(target)  # atomic; fails if another published first
-            except OSError:
-                if self.find(recipe.kind, recipe.key) is None:
-                    raise
+            self._move_into_place(folder, Path(target))
         else:
             for name in names:
-                self.fs.put_file(str(folder / name), f"{target}/{name}")
+                self.fs.put_file(str(data / name), f"{target}/{contents}/{name}")
             put_if_absent(self.fs, f"{target}/{MANIFEST}", manifest)
         ref = self.find(recipe.kind, recipe.key)
         if ref is None:
             raise StoreError(f"{target}: the manifest vanished while it was published.")
         return ref
 
-    def _set_aside(self, ref: ArtifactRef) -> None:
+    def _move_into_place(self, folder: Path, target: Path) -> None:
+        """Rename a finished folder to its final name: atomic, and nothing happens if another published first."""
+        kind, key = target.parts[-2:]
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists() and self.find(kind, key) is None:
+            self._set_aside(kind, key)
+        try:
+            folder.rename(target)
+        except OSError:
+            if self.find(kind, key) is None:
+                raise
+
+    def _set_aside(self, kind: str, key: str) -> None:
         """Move a damaged artifact out of the way, for a person to look at, so that it can be built again."""
-        source = self.path_of("artifacts", ref.kind, ref.key)
-        target = self.path_of("damaged", f"{ref.kind}-{ref.key[:12]}-{uuid.uuid4().hex[:8]}")
+        source = self.path_of("artifacts", kind, key)
+        target = self.path_of("damaged", f"{kind}-{key[:12]}-{uuid.uuid4().hex[:8]}")
         self.fs.makedirs(self.path_of("damaged"), exist_ok=True)
         self.fs.mv(source, target, recursive=True)
 

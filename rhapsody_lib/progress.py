@@ -1,7 +1,14 @@
-"""How long work tells how far it is: one callback, shown as a bar on a terminal and as log lines in a worker."""
+"""How long work tells how far it is: a bar on a terminal, log lines in a worker, nothing in a test.
+
+Whoever runs an operation may install a reporter with `reporting`; the operation asks for it by `reporter`. So no step
+takes a callback as an argument, and a step's arguments stay plain data that a task runner can store.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Protocol
 
 
@@ -14,3 +21,23 @@ class Progress(Protocol):
 
 def silent(done: int, total: int, note: str = "") -> None:
     """A progress callback that shows nothing."""
+
+
+ReporterFactory = Callable[[str], Progress]
+_factory: ContextVar[ReporterFactory | None] = ContextVar("rhapsody_progress", default=None)
+
+
+def reporter(what: str) -> Progress:
+    """The progress callback for a piece of work named `what`; silent if nobody listens."""
+    factory = _factory.get()
+    return silent if factory is None else factory(what)
+
+
+@contextmanager
+def reporting(factory: ReporterFactory) -> Iterator[None]:
+    """Within the block, `reporter(what)` gives `factory(what)`."""
+    token = _factory.set(factory)
+    try:
+        yield
+    finally:
+        _factory.reset(token)

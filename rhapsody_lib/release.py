@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rhapsody_lib.artifacts import ArtifactRef, Store, canonical_json, put_if_absent
@@ -49,7 +49,7 @@ def read_release(store: Store, number: int) -> Release:
         data = json.loads(store.fs.cat_file(_path(store, number)))
         refs = {
             # Releases name keys, not addresses, so that a store may be moved.
-            kind: ArtifactRef(kind, ref["key"], f"{store.root}/artifacts/{kind}/{ref['key']}", ref["sha256"])
+            kind: store.ref(kind, ref["key"], ref["sha256"])
             for kind, ref in data["refs"].items()
         }
         return Release(data["number"], refs, data["figures"], data["parent"], data["reason"], data["recipe_sha256"])
@@ -82,8 +82,8 @@ def publish_release(
         numbers = release_numbers(store)
         parent = numbers[-1] if numbers else None
         release = Release((parent or 0) + 1, dict(refs), dict(figures), parent, reason, recipe_sha256)
-        body = asdict(release)
-        body["refs"] = {kind: {"key": ref.key, "sha256": ref.sha256} for kind, ref in refs.items()}
+        short_refs = {kind: {"key": ref.key, "sha256": ref.sha256} for kind, ref in refs.items()}
+        body = {**asdict(replace(release, refs={})), "refs": short_refs}
         try:
             if put_if_absent(store.fs, _path(store, release.number), canonical_json(body).encode()):
                 return release

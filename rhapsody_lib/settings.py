@@ -111,7 +111,7 @@ class SongSettings(StageSettings):
         None, ge=40, le=240, description="Quarter notes a minute; none: that of the primer."
     )
     primer: str = Field("", description="A MIDI file to prime the music with, instead of the matched song.")
-    with_primer: bool = Field(False, description="Let the primer's own bars open the backing track.")
+    with_primer: bool = Field(True, description="Let the primer's own opening bars be the intro.")
     audio: bool = True
 
 

@@ -1,1 +1,28 @@
-"""One public function a step: settings and refs in, result out; each touches at most one framework."""
+"""One public function a step: settings and refs in, result out; each touches at most one framework.
+
+The names exported here are the steps that `pipelines` composes, so that this package is itself a namespace of steps.
+Importing it loads no framework.
+"""
+
+from rhapsody_lib.operations.generation import compose_backing, find_match, write_lyrics, write_song
+from rhapsody_lib.operations.training import (
+    embed_catalogue,
+    prepare_corpus,
+    release_models,
+    train_backing,
+    train_encoder,
+    train_lyrics,
+)
+
+__all__ = [
+    "compose_backing",
+    "embed_catalogue",
+    "find_match",
+    "prepare_corpus",
+    "release_models",
+    "train_backing",
+    "train_encoder",
+    "train_lyrics",
+    "write_lyrics",
+    "write_song",
+]

@@ -1,0 +1,266 @@
+"""The `rhapsody` command.
+
+Exit codes: 0 done, 1 failed, 2 bad input, 3 something is not installed, 4 store, 5 nothing trained, 130 interrupted.
+Nothing heavy is imported here: `rhapsody --help` must be quick, and a song must not pay for what it does not use.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows import console
+from rhapsody_lib.errors import InputError, RhapsodyError
+
+app = typer.Typer(
+    help="A prompt becomes a song: lyrics, a matched song, a new backing track, files to read, sing, play and edit.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    epilog="Exit codes: 0 done, 1 failed, 2 bad input, 3 not installed, 4 store, 5 nothing trained, 130 interrupted.",
+)
+releases_app = typer.Typer(help="List, show and roll back releases: the models that songs are made from.")
+app.add_typer(releases_app, name="releases", invoke_without_command=True)
+
+StoreOption = Annotated[
+    str,
+    typer.Option("--store", envvar="RHAPSODY_STORE", help="Where artifacts are kept: a folder or s3://bucket/prefix."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+ProfileOption = Annotated[str, typer.Option(help="Training profile: fast, full, or the path of a .toml file.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="Change a setting, e.g. --set lyrics.max_epochs=4. May be repeated.")
+]
+SourcesArgument = Annotated[
+    list[str] | None, typer.Argument(help="Folders or files of songs; 'songbook' is the embedded one (the default).")
+]
+
+
+def _store(address: str) -> str:
+    from rhapsody_lib.artifacts import default_root
+
+    return address or default_root()
+
+
+def _through_prefect() -> bool:
+    """Whether runs go to a Prefect server: only where one is set up, since an ephemeral one costs 10 s a process."""
+    return bool(os.environ.get("PREFECT_API_URL"))
+
+
+def _train(store: str, profile: str, changes: list[str] | None, sources: list[str], reason: str) -> Any:
+    from rhapsody_lib.settings import load_settings
+
+    settings = load_settings(profile, changes)
+    if _through_prefect():
+        from flows.retrain import retrain
+
+        return retrain(store=store, settings=settings, sources=sources, reason=reason)
+    from rhapsody_lib import operations
+    from rhapsody_lib.operations.pipelines import train_all
+
+    return train_all(operations, store, settings, sources, reason)
+
+
+def _release_for(store: str, profile: str, changes: list[str] | None, sources: list[str] | None) -> Any:
+    """The live release, or with `sources` the newest one made from them; what is not there yet is trained."""
+    from rhapsody_lib.artifacts import Store
+    from rhapsody_lib.operations.training import newest_release
+    from rhapsody_lib.settings import load_settings
+
+    release = newest_release(Store(store), load_settings(profile, changes), sources)
+    if release is not None:
+        return release
+    wanted = sources or ["songbook"]
+    console.say(f"Nothing is trained on {', '.join(wanted)} yet: training now, once (profile {profile}).")
+    return _train(store, profile, changes, wanted, "first song")
+
+
+@app.command()
+def song(
+    prompt: Annotated[
+        str, typer.Argument(help="The line that opens the song, word for word. '-' reads it from stdin.")
+    ],
+    seed: Annotated[int, typer.Option(help="Another seed, another song.", min=0, max=2**31 - 1)] = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder for the files. Default: songs/TITLE-SEED.")] = None,
+    title: Annotated[str, typer.Option(help="Title; by default the hook of the chorus.")] = "",
+    candidates: Annotated[int, typer.Option(help="Lyrics written, of which the best is kept.", min=1, max=256)] = 16,
+    temperature: Annotated[float, typer.Option(help="Low is plain, high is daring.", min=0.1, max=2.0)] = 0.8,
+    max_lines: Annotated[int, typer.Option(help="At most so many lines.", min=4, max=120)] = 24,
+    key: Annotated[str, typer.Option(help="Key, e.g. 'G major' or Am. Default: the primer's.")] = "",
+    tempo_bpm: Annotated[
+        float | None, typer.Option(help="Quarters a minute. Default: the primer's.", min=40, max=240)
+    ] = None,
+    primer: Annotated[str, typer.Option(help="A MIDI file to prime the music with, instead of the matched song.")] = "",
+    with_primer: Annotated[
+        bool,
+        typer.Option("--with-primer/--without-primer", help="Open with the primer's own bars, or only with new music."),
+    ] = True,
+    audio: Annotated[bool, typer.Option("--audio/--no-audio", help="Render song.mp3.")] = True,
+    source: Annotated[
+        list[str] | None, typer.Option(help="Use models trained on this source. May be repeated.")
+    ] = None,
+    profile: ProfileOption = "fast",
+    change: SetOption = None,
+    store: StoreOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Make a song from a prompt. The first one on a machine trains the models; later ones take seconds."""
+    from rhapsody_lib.operations.requests import check_request, default_folder
+
+    request = check_request(
+        prompt=sys.stdin.read() if prompt == "-" else prompt,
+        seed=seed,
+        title=title,
+        candidates=candidates,
+        temperature=temperature,
+        max_lines=max_lines,
+        key=key,
+        tempo_bpm=tempo_bpm,
+        primer=primer,
+        with_primer=with_primer,
+        audio=audio,
+    )
+    address = _store(store)
+    with console.progress():
+        release = _release_for(address, profile, change, source)
+        result = _make_song(address, release, request, out or default_folder(request))
+    console.show_song(result, as_json=as_json)
+
+
+def _make_song(store: str, release: Any, request: Any, out: Path) -> Any:
+    if _through_prefect():
+        from flows.generate_song import generate_song
+
+        return generate_song(request=request, store=store, release=release.number, out=str(out))
+    from rhapsody_lib import operations
+    from rhapsody_lib.operations.pipelines import make_song
+
+    return make_song(operations, store, release, request, out)
+
+
+@app.command()
+def train(
+    sources: SourcesArgument = None,
+    profile: ProfileOption = "fast",
+    change: SetOption = None,
+    store: StoreOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Prepare songs, train the three stages, release. What was built before from the same is kept."""
+    from rhapsody_lib.artifacts import Store
+    from rhapsody_lib.release import release_numbers
+
+    address = _store(store)
+    before = release_numbers(Store(address))
+    with console.progress():
+        release = _train(address, profile, change, sources or ["songbook"], "rhapsody train")
+    console.show_training(release, unchanged=release.number in before, as_json=as_json)
+
+
+@app.command()
+def prepare(
+    sources: Annotated[list[str], typer.Argument(help="Folders or files of songs; 'songbook' is the embedded one.")],
+    profile: ProfileOption = "fast",
+    change: SetOption = None,
+    store: StoreOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Read, clean and split songs into tables, and say what was left out and why."""
+    from rhapsody_lib.settings import load_settings
+
+    address, settings = _store(store), load_settings(profile, change)
+    with console.progress():
+        if _through_prefect():
+            from flows.prepare_corpus import prepare_corpus
+
+            ref = prepare_corpus(store=address, settings=settings, sources=sources)
+        else:
+            from rhapsody_lib import operations
+
+            ref = operations.prepare_corpus(address, settings, tuple(sources))
+    console.show_corpus(address, ref, as_json=as_json)
+
+
+@app.command()
+def doctor(store: StoreOption = "", as_json: JsonOption = False) -> None:
+    """Show what is installed, which extra is missing, where store and data are. Exits 3 if an extra is missing."""
+    from rhapsody_lib.operations.health import examine
+
+    report = examine(_store(store))
+    console.show_health(report, as_json=as_json)
+    if report.missing_extras:
+        raise typer.Exit(3)
+    if report.store_error:
+        raise typer.Exit(4)
+
+
+@releases_app.callback()
+def releases(context: typer.Context) -> None:
+    """Without a command: the list."""
+    if context.invoked_subcommand is None:
+        list_releases()
+
+
+@releases_app.command("list")
+def list_releases(store: StoreOption = "", as_json: JsonOption = False) -> None:
+    """All releases, the live one last."""
+    from rhapsody_lib.artifacts import Store
+    from rhapsody_lib.release import read_release, release_numbers
+
+    opened = Store(_store(store))
+    console.show_releases([read_release(opened, number) for number in release_numbers(opened)], as_json=as_json)
+
+
+@releases_app.command("show")
+def show_release(
+    number: Annotated[int | None, typer.Argument(help="Number; the live one by default.")] = None,
+    store: StoreOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """One release: its artifacts, its held-out figures, where it came from."""
+    from rhapsody_lib.artifacts import Store
+    from rhapsody_lib.release import live_release, read_release
+
+    opened = Store(_store(store))
+    console.show_release(live_release(opened) if number is None else read_release(opened, number), as_json=as_json)
+
+
+@releases_app.command("rollback")
+def rollback_release(
+    number: Annotated[
+        int | None, typer.Argument(help="Release to go back to; the live one's parent by default.")
+    ] = None,
+    store: StoreOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Publish an older release again, under a new number. Nothing is removed."""
+    from rhapsody_lib.artifacts import Store
+    from rhapsody_lib.release import rollback
+
+    console.show_release(rollback(Store(_store(store)), number), as_json=as_json)
+
+
+def main() -> None:
+    """Entry point: every error a user can meet is one message on stderr, never a traceback."""
+    # One BLAS thread: two are no faster here and far slower on a busy machine. TensorFlow's start-up chatter is noise.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    console.configure_logging()
+    try:
+        app()
+    except RhapsodyError as error:
+        console.fail(str(error))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        console.fail("Interrupted. What was finished is kept: the same command goes on from there.")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(InputError.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,205 @@
+"""What the `rhapsody` command shows: progress on stderr, results on stdout, as text or as one JSON object."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from rhapsody_lib.progress import Progress as ProgressCallback
+from rhapsody_lib.progress import reporting
+
+if TYPE_CHECKING:
+    from rhapsody_lib.artifacts import ArtifactRef
+    from rhapsody_lib.operations.generation import SongResult
+    from rhapsody_lib.operations.health import Health
+    from rhapsody_lib.release import Release
+
+_out = Console(highlight=False, soft_wrap=True)
+_err = Console(stderr=True, highlight=False)
+
+
+def configure_logging() -> None:
+    """The library's own log lines go to stderr, plainly."""
+    handler = RichHandler(console=_err, show_time=False, show_level=False, show_path=False, markup=False)
+    log = logging.getLogger("rhapsody_lib")
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+
+
+def say(text: str) -> None:
+    """A remark for the person who waits."""
+    _err.print(escape(text))
+
+
+def fail(text: str) -> None:
+    """One error message."""
+    _err.print(f"[bold red]Error:[/] {escape(text)}", soft_wrap=True)
+
+
+@contextmanager
+def progress() -> Iterator[None]:
+    """Bars on stderr for all work within the block; only where stderr is a terminal."""
+    if not _err.is_terminal:
+        yield
+        return
+    columns = (
+        TextColumn("{task.description:<20}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=_err, transient=False) as bars:
+
+        def factory(what: str) -> ProgressCallback:
+            task = bars.add_task(what, total=None, note="")
+
+            def report(done: int, total: int, note: str = "") -> None:
+                bars.update(task, completed=done, total=total, note=escape(note))
+
+            return report
+
+        with reporting(factory):
+            yield
+
+
+def _print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False, default=str)
+    sys.stdout.write("\n")
+
+
+def show_song(result: SongResult, *, as_json: bool) -> None:
+    """The lyrics, the matched song with its similarity, and where the files are."""
+    if as_json:
+        _print_json(
+            {
+                "title": result.title,
+                "lyrics": result.lyrics,
+                "matches": [match.to_json() for match in result.matches],
+                "duration_s": round(result.duration_s, 3),
+                "release": result.release,
+                "folder": str(result.folder.resolve()),
+                "files": {name: str(path.resolve()) for name, path in result.files.items()},
+            }
+        )
+        return
+    _out.print(f"\n[bold]{escape(result.title)}[/]\n")
+    _out.print(escape(result.lyrics))
+    best = result.matches[0]
+    _out.print(f"Most similar song: [bold]{escape(best.title)}[/] (similarity {best.similarity:.2f})")
+    minutes, seconds = divmod(round(result.duration_s), 60)
+    _out.print(f"Length {minutes}:{seconds:02d}, release {result.release}. Files in {escape(str(result.folder))}:")
+    for name in result.files:
+        _out.print(f"  {name}")
+    page = result.files.get("index.html")
+    if page is not None:
+        _out.print(f"Open {escape(page.resolve().as_uri())} to play it.")
+
+
+def _figures(release: Release) -> dict[str, float]:
+    """The held-out figures of a release as one flat row, named `lyrics.perplexity` and so on."""
+    return {
+        f"{kind}.{name}": value
+        for kind, figures in sorted(release.figures.items())
+        for name, value in figures.items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    }
+
+
+def _release_json(release: Release) -> dict[str, Any]:
+    return {
+        "number": release.number,
+        "parent": release.parent,
+        "reason": release.reason,
+        "artifacts": {kind: ref.model_dump() for kind, ref in release.refs.items()},
+        "figures": _figures(release),
+    }
+
+
+def show_training(release: Release, *, unchanged: bool, as_json: bool) -> None:
+    """The release that training ended in, and whether there was anything to do."""
+    if as_json:
+        _print_json({**_release_json(release), "unchanged": unchanged})
+        return
+    if unchanged:
+        _out.print(f"Nothing to do: release {release.number} is these very models.")
+    else:
+        show_release(release, as_json=False)
+
+
+def show_release(release: Release, *, as_json: bool) -> None:
+    """One release in full."""
+    if as_json:
+        _print_json(_release_json(release))
+        return
+    _out.print(f"[bold]Release {release.number}[/] ({escape(release.reason)}, parent {release.parent})")
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    for kind, ref in release.refs.items():
+        table.add_row(kind, ref.key[:12])
+    for name, value in _figures(release).items():
+        table.add_row(name, f"{value:.4g}")
+    _out.print(table)
+
+
+def show_releases(releases: Sequence[Release], *, as_json: bool) -> None:
+    """A line a release."""
+    if as_json:
+        _print_json([_release_json(release) for release in releases])
+        return
+    if not releases:
+        _out.print("No releases yet. 'rhapsody train' makes the first.")
+        return
+    for release in releases:
+        live = " [bold](live)[/]" if release is releases[-1] else ""
+        _out.print(f"{release.number:>4}  {escape(release.reason)}{live}")
+
+
+def show_corpus(store: str, ref: ArtifactRef, *, as_json: bool) -> None:
+    """The summary of a prepared corpus: what was kept, what was rejected and why."""
+    from rhapsody_lib.artifacts import Store
+    from rhapsody_lib.corpus.schema import SUMMARY_FILE
+
+    folder = Store(store).fetch(ref)
+    summary = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
+    if as_json:
+        _print_json({"key": ref.key, "folder": str(folder), **summary})
+        return
+    _out.print(f"[bold]Corpus {ref.key[:12]}[/] in {escape(str(folder))}")
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    for name, value in summary.items():
+        if isinstance(value, dict):
+            for inner, count in value.items():
+                table.add_row(f"{name}: {inner}", f"{count:,}" if isinstance(count, (int, float)) else str(count))
+        else:
+            table.add_row(name, f"{value:,}" if isinstance(value, (int, float)) else str(value))
+    _out.print(table)
+
+
+def show_health(report: Health, *, as_json: bool) -> None:
+    """What `rhapsody doctor` found."""
+    if as_json:
+        _print_json(report.to_json())
+        return
+    table = Table("extra", "installed", "needed for", box=None, padding=(0, 2))
+    for extra in report.extras:
+        state = ", ".join(extra.found) if not extra.missing else f"[red]missing: {', '.join(extra.missing)}[/]"
+        table.add_row(extra.name, state, extra.purpose)
+    _out.print(table)
+    for name, value in report.facts.items():
+        _out.print(f"{name:<10} {escape(value)}")
+    if report.store_error:
+        _out.print(f"[red]{escape(report.store_error)}[/]")
+    for name in report.missing_extras:
+        _out.print(f"Install what is missing: pip install 'rhapsody\\[{name}]'")

@@ -1,0 +1,207 @@
+"""The steps of making a song: words, match, music, files. Each reads what it needs from the artifacts of one release.
+
+No step loads TensorFlow or torch: the models are served from exported weights by NumPy and ONNX Runtime.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rhapsody_lib.artifacts import ArtifactRef, Store
+from rhapsody_lib.errors import InputError, StoreError
+from rhapsody_lib.music.chords import Key, parse_key
+from rhapsody_lib.music.plan import SongPlan, plan_from_lyrics
+from rhapsody_lib.music.score import Score
+from rhapsody_lib.operations.training import STAGE_VERSIONS
+from rhapsody_lib.progress import reporter
+from rhapsody_lib.release import Release
+from rhapsody_lib.seeding import split_seed
+from rhapsody_lib.settings import SongSettings
+
+if TYPE_CHECKING:
+    from rhapsody_lib.lyrics.decoder import LyricsResult
+    from rhapsody_lib.retrieval.search import Match
+
+MATCHES_SHOWN = 5
+MAX_PRIMER_BYTES = 10_000_000
+
+
+@dataclass(frozen=True)
+class Composition:
+    """The music to a plan, before the words are laid on it; `primer` says what it was primed with."""
+
+    plan: SongPlan
+    score: Score
+    primer: str
+
+
+@dataclass(frozen=True)
+class SongResult:
+    """What a songwriter is shown: the words, the matches, and where the files are."""
+
+    title: str
+    lyrics: str
+    matches: Sequence[Match]
+    folder: Path
+    files: dict[str, Path]
+    duration_s: float
+    release: int
+
+
+def write_lyrics(store: str, release: Release, request: SongSettings) -> LyricsResult:
+    """Write many lyrics that open with the prompt and keep the best."""
+    from rhapsody_lib.lyrics import decoder
+    from rhapsody_lib.lyrics.model import LyricsModel
+
+    model = LyricsModel.load(Store(store).fetch(release.refs["lyrics"]))
+    return decoder.write_lyrics(
+        model,
+        request.prompt,
+        seed=split_seed(request.seed, "lyrics"),
+        candidates=request.candidates,
+        temperature=request.temperature,
+        max_lines=request.max_lines,
+        title=request.title,
+        progress=reporter("Writing lyrics"),
+    )
+
+
+def find_match(store: str, release: Release, draft: LyricsResult) -> list[Match]:
+    """The songs of the catalogue whose lyrics are most similar, best first."""
+    from rhapsody_lib.retrieval.search import Catalogue, find_matches
+    from rhapsody_lib.retrieval.serving import Encoder
+
+    opened = Store(store)
+    catalogue = Catalogue.load(opened.fetch(release.refs["catalogue"]))
+    encoder = Encoder.load(opened.fetch(release.refs["encoder"]))
+    return find_matches(catalogue, encoder, draft.lyrics, k=MATCHES_SHOWN)
+
+
+def _matched_track(store: Store, corpus: ArtifactRef, matches: Sequence[Match]) -> tuple[Score, str]:
+    """The music of the best match that has a track."""
+    import pyarrow.parquet as pq
+
+    from rhapsody_lib.corpus.schema import TRACKS_FILE
+    from rhapsody_lib.music.midi import midi_to_score
+
+    path = store.fetch(corpus) / TRACKS_FILE
+    for match in matches:
+        rows = pq.read_table(path, columns=["track_id", "midi"], filters=[("song_id", "=", match.song_id)]).to_pylist()
+        if rows:
+            return midi_to_score(rows[0]["midi"], rows[0]["track_id"]), match.title
+    raise StoreError("None of the matched songs has a track to prime the music with. Train on a source with music.")
+
+
+def _users_primer(path: Path) -> Score:
+    from rhapsody_lib.music.midi import midi_to_score
+
+    try:
+        if path.stat().st_size > MAX_PRIMER_BYTES:
+            raise InputError(f"{path}: is larger than {MAX_PRIMER_BYTES // 1_000_000} MB. Give a smaller MIDI file.")
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}). Give the path of a MIDI file.") from error
+    return midi_to_score(data, str(path))
+
+
+def usual_bars_per_line(score: Score) -> int:
+    """Bars that a lyric line usually spans in a score: the median distance of its line starts; 2 if it has no words."""
+    starts: dict[int, int] = {}
+    for syllable in score.syllables:
+        starts.setdefault(syllable.line, syllable.start_ticks)
+    ordered = sorted(starts.values())
+    gaps = [after - before for before, after in pairwise(ordered)]
+    return max(1, round(statistics.median(gaps) / score.metres[0].bar_ticks)) if gaps else 2
+
+
+def _key_or_none(text: str) -> Key | None:
+    try:
+        return parse_key(text) if text else None
+    except ValueError as error:
+        raise InputError(f"--key: {error}.") from error
+
+
+def compose_backing(
+    store: str, release: Release, request: SongSettings, draft: LyricsResult, matches: Sequence[Match]
+) -> Composition:
+    """Write new music to the form of the lyrics, primed with the matched song or with the user's own MIDI file."""
+    from rhapsody_lib.backing import decoder
+    from rhapsody_lib.backing.model import BackingModel
+
+    opened, key = Store(store), _key_or_none(request.key)
+    if request.primer:
+        primer, name = _users_primer(Path(request.primer)), Path(request.primer).name
+    else:
+        primer, name = _matched_track(opened, release.refs["corpus"], matches)
+    metre = primer.metres[0]
+    plan = plan_from_lyrics(
+        draft.lyrics,
+        (metre.numerator, metre.denominator),
+        tempo_bpm=request.tempo_bpm or primer.tempo_bpm,
+        usual_bars_per_line=usual_bars_per_line(primer),
+    )
+    score = decoder.compose_backing(
+        BackingModel.load(opened.fetch(release.refs["backing"])),
+        plan,
+        primer,
+        key=key or primer.key,
+        tempo_bpm=request.tempo_bpm,
+        seed=split_seed(request.seed, "backing"),
+        with_primer=request.with_primer,
+        progress=reporter("Composing"),
+    )
+    return Composition(plan, score, name)
+
+
+def _info(
+    release: Release,
+    request: SongSettings,
+    draft: LyricsResult,
+    matches: Sequence[Match],
+    composition: Composition,
+) -> dict[str, Any]:
+    """What song.json tells of how the song was made: no time, no path, so that the same song is the same bytes."""
+    settings = request.model_dump(mode="json")
+    settings["primer"] = Path(request.primer).name
+    return {
+        "prompt": request.prompt,
+        "seed": request.seed,
+        "settings": settings,
+        "release": {"number": release.number, "artifacts": {kind: ref.key for kind, ref in release.refs.items()}},
+        "primer": composition.primer,
+        "matches": [match.to_json() for match in matches],
+        "lyrics": draft.to_json(),
+        "versions": {"rhapsody": metadata.version("rhapsody"), "stages": STAGE_VERSIONS},
+    }
+
+
+def write_song(
+    release: Release,
+    request: SongSettings,
+    draft: LyricsResult,
+    matches: Sequence[Match],
+    composition: Composition,
+    out: Path,
+) -> SongResult:
+    """Lay the words on the melody and write the bundle of files."""
+    from rhapsody_lib.song.bundle import write_bundle
+    from rhapsody_lib.song.fit import fit_words
+
+    score = fit_words(draft.lyrics, composition.score, composition.plan)
+    files = write_bundle(
+        out,
+        lyrics=draft.lyrics,
+        score=score,
+        info=_info(release, request, draft, matches, composition),
+        audio=request.audio,
+        progress=reporter("Writing files"),
+    )
+    return SongResult(
+        draft.lyrics.title, draft.lyrics.text(), tuple(matches), out, dict(files), score.duration_s, release.number
+    )

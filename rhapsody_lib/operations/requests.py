@@ -1,0 +1,34 @@
+"""What a songwriter asks for, checked before any work is done."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from rhapsody_lib.errors import InputError
+from rhapsody_lib.settings import SongSettings, explain
+
+MAX_FOLDER_NAME = 48
+
+
+def check_request(**values: Any) -> SongSettings:
+    """The request as settings.
+
+    Raises:
+        InputError: a value is out of its limits, or the prompt has nothing to sing.
+    """
+    try:
+        return SongSettings.model_validate(values)
+    except ValidationError as error:
+        raise InputError(f"The song cannot be made: {explain(error)}.") from error
+
+
+def default_folder(request: SongSettings) -> Path:
+    """`songs/<the first words of the title or prompt>-<seed>`, in letters every file system takes."""
+    text = unicodedata.normalize("NFKD", request.title or request.prompt).encode("ascii", "ignore").decode()
+    slug = "-".join(re.findall(r"[a-z0-9]+", text.lower()))[:MAX_FOLDER_NAME].strip("-") or "song"
+    return Path("songs") / f"{slug}-{request.seed}"

@@ -1,0 +1,71 @@
+"""What a run shows in the Prefect UI: progress as log lines, figures as a table, a song as markdown."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.logging import get_run_logger
+
+from rhapsody_lib.operations.generation import SongResult
+from rhapsody_lib.progress import Progress, reporting
+from rhapsody_lib.release import Release
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+@contextmanager
+def logged_progress() -> Iterator[None]:
+    """Within the block, progress becomes a log line of the run, at most one in five seconds and one at the end."""
+    logger = get_run_logger()
+
+    def factory(what: str) -> Progress:
+        last = 0.0
+
+        def report(done: int, total: int, note: str = "") -> None:
+            nonlocal last
+            now = time.monotonic()
+            if done >= total or now - last >= SECONDS_BETWEEN_LINES:
+                last = now
+                logger.info("%s: %d of %d%s", what, done, total, f", {note}" if note else "")
+
+        return report
+
+    with reporting(factory):
+        yield
+
+
+def report_release(release: Release) -> None:
+    """Every held-out figure of a release as a table artifact."""
+    rows = [
+        {"stage": stage, "figure": name, "value": round(value, 4)}
+        for stage, figures in sorted(release.figures.items())
+        for name, value in figures.items()
+        if isinstance(value, (int, float))
+    ]
+    create_table_artifact(
+        table=rows,
+        key="release-figures",
+        description=f"Held-out figures of release {release.number} ({release.reason})",
+    )
+
+
+def _cell(text: str) -> str:
+    """Text that cannot break out of a markdown table or be read as markup: lyrics and titles come from outside."""
+    return "".join(f"&#{ord(letter)};" if letter in "<>&|`*_[]()!\\#" else letter for letter in text).replace("\n", " ")
+
+
+def report_song(result: SongResult) -> None:
+    """Words, matches and the folder of a song as a markdown artifact."""
+    matches = "\n".join(f"| {_cell(match.title)} | {match.similarity:.2f} |" for match in result.matches)
+    words = "\n".join(f"    {line}" for line in result.lyrics.splitlines())
+    create_markdown_artifact(
+        key="song",
+        description=f"{result.title}, release {result.release}",
+        markdown=(
+            f"# {_cell(result.title)}\n\n{words}\n\n| Most similar songs | similarity |\n| --- | --- |\n{matches}\n\n"
+            f"{result.duration_s:.0f} s of music. Files: `{result.folder}`\n"
+        ),
+    )

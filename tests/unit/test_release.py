@@ -1,0 +1,65 @@
+"""Releases are append-only, numbered without gaps, and roll back by going on."""
+
+from __future__ import annotations
+
+import pytest
+
+from rhapsody_lib.artifacts import ArtifactRef, Store
+from rhapsody_lib.errors import InputError, NoReleaseError, StoreError
+from rhapsody_lib.release import live_release, publish_release, read_release, release_numbers, rollback
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    return Store(str(tmp_path / "store"))
+
+
+def refs(store: Store, mark: str) -> dict[str, ArtifactRef]:
+    return {"lyrics": store.ref("lyrics", mark * 64, mark * 64)}
+
+
+def test_the_highest_number_is_live(store):
+    with pytest.raises(NoReleaseError, match="rhapsody train"):
+        live_release(store)
+    publish_release(store, refs(store, "a"), {"lyrics": {"perplexity": 90.5}}, reason="first")
+    second = publish_release(store, refs(store, "b"), {}, reason="second")
+    assert live_release(store) == second
+    assert release_numbers(store) == [1, 2]
+    first = read_release(store, 1)
+    assert (first.figures["lyrics"]["perplexity"], first.parent, second.parent) == (90.5, None, 1)
+    assert first.refs == refs(store, "a")
+
+
+def test_rollback_publishes_old_refs_under_a_new_number(store):
+    publish_release(store, refs(store, "a"), {}, reason="first")
+    with pytest.raises(InputError, match="nothing to roll back"):
+        rollback(store)
+    publish_release(store, refs(store, "b"), {}, reason="second")
+    back = rollback(store)
+    assert (back.number, back.parent, back.refs) == (3, 2, refs(store, "a"))
+    assert rollback(store, 2).refs == refs(store, "b")
+    with pytest.raises(InputError, match="no release 9"):
+        rollback(store, 9)
+
+
+def test_a_number_taken_by_another_is_not_overwritten(store, monkeypatch):
+    publish_release(store, refs(store, "a"), {}, reason="first")
+    import rhapsody_lib.release as module
+
+    numbers = iter([[], [1]])
+    monkeypatch.setattr(module, "release_numbers", lambda _: next(numbers))
+    assert publish_release(store, refs(store, "b"), {}, reason="second").number == 2
+    assert read_release(store, 1).reason == "first"
+
+
+def test_a_damaged_release_is_one_clear_error(store):
+    publish_release(store, refs(store, "a"), {}, reason="first")
+    store.fs.pipe_file(store.path_of("releases", "000001.json"), b"{")
+    with pytest.raises(StoreError, match=r"000001\.json: is damaged"):
+        live_release(store)
+
+
+def test_a_moved_store_still_reads(tmp_path, store):
+    publish_release(store, refs(store, "a"), {}, reason="first")
+    moved = (tmp_path / "store").rename(tmp_path / "elsewhere")
+    assert live_release(Store(str(moved))).refs["lyrics"].uri.startswith(str(moved))
