@@ -12,11 +12,34 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from flows import console
-from rhapsody_lib.errors import InputError, RhapsodyError
+from rhapsody_lib.errors import RhapsodyError
+
+
+class Command(TyperGroup):
+    """The command group: every error a user can meet is one message on stderr and an exit code, never a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was named."""
+        try:
+            return super().invoke(ctx)
+        except RhapsodyError as error:
+            console.fail(str(error))
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as error:
+            console.fail("Interrupted. What was finished is kept: the same command goes on from there.")
+            raise typer.Exit(130) from error
+        except OSError as error:
+            if os.environ.get("RHAPSODY_DEBUG"):
+                raise
+            console.fail(f"{error}. (RHAPSODY_DEBUG=1 shows where.)")
+            raise typer.Exit(1) from error
+
 
 app = typer.Typer(
+    cls=Command,
     help="A prompt becomes a song: lyrics, a matched song, a new backing track, files to read, sing, play and edit.",
     no_args_is_help=True,
     add_completion=False,
@@ -109,7 +132,7 @@ def song(
     as_json: JsonOption = False,
 ) -> None:
     """Make a song from a prompt. The first one on a machine trains the models; later ones take seconds."""
-    from rhapsody_lib.operations.requests import check_request, default_folder
+    from rhapsody_lib.operations.requests import check_out, check_request, default_folder
 
     request = check_request(
         prompt=sys.stdin.read() if prompt == "-" else prompt,
@@ -124,10 +147,10 @@ def song(
         with_primer=with_primer,
         audio=audio,
     )
-    address = _store(store)
+    address, folder = _store(store), check_out(out or default_folder(request))
     with console.progress():
         release = _release_for(address, profile, change, source)
-        result = _make_song(address, release, request, out or default_folder(request))
+        result = _make_song(address, release, request, folder)
     console.show_song(result, as_json=as_json)
 
 
@@ -245,21 +268,12 @@ def rollback_release(
 
 
 def main() -> None:
-    """Entry point: every error a user can meet is one message on stderr, never a traceback."""
+    """Entry point."""
     # One BLAS thread: two are no faster here and far slower on a busy machine. TensorFlow's start-up chatter is noise.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     console.configure_logging()
-    try:
-        app()
-    except RhapsodyError as error:
-        console.fail(str(error))
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        console.fail("Interrupted. What was finished is kept: the same command goes on from there.")
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(InputError.exit_code)
+    app()
 
 
 if __name__ == "__main__":

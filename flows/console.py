@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -32,7 +33,7 @@ def configure_logging() -> None:
     """The library's own log lines go to stderr, plainly."""
     handler = RichHandler(console=_err, show_time=False, show_level=False, show_path=False, markup=False)
     log = logging.getLogger("rhapsody_lib")
-    log.addHandler(handler)
+    log.handlers = [handler]
     log.setLevel(logging.INFO)
     log.propagate = False
 
@@ -87,7 +88,7 @@ def show_song(result: SongResult, *, as_json: bool) -> None:
             {
                 "title": result.title,
                 "lyrics": result.lyrics,
-                "matches": [match.to_json() for match in result.matches],
+                "matches": [asdict(match) for match in result.matches],
                 "duration_s": round(result.duration_s, 3),
                 "release": result.release,
                 "folder": str(result.folder.resolve()),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
@@ -80,7 +80,7 @@ def find_match(store: str, release: Release, draft: LyricsResult) -> list[Match]
     opened = Store(store)
     catalogue = Catalogue.load(opened.fetch(release.refs["catalogue"]))
     encoder = Encoder.load(opened.fetch(release.refs["encoder"]))
-    return find_matches(catalogue, encoder, draft.lyrics, k=MATCHES_SHOWN)
+    return find_matches(catalogue, encoder, draft.best.lyrics, k=MATCHES_SHOWN)
 
 
 def _matched_track(store: Store, corpus: ArtifactRef, matches: Sequence[Match]) -> tuple[Score, str]:
@@ -141,7 +141,7 @@ def compose_backing(
         primer, name = _matched_track(opened, release.refs["corpus"], matches)
     metre = primer.metres[0]
     plan = plan_from_lyrics(
-        draft.lyrics,
+        draft.best.lyrics,
         (metre.numerator, metre.denominator),
         tempo_bpm=request.tempo_bpm or primer.tempo_bpm,
         usual_bars_per_line=usual_bars_per_line(primer),
@@ -167,7 +167,7 @@ def _info(
     composition: Composition,
 ) -> dict[str, Any]:
     """What song.json tells of how the song was made: no time, no path, so that the same song is the same bytes."""
-    settings = request.model_dump(mode="json")
+    settings, best = request.model_dump(mode="json"), draft.best
     settings["primer"] = Path(request.primer).name
     return {
         "prompt": request.prompt,
@@ -175,8 +175,9 @@ def _info(
         "settings": settings,
         "release": {"number": release.number, "artifacts": {kind: ref.key for kind, ref in release.refs.items()}},
         "primer": composition.primer,
-        "matches": [match.to_json() for match in matches],
-        "lyrics": draft.to_json(),
+        "matches": [asdict(match) for match in matches],
+        "scores": {"total": best.score, "parts": best.parts, "candidates": 1 + len(draft.alternatives)},
+        "copying": asdict(best.copying),
         "versions": {"rhapsody": metadata.version("rhapsody"), "stages": STAGE_VERSIONS},
     }
 
@@ -193,15 +194,14 @@ def write_song(
     from rhapsody_lib.song.bundle import write_bundle
     from rhapsody_lib.song.fit import fit_words
 
-    score = fit_words(draft.lyrics, composition.score, composition.plan)
+    lyrics = draft.best.lyrics
+    score = fit_words(lyrics, composition.score)
     files = write_bundle(
         out,
-        lyrics=draft.lyrics,
+        lyrics=lyrics,
         score=score,
         info=_info(release, request, draft, matches, composition),
         audio=request.audio,
         progress=reporter("Writing files"),
     )
-    return SongResult(
-        draft.lyrics.title, draft.lyrics.text(), tuple(matches), out, dict(files), score.duration_s, release.number
-    )
+    return SongResult(lyrics.title, lyrics.text(), tuple(matches), out, dict(files), score.duration_s, release.number)

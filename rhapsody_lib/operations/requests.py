@@ -22,9 +22,24 @@ def check_request(**values: Any) -> SongSettings:
         InputError: a value is out of its limits, or the prompt has nothing to sing.
     """
     try:
-        return SongSettings.model_validate(values)
+        request = SongSettings.model_validate(values)
     except ValidationError as error:
         raise InputError(f"The song cannot be made: {explain(error)}.") from error
+    if all(unicodedata.category(letter)[0] in "CZ" for letter in request.prompt):
+        raise InputError("The prompt is empty. Give the words that the song shall open with.")
+    return request
+
+
+def check_out(out: Path) -> Path:
+    """The folder for the files, checked before any work is done.
+
+    Raises:
+        InputError: it holds something that is not a song.
+    """
+    from rhapsody_lib.song.bundle import check_target
+
+    check_target(out)
+    return out
 
 
 def default_folder(request: SongSettings) -> Path:

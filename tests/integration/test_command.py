@@ -1,0 +1,252 @@
+"""The `rhapsody` command as a songwriter and an operator use it, over real models of tiny size."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rhapsody_lib.artifacts import Store
+from rhapsody_lib.release import live_release, release_numbers
+
+TEXT_FILES = ("lyrics.txt", "song.mid", "song.kar", "song.json")
+
+
+def song(rhapsody, trained, out: Path, prompt: str, *options: str) -> tuple[int, dict, str]:
+    code, stdout, stderr = rhapsody(
+        "song", prompt, "--store", trained.store, "--out", str(out), "--no-audio", "--json", *options
+    )
+    return code, json.loads(stdout) if code == 0 else {}, stderr
+
+
+def test_a_prompt_becomes_a_song(rhapsody, trained, tmp_path):
+    code, result, _ = song(rhapsody, trained, tmp_path / "out", "the sky is blue")
+    assert code == 0
+    lines = [line for line in result["lyrics"].splitlines() if line and not line.startswith("[")]
+    assert lines[0].lower().startswith("the sky is blue")
+    assert 4 <= len(lines) <= 24
+    assert -1 <= result["matches"][0]["similarity"] <= 1
+    assert {"lyrics.txt", "song.mid", "song.kar", "backing.mid", "pianoroll.png", "index.html", "song.json"} <= set(
+        result["files"]
+    )
+    for path in result["files"].values():
+        assert Path(path).stat().st_size > 100
+
+
+def test_every_line_is_in_the_midi_and_every_syllable_has_a_note(rhapsody, trained, tmp_path):
+    import pretty_midi
+
+    _, result, _ = song(rhapsody, trained, tmp_path / "out", "a letter from the edge of town", "--seed", "3")
+    midi = pretty_midi.PrettyMIDI(result["files"]["song.mid"])
+    melody = next(instrument for instrument in midi.instruments if instrument.name == "melody")
+    onsets = [note.start for note in melody.notes]
+    assert midi.lyrics
+    for event in midi.lyrics:
+        assert min(abs(onset - event.time) for onset in onsets) < 1e-3
+    sung = "".join(event.text for event in midi.lyrics).replace("\r", " ").replace("\n", " ").split()
+    written = [w for line in result["lyrics"].splitlines() if not line.startswith("[") for w in line.split()]
+    assert "".join(sung) == "".join(written)
+    assert {i.name for i in midi.instruments} == {"melody", "drums", "piano", "guitar", "bass", "strings"}
+
+
+def test_the_same_prompt_seed_and_release_are_the_same_bytes(rhapsody, trained, tmp_path):
+    for name in ("one", "two"):
+        assert song(rhapsody, trained, tmp_path / name, "coffee in the rain", "--seed", "7")[0] == 0
+    assert song(rhapsody, trained, tmp_path / "other", "coffee in the rain", "--seed", "8")[0] == 0
+    for name in TEXT_FILES:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+    assert (tmp_path / "one" / "song.mid").read_bytes() != (tmp_path / "other" / "song.mid").read_bytes()
+
+
+def test_options_are_obeyed(rhapsody, trained, tmp_path):
+    code, result, _ = song(
+        rhapsody, trained, tmp_path / "out", "one", "--title", "My Song", "--key", "A minor", "--tempo-bpm", "93",
+        "--max-lines", "8", "--without-primer",
+    )  # fmt: skip
+    assert code == 0
+    assert result["title"] == "My Song"
+    lines = [line for line in result["lyrics"].splitlines() if line and not line.startswith("[")]
+    assert len(lines) <= 8
+    info = json.loads(Path(result["files"]["song.json"]).read_text())
+    assert (info["music"]["key"], round(info["music"]["tempo_bpm"])) == ("A minor", 93)
+
+
+def test_a_users_primer_and_what_cannot_be_one(rhapsody, trained, tmp_path):
+    _, first, _ = song(rhapsody, trained, tmp_path / "first", "one", "--tempo-bpm", "77")
+    primer = first["files"]["song.mid"]
+    code, second, _ = song(rhapsody, trained, tmp_path / "second", "two", "--primer", primer)
+    assert code == 0
+    assert round(json.loads(Path(second["files"]["song.json"]).read_text())["music"]["tempo_bpm"]) == 77
+    broken = tmp_path / "broken.mid"
+    broken.write_bytes(b"MThd")
+    for path in (broken, tmp_path / "missing.mid"):
+        code, _, stderr = song(rhapsody, trained, tmp_path / "third", "two", "--primer", str(path))
+        assert (code, path.name in stderr) == (2, True)
+    assert not (tmp_path / "third").exists()
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["\N{SPARKLES} \N{GUITAR}", "синее небо над рекой", "青い空", "\x07bell\x00\x1b[31m", "qxzzv", "<b>&\"'</script>"],
+)
+def test_any_prompt_is_a_song(rhapsody, trained, tmp_path, prompt):
+    code, result, stderr = song(rhapsody, trained, tmp_path / "out", prompt)
+    assert code == 0, stderr
+    first = next(line for line in result["lyrics"].splitlines() if line and not line.startswith("["))
+    expected = "".join(letter for letter in prompt if letter.isprintable())
+    assert first.lower().startswith(expected.lower()[:20].strip().lower())
+
+
+@pytest.mark.parametrize("prompt", ["", "   \n\t", "\x00\x07"])
+def test_an_empty_prompt_is_one_error_before_any_work(rhapsody, tmp_path, prompt):
+    code, _, stderr = rhapsody("song", prompt, "--store", str(tmp_path / "store"))
+    assert (code, stderr.count("\n")) == (2, 1)
+    assert "prompt is empty" in stderr
+    assert not (tmp_path / "store").exists()
+
+
+def test_ten_thousand_words_are_a_song_or_one_error(rhapsody, trained, tmp_path):
+    code, _, stderr = song(rhapsody, trained, tmp_path / "out", "word " * 10_000)
+    assert code in (0, 2)
+    assert "Traceback" not in stderr
+    if code == 2:
+        assert "words" in stderr
+
+
+def test_a_repeated_training_does_nothing_and_says_so(rhapsody, trained):
+    before = release_numbers(Store(trained.store))
+    code, stdout, _ = rhapsody("train", trained.source, "--profile", trained.profile, "--store", trained.store)
+    assert code == 0
+    assert "Nothing to do" in stdout
+    assert release_numbers(Store(trained.store)) == before
+
+
+def test_a_changed_setting_rebuilds_that_stage_and_what_depends_on_it(rhapsody, trained, tmp_path):
+    store = str(tmp_path / "store")
+    shutil.copytree(trained.store, store)
+    old = live_release(Store(store)).refs
+    change = ("--set", "catalogue.lexical_weight=0.25")
+    code, _, stderr = rhapsody("train", trained.source, "--profile", trained.profile, "--store", store, *change)
+    assert code == 0, stderr
+    new = live_release(Store(store)).refs
+    assert {kind for kind in old if old[kind].key != new[kind].key} == {"catalogue"}
+
+
+def test_releases_are_listed_shown_and_rolled_back(rhapsody, trained, tmp_path):
+    store = str(tmp_path / "store")
+    shutil.copytree(trained.store, store)
+    assert rhapsody("releases", "rollback", "--store", store)[0] == 2
+    code, stdout, _ = rhapsody("releases", "rollback", "1", "--store", store, "--json")
+    assert (code, json.loads(stdout)["number"], json.loads(stdout)["reason"]) == (0, 2, "rollback to 1")
+    listed = json.loads(rhapsody("releases", "list", "--store", store, "--json")[1])
+    assert [release["number"] for release in listed] == [1, 2]
+    shown = json.loads(rhapsody("releases", "show", "1", "--store", store, "--json")[1])
+    assert shown["figures"]["lyrics.perplexity"] > 1
+    assert rhapsody("releases", "show", "9", "--store", store)[0] == 2
+
+
+def test_songs_of_a_source_use_its_release(rhapsody, trained, tmp_path):
+    options = ("--source", trained.source, "--profile", trained.profile)
+    code, result, stderr = song(rhapsody, trained, tmp_path / "out", "one", *options)
+    assert (code, result["release"]) == (0, 1)
+    assert "training now" not in stderr
+
+
+@pytest.mark.parametrize("kind", ["missing", "empty", "useless"])
+def test_a_source_of_nothing_is_one_error(rhapsody, tmp_path, kind):
+    source = tmp_path / "source"
+    if kind != "missing":
+        source.mkdir()
+    if kind == "useless":
+        (source / "broken.mid").write_bytes(b"MThd")
+    for command in ("prepare", "train"):
+        code, _, stderr = rhapsody(command, str(source), "--store", str(tmp_path / "store"))
+        assert code == 2
+        assert "source" in stderr
+        assert "Traceback" not in stderr
+    assert list(Store(str(tmp_path / "store")).artifacts()) == []
+
+
+def test_prepare_counts_every_reject_by_reason(rhapsody, trained, tmp_path):
+    source = tmp_path / "songs"
+    shutil.copytree(trained.source, source)
+    (source / "broken.txt").write_text("title: x\n")
+    first = sorted(source.glob("*.txt"))[0]
+    shutil.copy(first, source / "zz-copy.txt")
+    code, stdout, _ = rhapsody("prepare", str(source), "--store", str(tmp_path / "store"), "--json")
+    summary = json.loads(stdout)
+    assert code == 0
+    assert summary["songs"] == 20
+    assert sum(summary["rejects"].values()) == 2
+    assert summary["rejects"]["bad_songbook"] == 1
+
+
+def test_a_damaged_model_is_noticed_and_built_again(rhapsody, trained, tmp_path):
+    store = str(tmp_path / "store")
+    shutil.copytree(trained.store, store)
+    opened = Store(store)
+    weights = max(opened.fetch(live_release(opened).refs["backing"]).iterdir(), key=lambda path: path.stat().st_size)
+    weights.write_bytes(weights.read_bytes()[:-7])
+    code, _, stderr = rhapsody("song", "one", "--store", store, "--out", str(tmp_path / "out"), "--no-audio")
+    assert code == 4
+    assert weights.name in stderr
+    assert "rhapsody train" in stderr
+    assert not (tmp_path / "out").exists()
+    assert rhapsody("train", trained.source, "--profile", trained.profile, "--store", store)[0] == 0
+    assert rhapsody("song", "one", "--store", store, "--out", str(tmp_path / "out"), "--no-audio")[0] == 0
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_training_leaves_no_half_and_goes_on(trained, tmp_path, how):
+    store = str(tmp_path / "store")
+    command = [
+        sys.executable, "-m", "flows.cli", "train", trained.source, "--profile", trained.profile, "--store", store,
+        "--set", "lyrics.max_epochs=400", "--set", "lyrics.patience=400",
+    ]  # fmt: skip
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    while not any((Path(store) / "work" / "checkpoints").glob("lyrics-*/*")):
+        assert process.poll() is None, process.stderr.read()
+    process.send_signal(how)
+    _, stderr = process.communicate(timeout=60)
+    opened = Store(store)
+    assert process.returncode == (130 if how == signal.SIGINT else -signal.SIGKILL)
+    assert "Traceback" not in stderr
+    assert {ref.kind for ref in opened.artifacts()} == {"corpus"}
+    assert release_numbers(opened) == []
+    finished = subprocess.run(
+        [*command[:-4], "--set", "lyrics.max_epochs=1"], capture_output=True, text=True, env=environment, check=False
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert "corpus: unchanged" in finished.stderr
+    assert release_numbers(opened) == [1]
+
+
+def test_doctor_tells_what_is_missing_and_where_things_are(rhapsody, trained, monkeypatch):
+    from rhapsody_lib.operations import health
+
+    code, stdout, _ = rhapsody("doctor", "--store", trained.store, "--json")
+    report = json.loads(stdout)
+    assert code == 0
+    assert report["facts"]["store"] == trained.store
+    assert report["facts"]["release"].startswith("1 ")
+    real = health._version
+    monkeypatch.setattr(health, "_version", lambda name: None if name == "onnxruntime" else real(name))
+    code, stdout, _ = rhapsody("doctor", "--store", trained.store, "--json")
+    assert (code, json.loads(stdout)["missing_extras"]) == (3, ["retrieval"])
+
+
+def test_a_store_that_cannot_be_used_is_one_error(rhapsody, tmp_path):
+    (tmp_path / "file").write_text("")
+    (tmp_path / "newer").mkdir()
+    (tmp_path / "newer" / "store.json").write_text('{"store_version": 99}')
+    for name, said in (("file", "cannot be written"), ("newer", "newer Rhapsody")):
+        code, _, stderr = rhapsody("song", "one", "--store", str(tmp_path / name))
+        assert code == 4
+        assert said in stderr
