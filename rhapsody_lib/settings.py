@@ -63,7 +63,6 @@ class EncoderSettings(StageSettings):
 
     model: str = "offline"
     max_tokens: int = Field(256, ge=16)
-    tune_epochs: int = Field(0, ge=0, description="Epochs of tuning on halves of songs; 0 keeps the base encoder.")
 
 
 class CatalogueSettings(StageSettings):

@@ -80,7 +80,7 @@ def find_match(store: str, release: Release, draft: LyricsResult) -> list[Match]
     opened = Store(store)
     catalogue = Catalogue.load(opened.fetch(release.refs["catalogue"]))
     encoder = Encoder.load(opened.fetch(release.refs["encoder"]))
-    return find_matches(catalogue, encoder, draft.best.lyrics, k=MATCHES_SHOWN)
+    return find_matches(catalogue, encoder, draft.best.lyrics, k=MATCHES_SHOWN, require_track=True)
 
 
 def _matched_track(store: Store, corpus: ArtifactRef, matches: Sequence[Match]) -> tuple[Score, str]:
@@ -90,12 +90,11 @@ def _matched_track(store: Store, corpus: ArtifactRef, matches: Sequence[Match]) 
     from rhapsody_lib.corpus.schema import TRACKS_FILE
     from rhapsody_lib.music.midi import midi_to_score
 
-    path = store.fetch(corpus) / TRACKS_FILE
-    for match in matches:
-        rows = pq.read_table(path, columns=["track_id", "midi"], filters=[("song_id", "=", match.song_id)]).to_pylist()
-        if rows:
-            return midi_to_score(rows[0]["midi"], rows[0]["track_id"]), match.title
-    raise StoreError("None of the matched songs has a track to prime the music with. Train on a source with music.")
+    if not matches:
+        raise StoreError("No song of the catalogue has a track to prime the music with. Train on a source with music.")
+    path, best = store.fetch(corpus) / TRACKS_FILE, matches[0]
+    rows = pq.read_table(path, columns=["midi"], filters=[("track_id", "=", best.track_id)]).to_pylist()
+    return midi_to_score(rows[0]["midi"], f"track {best.track_id}"), best.title
 
 
 def _users_primer(path: Path) -> Score:

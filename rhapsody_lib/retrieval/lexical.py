@@ -1,0 +1,117 @@
+"""TF-IDF with sublinear term frequency (Manning, Raghavan, Schuetze: Introduction to Information Retrieval, 6.4.1).
+
+An inverted index in one Arrow file: a row a term, sorted, with the songs it stands in and its weight in each. Alone it
+finds the other half of a song better than an untuned encoder; their sum beats both.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+_WORD = re.compile(r"\w+(?:'\w+)*")
+LEXICON_SCHEMA = pa.schema(
+    [
+        ("term", pa.string()),
+        ("idf", pa.float32()),
+        ("songs", pa.large_list(pa.int32())),
+        ("weights", pa.large_list(pa.float32())),
+    ]
+)
+
+
+def words_of(text: str) -> list[str]:
+    """Lower-cased words; an apostrophe inside a word belongs to it."""
+    return _WORD.findall(text.replace("\u2019", "'").lower())
+
+
+def _term_weights(words: Iterable[str]) -> dict[str, float]:
+    return {term: 1.0 + float(np.log(count)) for term, count in Counter(words).items()}
+
+
+@dataclass(frozen=True)
+class LexicalIndex:
+    """Postings of all terms: those of term `i` are `songs[starts[i]:starts[i + 1]]`, with `weights` alike."""
+
+    song_count: int
+    terms: pa.StringArray
+    idf: NDArray[np.float32]
+    starts: NDArray[np.int64]
+    songs: NDArray[np.int32]
+    weights: NDArray[np.float32]
+
+    @classmethod
+    def build(cls, texts: Iterable[str]) -> LexicalIndex:
+        """Index texts; song `i` is the i-th text."""
+        number: dict[str, int] = {}
+        columns: list[NDArray[np.int32]] = []
+        values: list[NDArray[np.float32]] = []
+        for text in texts:
+            weights = _term_weights(words_of(text))
+            columns.append(np.array([number.setdefault(term, len(number)) for term in weights], dtype=np.int32))
+            values.append(np.array(list(weights.values()), dtype=np.float32))
+        lengths = np.array([len(column) for column in columns], dtype=np.int64)
+        terms = np.concatenate([np.empty(0, np.int32), *columns])
+        songs = np.repeat(np.arange(len(columns), dtype=np.int32), lengths)
+        frequency = np.bincount(terms, minlength=len(number))
+        idf = (np.log((1 + len(columns)) / (1 + frequency)) + 1).astype(np.float32)
+        weights_ = np.concatenate([np.empty(0, np.float32), *values]) * idf[terms]
+        norms = np.sqrt(np.bincount(songs, weights_.astype(np.float64) ** 2, minlength=len(columns)))
+        weights_ = (weights_ / norms[songs]).astype(np.float32)
+        names = sorted(number)
+        rank = np.empty(len(names), dtype=np.int64)
+        rank[[number[name] for name in names]] = np.arange(len(names))
+        order = np.argsort(rank[terms], kind="stable")
+        by_name = np.argsort(rank)
+        starts = np.concatenate([[0], np.cumsum(frequency[by_name])]).astype(np.int64)
+        return cls(len(columns), pa.array(names, pa.string()), idf[by_name], starts, songs[order], weights_[order])
+
+    def scores(self, text: str) -> NDArray[np.float32]:
+        """Cosine of the text's TF-IDF vector to each song's, in [0, 1], float32 [songs]; 0 without a known word."""
+        result = np.zeros(self.song_count, dtype=np.float32)
+        query = _term_weights(words_of(text))
+        found = pc.index_in(pa.array(list(query), pa.string()), value_set=self.terms).to_pylist()
+        known = [
+            (term, weight * float(self.idf[term]))
+            for term, weight in zip(found, query.values(), strict=True)
+            if term is not None
+        ]
+        norm = float(np.sqrt(sum(weight**2 for _, weight in known)))
+        for term, weight in known:
+            postings = slice(self.starts[term], self.starts[term + 1])
+            result[self.songs[postings]] += np.float32(weight / norm) * self.weights[postings]
+        return result
+
+    def write(self, path: Path) -> None:
+        """Write as an uncompressed Arrow file, so that it can be memory-mapped."""
+        offsets = pa.array(self.starts, pa.int64())
+        columns = [
+            self.terms,
+            pa.array(self.idf),
+            pa.LargeListArray.from_arrays(offsets, pa.array(self.songs)),
+            pa.LargeListArray.from_arrays(offsets, pa.array(self.weights)),
+        ]
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, LEXICON_SCHEMA) as writer:
+            writer.write_batch(pa.record_batch(columns, schema=LEXICON_SCHEMA))
+
+    @classmethod
+    def load(cls, path: Path, song_count: int) -> LexicalIndex:
+        """Memory-map an index of `song_count` songs."""
+        batch = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
+        songs, weights = batch.column("songs"), batch.column("weights")
+        return cls(
+            song_count,
+            batch.column("term"),
+            batch.column("idf").to_numpy(),
+            songs.offsets.to_numpy(),
+            songs.values.to_numpy(),
+            weights.values.to_numpy(),
+        )

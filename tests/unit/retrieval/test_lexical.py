@@ -1,0 +1,67 @@
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rhapsody_lib.retrieval.lexical import LexicalIndex, words_of
+
+TEXTS = st.lists(
+    st.lists(st.sampled_from(["ab", "c'd", "snow", "é", "雪"]), max_size=12).map(" ".join), min_size=1, max_size=8
+)
+
+
+def naive_scores(texts: list[str], query: str) -> list[float]:
+    """The textbook formula, word by word."""
+    documents = [Counter(words_of(text)) for text in texts]
+    idf = {
+        word: math.log((1 + len(texts)) / (1 + sum(word in document for document in documents))) + 1
+        for document in documents
+        for word in document
+    }
+
+    def vector(counts: Counter[str]) -> dict[str, float]:
+        weights = {word: (1 + math.log(count)) * idf[word] for word, count in counts.items() if word in idf}
+        norm = math.sqrt(sum(weight**2 for weight in weights.values()))
+        return {word: weight / norm for word, weight in weights.items()}
+
+    wanted = vector(Counter(words_of(query)))
+    return [sum(weight * wanted.get(word, 0) for word, weight in vector(document).items()) for document in documents]
+
+
+@given(TEXTS, TEXTS)
+def test_scores_are_the_textbook_formula(texts, queries):
+    index = LexicalIndex.build(texts)
+    for query in queries:
+        np.testing.assert_allclose(index.scores(query), naive_scores(texts, query), atol=1e-5)
+
+
+@given(texts=TEXTS)
+def test_a_written_index_is_the_same_index(texts, tmp_path_factory):
+    path = tmp_path_factory.mktemp("lexicon") / "lexicon.arrow"
+    index = LexicalIndex.build(texts)
+    index.write(path)
+    first = path.read_bytes()
+    loaded = LexicalIndex.load(path, len(texts))
+    for text in texts:
+        np.testing.assert_array_equal(loaded.scores(text), index.scores(text))
+    LexicalIndex.build(texts).write(path.with_suffix(".again"))
+    assert path.with_suffix(".again").read_bytes() == first
+
+
+def test_a_song_is_most_similar_to_itself():
+    texts = ["the river and the boat", "the train and the rail", "snow on the roof"]
+    scores = LexicalIndex.build(texts).scores(texts[1])
+    assert scores[1] == pytest.approx(1, abs=1e-6)
+    assert scores.argmax() == 1
+
+
+@pytest.mark.parametrize("query", ["", "...", "unheard", "\U0001f600"])
+def test_no_known_word_is_similar_to_nothing(query):
+    assert not LexicalIndex.build(["snow", "", "rain"]).scores(query).any()
+
+
+def test_words():
+    assert words_of("Don’t go, 'cause I'm YOURS!") == ["don't", "go", "cause", "i'm", "yours"]

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from rhapsody_lib.retrieval.metrics import evaluate_retrieval, figures, rank_of, sampled_halves
+from rhapsody_lib.retrieval.stanzas import StanzaEmbedder
+
+
+def test_ties_do_not_flatter():
+    assert rank_of(np.array([0.5, 0.9, 0.5, 0.1]), 0) == 3
+    assert rank_of(np.array([0.5, 0.9, 0.5, 0.1]), 1) == 1
+    assert rank_of(np.zeros(4), 2) == 4
+
+
+def test_figures():
+    assert figures(np.array([1, 2, 10, 20])) == {"recall_at_1": 0.25, "recall_at_10": 0.75, "mrr": 0.4125}
+
+
+def test_halves_with_words_of_their_own_are_found(make_corpus, encoder, tmp_path):
+    texts = {"a": "river boat\nboat river", "b": "ice snow\nsnow ice", "c": "oven\noven oven", "d": "rail\nrail rail"}
+    result = evaluate_retrieval(make_corpus(tmp_path, texts), encoder)
+    assert result["songs"] == 4
+    for method in ("sbert", "sbert_centred", "tfidf", "sum"):
+        assert result[method] == {"recall_at_1": 1, "recall_at_10": 1, "mrr": 1}, method
+
+
+def test_halves_without_common_words_are_not(make_corpus, encoder, tmp_path):
+    texts = {"a": "river boat\nsnow ice", "b": "snow ice coat\nbread oven", "c": "bread oven flour\nriver boat sail"}
+    result = evaluate_retrieval(make_corpus(tmp_path, texts), encoder)
+    assert result["tfidf"]["recall_at_1"] == 0
+    assert result["sbert"]["recall_at_1"] == 0
+
+
+def test_the_lexical_weight_moves_the_sum_alone(make_corpus, encoder, tmp_path):
+    texts = {"a": "river zig\nriver zag", "b": "snow zag\nriver zig boat", "c": "bread zig zig\nsnow zag zag"}
+    corpus = make_corpus(tmp_path, texts)
+    lexical, neural = (evaluate_retrieval(corpus, encoder, lexical_weight=weight) for weight in (1.0, 0.0))
+    assert lexical["sum"] == lexical["tfidf"] == neural["tfidf"]
+    assert neural["sum"] == neural["sbert_centred"]
+
+
+def test_a_sample_depends_on_the_ids_alone(make_corpus, tmp_path):
+    texts = {f"song {index}": f"line {index} one\nline {index} two" for index in range(20)}
+    backwards = dict(reversed(texts.items()))
+    one, two = (
+        sampled_halves(make_corpus(tmp_path / name, songs), 5) for name, songs in (("a", texts), ("b", backwards))
+    )
+    assert len(one) == 5
+    assert one == two
+
+
+def test_the_split_chooses_songs(corpus, encoder):
+    assert evaluate_retrieval(corpus, encoder, split="heldout")["songs"] == 1
+    assert evaluate_retrieval(corpus, encoder, split="train")["songs"] == 3
+
+
+@pytest.mark.parametrize("texts", [{"a": "snow"}, {"a": ""}])
+def test_nothing_to_halve(make_corpus, encoder, tmp_path, texts):
+    result = evaluate_retrieval(make_corpus(tmp_path, texts), encoder, embedder=StanzaEmbedder(encoder))
+    assert result == {"task": "second half -> first half", "songs": 0, "split": "all"}

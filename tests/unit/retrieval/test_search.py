@@ -1,0 +1,117 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rhapsody_lib.errors import DamagedArtifactError, InputError
+from rhapsody_lib.retrieval.catalogue import embed_catalogue
+from rhapsody_lib.retrieval.search import Catalogue, best_rows, find_matches
+from rhapsody_lib.settings import CatalogueSettings
+from rhapsody_lib.words.document import Lyrics, parse_lyrics
+
+
+@pytest.fixture(scope="module")
+def folder(corpus, encoder_folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("catalogue")
+    embed_catalogue(corpus, encoder_folder, out, CatalogueSettings())
+    return out
+
+
+@pytest.fixture(scope="module")
+def catalogue(folder):
+    return Catalogue.load(folder)
+
+
+@given(st.lists(st.sampled_from([0.0, 0.5, 1.0, -np.inf]), min_size=1, max_size=30), st.integers(0, 40), st.randoms())
+def test_best_rows_is_a_full_sort(scores, k, random):
+    names = [f"song {index:02}" for index in range(len(scores))]
+    random.shuffle(names)
+    expected = sorted(
+        (row for row in range(len(scores)) if np.isfinite(scores[row])), key=lambda row: (-scores[row], names[row])
+    )
+    assert best_rows(np.array(scores, np.float32), pa.chunked_array([names]), k) == expected[:k]
+
+
+def test_every_song_finds_itself(catalogue, encoder, songs):
+    for song_id, text in songs.items():
+        best = find_matches(catalogue, encoder, parse_lyrics(text), 1)[0]
+        assert (best.rank, best.song_id, best.title) == (1, song_id, song_id.title())
+        assert best.similarity == pytest.approx(1, abs=1e-4)
+        assert best.lexical == pytest.approx(1, abs=1e-4)
+
+
+def test_matches_are_ranked_and_k_may_exceed_the_catalogue(catalogue, encoder):
+    matches = find_matches(catalogue, encoder, parse_lyrics("a train on the rail\nthe engine"), 50)
+    assert [match.rank for match in matches] == [1, 2, 3, 4]
+    assert matches[0].song_id == "rail"
+    scores = [match.score for match in matches]
+    assert scores == sorted(scores, reverse=True)
+    assert all(-1 <= match.similarity <= 1 for match in matches)
+    assert find_matches(catalogue, encoder, parse_lyrics("a train"), 0) == []
+
+
+def test_the_closest_lines_stand_beside_one_another(catalogue, encoder):
+    lyrics = parse_lyrics("[verse 1]\na ticket\nlove\n\n[chorus]\nthe kiss\nthe engine on my rail")
+    match = find_matches(catalogue, encoder, lyrics, 1)[0]
+    assert match.song_id == "rail"
+    assert (match.closest.generated_section, match.closest.catalogue_section) == ("chorus", "verse 2")
+    assert match.closest.generated_line == match.closest.catalogue_line == "the engine on my rail"
+    assert match.closest.line_similarity == pytest.approx(1, abs=1e-4)
+
+
+def test_tracks(catalogue, encoder, songs):
+    lyrics = parse_lyrics(songs["snow"])
+    best = find_matches(catalogue, encoder, lyrics, 4)
+    assert (best[0].song_id, best[0].track_id, best[0].has_track) == ("snow", None, False)
+    assert catalogue.has_track.tolist() == [True, True, True, False]
+    with_track = find_matches(catalogue, encoder, lyrics, 4, require_track=True)
+    assert [(match.song_id, match.score) for match in with_track] == [
+        (match.song_id, match.score) for match in best if match.has_track
+    ]
+    assert with_track[0].rank == 1
+    assert with_track[0].track_id == f"{with_track[0].song_id}-a"
+
+
+def test_repetition_gives_the_same_matches(folder, catalogue, encoder):
+    lyrics = parse_lyrics("snow on the river\nbread and love")
+    assert find_matches(catalogue, encoder, lyrics) == find_matches(Catalogue.load(folder), encoder, lyrics)
+
+
+@pytest.mark.parametrize("text", ["", "\U0001f600 \U0001f600", "воды реки", "\x00\x07", "word " * 3000])
+def test_odd_lyrics_match_something(catalogue, encoder, text):
+    matches = find_matches(catalogue, encoder, parse_lyrics(text), 2)
+    assert len(matches) == 2
+    assert all(np.isfinite(match.score) for match in matches)
+
+
+def test_lyrics_without_words_match_by_name(catalogue, encoder):
+    matches = find_matches(catalogue, encoder, Lyrics("", ()), 4)
+    assert [match.closest for match in matches] == [None] * 4
+    assert {match.similarity for match in matches} == {0}
+
+
+@pytest.mark.parametrize("texts", [{"only": "the river"}, {"only": "the river", "empty": ""}])
+def test_a_catalogue_of_one_or_two(texts, make_corpus, encoder_folder, encoder, tmp_path):
+    embed_catalogue(make_corpus(tmp_path / "corpus", texts), encoder_folder, tmp_path / "out", CatalogueSettings())
+    matches = find_matches(Catalogue.load(tmp_path / "out"), encoder, parse_lyrics("my river"), 5)
+    assert [match.song_id for match in matches] == list(texts)
+    assert matches[0].similarity > 0.5
+    assert matches[0].closest.catalogue_line == "the river"
+
+
+def test_another_encoder_is_refused(catalogue, other_encoder):
+    with pytest.raises(InputError, match="another encoder"):
+        find_matches(catalogue, other_encoder, parse_lyrics("snow"))
+
+
+@pytest.mark.parametrize("broken", ["songs.arrow", "stanzas.arrow", "lexicon.arrow", "catalogue.json"])
+@pytest.mark.parametrize("content", [None, b"", b"not what it should be"])
+def test_a_damaged_folder_is_one_clear_error(folder, tmp_path, broken, content):
+    for file in folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / broken).unlink()
+    if content is not None:
+        (tmp_path / broken).write_bytes(content)
+    with pytest.raises(DamagedArtifactError, match="Embed the catalogue again"):
+        Catalogue.load(tmp_path)
