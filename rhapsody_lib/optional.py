@@ -23,7 +23,7 @@ EXTRA_OF_MODULE = {
     "pretty_midi": "song",
     "mido": "song",
     "matplotlib": "song",
-    "soundfile": "song",
+    "lameenc": "song",
     "music21": "corpus",
     "lingua": "corpus",
     "prefect": "orchestrate",

@@ -79,9 +79,10 @@ class BackingSettings(StageSettings):
     layers: int = Field(1, ge=1, le=3)
     dropout: float = Field(0.1, ge=0, lt=1)
     batch_size: int = Field(32, ge=1)
-    crop_tokens: int = Field(512, ge=32, description="Length of one training sequence.")
-    learning_rate: float = Field(2e-3, gt=0)
-    max_epochs: int = Field(6, ge=1)
+    crop_tokens: int = Field(256, ge=32, description="Length of one training sequence.")
+    epoch_tokens: int = Field(300_000, ge=1000, description="Tokens between two states saved; any part of the corpus.")
+    learning_rate: float = Field(3e-3, gt=0)
+    max_epochs: int = Field(4, ge=1)
     patience: int = Field(2, ge=1)
 
 

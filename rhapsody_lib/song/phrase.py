@@ -1,0 +1,190 @@
+"""One line of words on one phrase of melody: which syllable begins at which onset, by dynamic programming.
+
+Candidate onsets are the melody's own notes and the points of a rhythmic grid between them. A path through them, one
+onset a syllable, is charged for
+
+- a stressed syllable on a weak beat, an unstressed one on a strong beat (`_stress_cost`);
+- each note of the melody passed over, which becomes a melisma (`SKIP_COST`, half for a repeated pitch);
+- each onset that is not the melody's own: a split note (`SPLIT_COST`) or a rest that is filled (`FILL_COST`), more off
+  the eighths and in the last part of the phrase, where the singer breathes;
+- a syllable too short to sing (`_length_cost`), more if it is stressed; an unstressed one held long.
+
+Where there are as many notes as syllables the melody is left as it is. Lines too long for any grid are divided evenly
+over the phrase.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from rhapsody_lib.music.score import TICKS_PER_BEAT, Metre, Note
+from rhapsody_lib.song.sung_words import SungSyllable
+
+SKIP_COST, SPLIT_COST, FILL_COST, BREATH_COST, LEAD_COST = 1.2, 1.0, 1.6, 2.0, 50.0
+#: Shortest note that is written where the phrase has room for it.
+MIN_NOTE_S = 0.06
+#: A syllable of this length or more is comfortable to sing.
+EASY_SYLLABLE_S = 0.24
+GRID_TICKS = TICKS_PER_BEAT // 4
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """Where one line is sung.
+
+    Args:
+        start_ticks: first tick of the phrase.
+        end_ticks: the tick after its last.
+        bars: (start tick, metre) of the bars that the phrase touches, in order.
+        seconds_per_tick: tempo at the start of the phrase.
+        notes: the melody in the phrase, monophonic, inside it, sorted.
+    """
+
+    start_ticks: int
+    end_ticks: int
+    bars: tuple[tuple[int, Metre], ...]
+    seconds_per_tick: float
+    notes: tuple[Note, ...]
+
+    @property
+    def min_ticks(self) -> int:
+        """`MIN_NOTE_S` in ticks."""
+        return max(1, round(MIN_NOTE_S / self.seconds_per_tick + 0.5))
+
+    @property
+    def breath_ticks(self) -> int:
+        """Where the singer breathes: the last part of the phrase, up to a quarter note."""
+        return min(TICKS_PER_BEAT, (self.end_ticks - self.start_ticks) // 8)
+
+    def weight(self, ticks: int) -> float:
+        """Metrical weight of a tick: 3 on the bar, 2 half way, 1 on a beat, 0 off it, below 0 between."""
+        start, metre = next(((s, m) for s, m in reversed(self.bars) if s <= ticks), self.bars[0])
+        compound = metre.denominator == 8 and metre.numerator % 3 == 0
+        beat = TICKS_PER_BEAT * 3 // 2 if compound else TICKS_PER_BEAT * 4 // metre.denominator
+        offset = ticks - start
+        near = round(offset / GRID_TICKS) * GRID_TICKS
+        offset = near if abs(near - offset) <= GRID_TICKS // 4 else offset
+        if offset % metre.bar_ticks == 0:
+            return 3.0
+        if metre.bar_ticks % (2 * beat) == 0 and offset % (metre.bar_ticks // 2) == 0:
+            return 2.0
+        if offset % beat == 0:
+            return 1.0
+        return 0.0 if offset % (TICKS_PER_BEAT // 2) == 0 else -0.7
+
+    def bar_offset(self, ticks: int) -> int:
+        """Ticks since the bar line before."""
+        return ticks - max((start for start, _ in self.bars if start <= ticks), default=self.start_ticks)
+
+
+def _stress_cost(stress: int, weight: float) -> float:
+    if stress == 2:
+        return 0.35 * (3.0 - weight) if weight < 1.0 else 0.1 * (3.0 - weight)
+    if stress == 1:
+        return 0.2 * max(0.0, 1.0 - weight)
+    return 0.25 * max(0.0, weight)
+
+
+def _candidates(phrase: Phrase, step: int) -> list[int]:
+    """Onsets to choose from: the melody's own, and grid points at least a shortest note away from them."""
+    own = [note.start_ticks for note in phrase.notes]
+    room = max(phrase.min_ticks, step * 3 // 4)
+    first = phrase.start_ticks + (-phrase.bar_offset(phrase.start_ticks)) % step
+    grid = range(first, phrase.end_ticks - phrase.min_ticks + 1, step)
+    return sorted({*own, *(tick for tick in grid if all(abs(tick - start) >= room for start in own))})
+
+
+def _onset_cost(phrase: Phrase, onset: int) -> float:
+    """Cost of an onset that may not be the melody's own."""
+    cost = FILL_COST
+    for note in phrase.notes:
+        if note.start_ticks == onset:
+            return 0.0
+        if note.start_ticks < onset < note.end_ticks:
+            cost = SPLIT_COST
+    offset = phrase.bar_offset(onset)
+    if offset % (TICKS_PER_BEAT // 2):
+        cost += 0.5 if offset % GRID_TICKS == 0 else 1.0
+    elif phrase.weight(onset) < 1.0:
+        cost += 0.2
+    return cost + (BREATH_COST if onset >= phrase.end_ticks - phrase.breath_ticks else 0.0)
+
+
+def _passed(phrase: Phrase, onsets: Sequence[int]) -> np.ndarray:
+    """[onset] cost of the melody's notes up to each onset, itself left out, were all of them passed over."""
+    costs, total, previous = [], 0.0, None
+    by_start = {note.start_ticks: note for note in phrase.notes}
+    for onset in onsets:
+        costs.append(total)
+        note = by_start.get(onset)
+        if note:
+            total += SKIP_COST * (0.5 if previous == note.pitch else 1.0)
+            previous = note.pitch
+    return np.array([*costs, total])
+
+
+def _length_cost(gaps_s: np.ndarray, stress: int, pace_s: float) -> np.ndarray:
+    """Cost of syllables of these lengths in seconds, `pace_s` being the mean; infinite below the shortest note."""
+    gaps = np.maximum(gaps_s, 1e-6)
+    short = np.maximum(0.0, np.log2(EASY_SYLLABLE_S / gaps)) * (2.5 if stress == 2 else 1.8)
+    held = np.maximum(0.0, np.log2(gaps / pace_s)) * (0.6 if stress == 0 else 0.2)
+    return np.where(gaps_s < MIN_NOTE_S, np.inf, short + held)
+
+
+def _best_path(phrase: Phrase, words: Sequence[SungSyllable], onsets: Sequence[int]) -> list[int] | None:
+    """The cheapest onset for each syllable (Viterbi), or nothing if there is no path."""
+    count, times = len(onsets), np.array(onsets, dtype=np.int64)
+    if count < len(words):
+        return None
+    passed = _passed(phrase, onsets)
+    own = np.diff(passed) > 0
+    gaps_s = (times[None, :] - times[:, None]) * phrase.seconds_per_tick
+    pace_s = (phrase.end_ticks - phrase.start_ticks) * phrase.seconds_per_tick / len(words)
+    between = passed[None, :count] - passed[1:, None]
+    between = np.where(np.arange(count)[None, :] > np.arange(count)[:, None], between, np.inf)
+    step = {stress: between + _length_cost(gaps_s, stress, pace_s) for stress in {word.stress for word in words}}
+    placed = np.array([_onset_cost(phrase, onset) for onset in onsets])
+    weights = [phrase.weight(onset) for onset in onsets]
+    emit = {stress: placed + [_stress_cost(stress, weight) for weight in weights] for stress in step}
+    cost = emit[words[0].stress] + LEAD_COST * np.concatenate([[0], np.cumsum(own)[:-1]])
+    back: list[np.ndarray] = []
+    for previous, word in pairwise(words):
+        through = cost[:, None] + step[previous.stress]
+        back.append(through.argmin(axis=0))
+        cost = through.min(axis=0) + emit[word.stress]
+    last_s = (phrase.end_ticks - times) * phrase.seconds_per_tick
+    cost = cost + (passed[-1] - passed[1:]) + _length_cost(last_s, 2, pace_s)
+    if not np.isfinite(cost.min()):
+        return None
+    path = [int(cost.argmin())]
+    for row in reversed(back):
+        path.append(int(row[path[-1]]))
+    return [onsets[index] for index in reversed(path)]
+
+
+def _evenly(phrase: Phrase, count: int) -> list[int]:
+    """Onsets that divide the phrase evenly, with a short breath where there is room for one."""
+    span = phrase.end_ticks - phrase.start_ticks
+    breath = phrase.breath_ticks // 2 if (span - phrase.breath_ticks) // count >= phrase.min_ticks else 0
+    return [phrase.start_ticks + index * (span - breath) // count for index in range(count)]
+
+
+def place_syllables(phrase: Phrase, words: Sequence[SungSyllable]) -> list[int]:
+    """An onset in ticks for each syllable, rising, inside the phrase.
+
+    Args:
+        phrase: where they are sung; it may hold no notes.
+        words: at least one syllable, and no more than the phrase has ticks.
+    """
+    own = [note.start_ticks for note in phrase.notes]
+    if len(own) == len(words) and all(b - a >= phrase.min_ticks for a, b in pairwise([*own, phrase.end_ticks])):
+        return own
+    for step in (GRID_TICKS, GRID_TICKS // 2):
+        path = _best_path(phrase, words, _candidates(phrase, step))
+        if path:
+            return path
+    return _evenly(phrase, len(words))

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from song_samples import sample_score
+
+from rhapsody_lib.errors import InputError, MissingExtraError
+from rhapsody_lib.music.score import PARTS, Tempo
+from rhapsody_lib.song import render
+
+pytest.importorskip("tinysoundfont")
+pytest.importorskip("lameenc")
+soundfile = pytest.importorskip("soundfile")
+SHORT = (("verse 1", 1),)
+
+
+def test_mp3_is_stereo_complete_and_not_clipped(tmp_path: Path) -> None:
+    score = sample_score(SHORT)
+    render.render_mp3(score, tmp_path / "song.mp3")
+    samples, rate = soundfile.read(tmp_path / "song.mp3")
+    assert rate == 44_100
+    assert samples.shape[1] == 2
+    assert abs(len(samples) / rate - score.duration_s - render.TAIL_S) < 0.1
+    assert 0.5 < np.abs(samples).max() <= 10 ** (-1 / 20)
+    assert np.abs(samples[-1000:]).max() < 1e-3
+
+
+def test_same_song_same_bytes() -> None:
+    score = sample_score(SHORT)
+    first, second = (render.encode_mp3(render.render_samples(score)) for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_is_heard(part: str) -> None:
+    score = sample_score(SHORT)
+    alone = replace(score, parts={name: notes if name == part else () for name, notes in score.parts.items()})
+    samples = render.render_samples(alone)
+    start = int(score.seconds_at(score.parts[part][0].start_ticks) * 44_100)
+    assert np.sqrt((samples[start : start + 44_100] ** 2).mean()) > 0.003
+
+
+def test_notes_sound_at_their_time() -> None:
+    score = sample_score(SHORT, melody=True)
+    late = replace(score, parts={**dict.fromkeys(PARTS, ()), "bass": (score.parts["bass"][1],)})
+    samples = render.render_samples(late)
+    onset = int(score.seconds_at(score.parts["bass"][1].start_ticks) * 44_100)
+    assert np.abs(samples[: onset - 1]).max() == 0
+    assert np.abs(samples[onset : onset + 4410]).max() > 0.05
+
+
+def test_silence_is_written_as_silence() -> None:
+    silent = replace(sample_score(SHORT), parts=dict.fromkeys(PARTS, ()))
+    samples, _ = soundfile.read(io.BytesIO(render.encode_mp3(render.render_samples(silent))))
+    assert np.abs(samples).max() < 1e-4
+
+
+def test_endless_song_is_refused() -> None:
+    with pytest.raises(InputError, match="minutes"):
+        render.render_samples(replace(sample_score(SHORT), tempi=(Tempo(0, 0.5),)))
+
+
+def test_missing_pieces_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(render, "is_installed", lambda module: False)
+        with pytest.raises(MissingExtraError, match="--no-deps tinysoundfont"):
+            render.render_samples(sample_score(SHORT))
+    monkeypatch.setattr(render, "SOUNDFONT_NAME", "no-such.sf2")
+    with pytest.raises(MissingExtraError, match=r"rhapsody\[song\]"):
+        render.find_soundfont()
