@@ -24,7 +24,6 @@ EXTRA_OF_MODULE = {
     "mido": "song",
     "matplotlib": "song",
     "lameenc": "song",
-    "music21": "corpus",
     "lingua": "corpus",
     "prefect": "orchestrate",
 }

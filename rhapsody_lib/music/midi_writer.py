@@ -13,6 +13,8 @@ from __future__ import annotations
 import io
 from typing import Any, Literal
 
+import numpy as np
+
 from rhapsody_lib.music.chords import Key
 from rhapsody_lib.music.score import PARTS, TICKS_PER_BEAT, Score
 from rhapsody_lib.optional import require
@@ -89,13 +91,37 @@ def _instrument_tracks(score: Score) -> tuple[bytes, bytes]:
     return data[:14], data[14 + timing_length :]
 
 
-def score_to_midi(score: Score, *, lyrics: Literal["lyric", "none"] = "lyric") -> bytes:
+def _instrument_tracks_fast(score: Score) -> tuple[bytes, bytes]:
+    """The same as `_instrument_tracks` by symusic, a hundred times faster."""
+    symusic = require("symusic")
+    file = symusic.Score(TICKS_PER_BEAT)
+    file.tracks.append(symusic.Track())  # symusic puts its conductor events here; the chunk is cut off below
+    for part in PARTS:
+        track = symusic.Track(name=part, program=score.programs[part], is_drum=part == "drums")
+        rows = np.array(
+            [(n.start_ticks, n.duration_ticks, n.pitch, n.velocity) for n in score.parts[part]], dtype=np.int32
+        ).reshape(-1, 4)
+        time, duration, pitch, velocity = (np.ascontiguousarray(column) for column in rows.T)
+        track.notes = symusic.Note.from_numpy(time, duration, pitch.astype(np.int8), velocity.astype(np.int8))
+        file.tracks.append(track)
+    data = file.dumps_midi()
+    timing_length = 8 + int.from_bytes(data[18:22], "big")
+    return data[:14], data[14 + timing_length :]
+
+
+def score_to_midi(
+    score: Score,
+    *,
+    lyrics: Literal["lyric", "none"] = "lyric",
+    writer: Literal["pretty_midi", "symusic"] = "pretty_midi",
+) -> bytes:
     """A type 1 MIDI file of a score: a conductor track, then a track named for each part.
 
-    Tempi are stored as whole microseconds a quarter note. `lyrics="none"` leaves the words out.
+    Tempi are stored as whole microseconds a quarter note. `lyrics="none"` leaves the words out. Songs are written by
+    pretty_midi; a corpus of thousands by symusic, from whose files the same score is read.
 
     Raises:
-        MissingExtraError: pretty_midi or mido is not installed.
+        MissingExtraError: the writer or mido is not installed.
     """
-    header, instruments = _instrument_tracks(score)
+    header, instruments = _instrument_tracks(score) if writer == "pretty_midi" else _instrument_tracks_fast(score)
     return header + _conductor_track(score, lyrics=lyrics == "lyric") + instruments

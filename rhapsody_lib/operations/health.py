@@ -17,7 +17,7 @@ from rhapsody_lib.release import live_release
 EXTRAS: dict[str, tuple[str, dict[str, str]]] = {
     "corpus": (
         "reading lead sheets and MIDI",
-        {"lingua": "lingua-language-detector", "music21": "music21", "symusic": "symusic"},
+        {"lingua": "lingua-language-detector", "symusic": "symusic"},
     ),
     "lyrics": ("training lyrics", {"tensorflow": "tensorflow", "keras": "keras"}),
     "retrieval": (

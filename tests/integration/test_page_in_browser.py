@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,7 @@ import pytest
 from rhapsody_lib.song.bundle import write_bundle
 from rhapsody_lib.song.fit import fit_words
 from rhapsody_lib.words.document import Lyrics, LyricSection
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "unit" / "song"))
-from song_samples import sample_lyrics, sample_score
+from tests.unit.song.song_samples import sample_lyrics, sample_score
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="Chromium is not installed")

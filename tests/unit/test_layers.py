@@ -13,7 +13,6 @@ HEAVY = (
     "torch",
     "sentence_transformers",
     "onnxruntime",
-    "music21",
     "matplotlib",
     "lingua",
     "symusic",

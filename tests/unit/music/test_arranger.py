@@ -5,13 +5,13 @@ import itertools
 
 import pytest
 from hypothesis import given, settings
-from music_strategies import lead_sheets
 
 from rhapsody_lib.music.arranger import arrange, swung
 from rhapsody_lib.music.chords import parse_chord, parse_key
 from rhapsody_lib.music.leadsheet import LeadSheet
 from rhapsody_lib.music.score import PART_RANGES, PARTS, Metre, Note, Section, Syllable, TimedChord
 from rhapsody_lib.music.styles import STYLES
+from tests.unit.music.music_strategies import lead_sheets
 
 
 def sheet(style: str = "pop", metre: tuple[int, int] = (4, 4), chords: str = "C Am F G7 C Am F G7 C") -> LeadSheet:

@@ -5,10 +5,10 @@ import itertools
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from music_strategies import chords, keys
 
 from rhapsody_lib.music.chords import ChordSymbol, Key, parse_chord
 from rhapsody_lib.music.contour import SHAPES, Line, Place, pitches_for
+from tests.unit.music.music_strategies import chords, keys
 
 
 def line(cadence: str = "home", shape: str = "arch", key: Key | None = None, seed: int = 0) -> Line:

@@ -6,11 +6,11 @@ import mido
 import pretty_midi
 import symusic
 from hypothesis import given, settings
-from music_strategies import scores
 
 from rhapsody_lib.music.chords import Key
 from rhapsody_lib.music.midi import midi_to_score, score_to_midi
 from rhapsody_lib.music.score import PARTS, Metre, Note, Score, Syllable, Tempo
+from tests.unit.music.music_strategies import scores
 
 
 def small_score(**changes: object) -> Score:
@@ -31,6 +31,7 @@ def small_score(**changes: object) -> Score:
 @given(scores())
 def test_own_files_come_back_exactly(score: Score) -> None:
     assert midi_to_score(score_to_midi(score), "own.mid") == score
+    assert midi_to_score(score_to_midi(score, writer="symusic"), "own.mid") == score
 
 
 def test_same_score_same_bytes() -> None:

@@ -4,10 +4,10 @@ import itertools
 
 from hypothesis import given
 from hypothesis import strategies as st
-from music_strategies import notes
 
 from rhapsody_lib.music.parts import RawTrack, assign, family, find_melody, in_range, skyline, without_overlaps
 from rhapsody_lib.music.score import PART_RANGES, PARTS, Note
+from tests.unit.music.music_strategies import notes
 
 raw_notes = st.lists(
     st.builds(Note, st.integers(0, 2000), st.integers(50, 60), st.integers(1, 900), st.integers(1, 127)), max_size=30

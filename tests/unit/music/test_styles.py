@@ -5,7 +5,6 @@ from dataclasses import fields
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from music_strategies import metres
 
 from rhapsody_lib.corpus.songbook import STYLES as SONGBOOK_STYLES
 from rhapsody_lib.music.grooves import DRUM_KIT, Groove, bar_of, clean, tokens
@@ -13,6 +12,7 @@ from rhapsody_lib.music.grooves_four import FOUR
 from rhapsody_lib.music.grooves_three import SIX, THREE
 from rhapsody_lib.music.score import PART_RANGES, Metre
 from rhapsody_lib.music.styles import STYLES, bar_steps, choose_style, groove_for
+from tests.unit.music.music_strategies import metres
 
 SIGNS = {"drums": "xXo", "fill": "xXo", "bass": "rR35678aw"}
 ALL_GROOVES = [(g, 16) for g in FOUR.values()] + [(g, 12) for g in (*THREE.values(), *SIX.values())]

@@ -4,10 +4,10 @@ import itertools
 
 from hypothesis import given
 from hypothesis import strategies as st
-from music_strategies import chords
 
 from rhapsody_lib.music.chords import ChordSymbol, parse_chord
 from rhapsody_lib.music.voicing import lead, nearest
+from tests.unit.music.music_strategies import chords
 
 
 @given(chords, st.integers(3, 4))

@@ -11,13 +11,13 @@ import mido
 import pretty_midi
 import pytest
 import symusic
-from song_samples import sample_lyrics, sample_score
 
 from rhapsody_lib.errors import InputError
 from rhapsody_lib.music.score import Score
 from rhapsody_lib.song import bundle
 from rhapsody_lib.song.bundle import lyrics_text, song_files, write_bundle
 from rhapsody_lib.song.fit import fit_words
+from tests.unit.song.song_samples import sample_lyrics, sample_score
 
 INFO: dict[str, Any] = {"prompt": "the sky is blue", "seed": 3, "release": {"number": 1}, "matches": []}
 ALWAYS = {"lyrics.txt", "song.mid", "song.kar", "backing.mid", "song.json", "pianoroll.png", "index.html"}

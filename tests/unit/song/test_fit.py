@@ -5,13 +5,13 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from song_samples import BEAT, sample_lyrics, sample_score
 
 from rhapsody_lib.errors import InputError
 from rhapsody_lib.music.score import Note, Score
 from rhapsody_lib.song.fit import fit_words
 from rhapsody_lib.song.sung_words import sung_syllables
 from rhapsody_lib.words.document import Lyrics, LyricSection
+from tests.unit.song.song_samples import BEAT, sample_lyrics, sample_score
 
 LINES = st.one_of(
     st.lists(

@@ -6,12 +6,12 @@ import mido
 import pretty_midi
 import pytest
 import symusic
-from song_samples import sample_lyrics, sample_score
 
 from rhapsody_lib.music.score import Score
 from rhapsody_lib.song.fit import fit_words
 from rhapsody_lib.song.karaoke import backing_midi, karaoke_file, song_midi
 from rhapsody_lib.words.document import Lyrics, LyricSection
+from tests.unit.song.song_samples import sample_lyrics, sample_score
 
 BACKING = ["drums", "piano", "guitar", "bass", "strings"]
 

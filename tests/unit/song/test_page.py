@@ -9,12 +9,12 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from song_samples import sample_lyrics, sample_score
 
 from rhapsody_lib.music.score import Score
 from rhapsody_lib.song.fit import fit_words
 from rhapsody_lib.song.page import song_page
 from rhapsody_lib.words.document import Lyrics, LyricSection
+from tests.unit.song.song_samples import sample_lyrics, sample_score
 
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\"> {{DATA}} <!--<script> & 'q'"
 INFO: dict[str, Any] = {

@@ -4,12 +4,12 @@ import io
 from dataclasses import replace
 
 import pytest
-from song_samples import sample_lyrics, sample_score
 
 from rhapsody_lib.song.fit import fit_words
 from rhapsody_lib.song.palette import PART_COLOURS
 from rhapsody_lib.song.pianoroll import HEIGHT_PX, WIDTH_PX, draw_pianoroll
 from rhapsody_lib.words.document import Lyrics, LyricSection
+from tests.unit.song.song_samples import sample_lyrics, sample_score
 
 image_module = pytest.importorskip("PIL.Image")
 

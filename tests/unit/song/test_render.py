@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from song_samples import sample_score
 
 from rhapsody_lib.errors import InputError, MissingExtraError
 from rhapsody_lib.music.score import PARTS, Tempo
 from rhapsody_lib.song import render
+from tests.unit.song.song_samples import sample_score
 
 pytest.importorskip("tinysoundfont")
 pytest.importorskip("lameenc")

@@ -1,0 +1,182 @@
+"""Lyrics as strangers write them, made into the text form of `rhapsody_lib.words.document`.
+
+Removed: markup, control characters, addresses, credits, advertisements, chord lines, stage directions. Written out:
+`(x2)` after a line, a heading or `Repeat chorus` that refers to a section already written. Kept: every word that is
+sung, its case and punctuation, section headings and stanzas.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+
+from rhapsody_lib.words.document import parse_lyrics
+
+MAX_REPEATS = 8
+#: A line of more words than this is broken where its punctuation allows.
+MAX_LINE_WORDS = 16
+#: Sections are no longer written out beyond this many lines.
+MAX_LINES = 2000
+_EDGE_LINES = 4
+
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,10})\b[^<>]{0,300}>")
+_ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\b[\w-]{1,40}\.(?:com|net|org|info)\b\S*", re.IGNORECASE)
+_CHORD = r"[A-G][#b♯♭]?(?:maj|min|m|M|dim|aug|sus|add|\+|°)?\d{0,2}(?:(?:sus|add|b|#|maj)\d{1,2})?(?:/[A-G][#b]?)?"
+_CHORD_TOKEN = re.compile(rf"^(?:{_CHORD}|N\.?C\.?|[|/%-]+)$")
+_INLINE_CHORD = re.compile(rf"\[{_CHORD}\]")
+_REPEAT = re.compile(
+    r"(?:^|\s+|(?=[(\[{]))[(\[{]?\s?(?:x\s?(\d{1,2})|(\d{1,2})\s?x|repeat(?:ed)? (\d{1,2})|bis)\s?[)\]}]?$",
+    re.IGNORECASE,
+)
+_LABEL = r"(?:intro|verse|chorus|bridge|pre-?chorus|refrain|outro|hook|interlude)"
+_HEADING = re.compile(rf"^[\[(<*]*\s*({_LABEL}\s*\d*)\s*(?::\s*(\S.*)|[\])>*:.]*)$", re.IGNORECASE)
+_BRACKETED_HEADING = re.compile(rf"^\[\s*({_LABEL}\s*\d*)\b[^\]]*\]\s*:?$", re.IGNORECASE)
+_REPEAT_SECTION = re.compile(
+    rf"^[\[(*]*\s*(?:repeat|back to)\s+(?:the\s+)?({_LABEL}\s*\d*)\b[^\w]*(?:x?\d)?[^\w]*$", re.IGNORECASE
+)
+_DIRECTION = re.compile(
+    r"^[\[(*]+\s*(?:instrumental|solo|guitar|piano|sax|drum|music|break|fade|spoken|repeat|end|harmonica|applause|riff|"
+    r"\d+\s*(?:bars|times))\b[^\])]{0,60}[\])*]+$|"
+    r"^(?:instrumental|(?:guitar|piano|sax|drum) solo|repeat to fade|fade out)$",
+    re.IGNORECASE,
+)
+_ADVERTISEMENT = re.compile(
+    r"not for commercial use|lyrics? (?:provided|licensed|powered|courtesy) |^\W*\(?\d{9,}\)?\W*$|"
+    r"submit (?:lyrics|corrections)|all rights reserved|\bembed$|you might also like|see .{1,40} live\b.{0,40}tickets",
+    re.IGNORECASE,
+)
+_CREDIT = re.compile(
+    r"^\W*(?:(?:lyrics?|words|music|text|melody)(?:\s*(?:and|&|/|,)\s*(?:lyrics?|words|music))?\s*(?:by\s*)?:|"
+    r"(?:written|composed|produced|arranged|transcribed|submitted|performed|recorded|composer|lyricist|author|artist|"
+    r"writers?|album|title|song|producer|publisher|copyright|year|key|tempo|capo|tuning)\s*(?:by\s*)?:|"
+    r"(?:©|\(c\)\s|copyright\b.*\d{4}))",
+    re.IGNORECASE,
+)
+_CREDIT_BY = re.compile(
+    r"^\W*(?i:written|composed|produced|arranged|transcribed|submitted|performed|recorded|(?:words|lyrics|music)"
+    r"(?: (?:and|&) (?:words|lyrics|music))?) (?i:by)(?: (?:[A-Z][\w.'’-]*,?|and|&|/|de|van|von)){1,12}$"
+)
+
+
+def plain_text(text: str) -> str:
+    """NFC text with lines ended by line feeds, without markup, control and invisible characters."""
+    text = html.unescape(html.unescape(text)).replace("\r\n", "\n").replace("\r", "\n")
+    text = re.sub("[\u2028\u2029\u0085\x0b\x0c]", "\n", text)
+    text = _TAG.sub(lambda match: "\n" if match.group(2).lower() in {"br", "p", "div", "li"} else "", text)
+    kept = (
+        " " if character == "\t" or unicodedata.category(character) == "Zs" else character
+        for character in text
+        if character in "\n\t\u200d" or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
+    )
+    return unicodedata.normalize("NFC", "".join(kept))
+
+
+def _is_chord_line(line: str) -> bool:
+    tokens = line.split()
+    if not tokens or not all(_CHORD_TOKEN.match(token) for token in tokens):
+        return False
+    return len(tokens) > 1 or len(tokens[0]) > 1 or tokens[0] in "|%"
+
+
+def _is_noise(line: str, *, at_edge: bool) -> bool:
+    if _is_chord_line(line) or _DIRECTION.match(line) or _ADVERTISEMENT.search(line) or _CREDIT.match(line):
+        return True
+    if at_edge and _CREDIT_BY.match(line):
+        return True
+    return not any(character.isalnum() or unicodedata.category(character) == "So" for character in line)
+
+
+def _heading(line: str) -> list[str] | None:
+    """`[verse 2]` for `Verse 2:` or `[Verse 2: Ann]`, with the words that follow on its line; None for other lines."""
+    match = _BRACKETED_HEADING.match(line)
+    rest = None
+    if match is None:
+        match = _HEADING.match(line)
+        if match is None:
+            return None
+        rest = match.group(2)
+    return [f"[{' '.join(match.group(1).lower().split())}]", *([rest] if rest else [])]
+
+
+def _repeats(line: str) -> tuple[str, int]:
+    match = _REPEAT.search(line)
+    if match is None:
+        return line, 1
+    count = int(next((group for group in match.groups() if group), "2"))
+    return line[: match.start()].rstrip(" ,-"), min(max(count, 1), MAX_REPEATS)
+
+
+def broken_line(line: str, max_words: int = MAX_LINE_WORDS) -> list[str]:
+    """A line too long to sing, broken after punctuation into pieces of at most `max_words` words where it has any."""
+    if len(line.split()) <= max_words:
+        return [line]
+    pieces: list[str] = []
+    for clause in re.split(r"(?<=[.!?;:,])\s+", line):
+        if pieces and len(pieces[-1].split()) + len(clause.split()) <= max_words // 2:
+            pieces[-1] = f"{pieces[-1]} {clause}"
+        else:
+            pieces.append(clause)
+    return pieces
+
+
+def _lines(text: str) -> list[str]:
+    """Wanted lines: '' between stanzas, headings as `[name]`."""
+    raw = [" ".join(_INLINE_CHORD.sub("", _ADDRESS.sub("", line)).split()) for line in text.split("\n")]
+    written = [index for index, line in enumerate(raw) if line]
+    edge = set(written[:_EDGE_LINES]) | set(written[-_EDGE_LINES:])
+    lines: list[str] = []
+    for index, line in enumerate(raw):
+        again, heading = _REPEAT_SECTION.match(line), _heading(line)
+        if again:
+            lines += ["", f"[{' '.join(again.group(1).lower().split())}]", ""]
+        elif heading:
+            lines += ["", *heading]
+        elif line and not _is_noise(line, at_edge=index in edge):
+            sung, count = _repeats(line)
+            lines += broken_line(sung) * count if sung else []
+        elif not line and lines and lines[-1]:
+            lines.append("")
+    return lines
+
+
+def _first_bodies(lines: list[str]) -> dict[str, list[str]]:
+    """The lines below the first heading of each name that has any."""
+    bodies: dict[str, list[str]] = {}
+    name = ""
+    for line in lines:
+        if line.startswith("["):
+            name = "" if line in bodies else line
+        elif line and name:
+            bodies.setdefault(name, []).append(line)
+        elif name in bodies:
+            name = ""
+    return bodies
+
+
+def _write_out(lines: list[str]) -> list[str]:
+    """Headings that stand alone get the lines of the section of that name."""
+    bodies = _first_bodies(lines)
+    result: list[str] = []
+    bare: str | None = None
+    for line in [*lines, "[end]"]:
+        if line.startswith("["):
+            if bare is not None and len(result) < MAX_LINES:
+                result += [*bodies.get(bare, []), ""]
+            bare = line
+        elif line:
+            bare = None
+        result.append(line)
+    return result[:-1]
+
+
+def clean_lyrics(text: str) -> str:
+    """The words of a song in the text form of `words.document`; '' if nothing is left. Never raises."""
+    lines = _write_out(_lines(plain_text(text)))
+    return parse_lyrics("\n".join(lines)).text()
+
+
+def sung_words(lyrics: str) -> list[str]:
+    """Case-folded words of lyrics in text form, headings left out."""
+    sung = "\n".join(line for line in lyrics.split("\n") if not line.startswith("["))
+    return re.findall(r"\w+(?:['’]\w+)*", sung.casefold().replace("’", "'"))

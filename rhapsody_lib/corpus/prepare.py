@@ -1,0 +1,258 @@
+"""Sources in, a prepared corpus out: reads, cleans, filters, splits and writes the tables of `schema`.
+
+Songs stream through: what grows with the corpus is some integers a song (`duplicates`), never its words or music. Rows
+go to a staging folder beside the target and are moved there when all is well, so that a failed run leaves nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from rhapsody_lib.corpus.clean import clean_lyrics, sung_words
+from rhapsody_lib.corpus.duplicates import DuplicateIndex
+from rhapsody_lib.corpus.found import Found, Reject, Track
+from rhapsody_lib.corpus.language import UNDETERMINED, detect_language
+from rhapsody_lib.corpus.reading import read_source
+from rhapsody_lib.corpus.schema import (
+    REJECTS_FILE,
+    REJECTS_SCHEMA,
+    SONGS_FILE,
+    SONGS_SCHEMA,
+    SUMMARY_FILE,
+    TRACKS_FILE,
+    TRACKS_SCHEMA,
+    RejectCode,
+)
+from rhapsody_lib.corpus.sources import Source, open_source, source_fingerprint, unique_names
+from rhapsody_lib.corpus.split import Splitter, song_group
+from rhapsody_lib.corpus.tables import TableWriter
+from rhapsody_lib.errors import SourceError
+from rhapsody_lib.progress import Progress, silent
+from rhapsody_lib.settings import CorpusSettings
+
+__all__ = ["CorpusSummary", "prepare_corpus", "source_fingerprint"]
+
+_STAGED_FILE = "staged.parquet"
+
+
+@dataclass(frozen=True)
+class CorpusSummary:
+    """What was prepared; summary.json holds it. Counts are of songs but for `rejects`, `words`, `notes`, `seconds`.
+
+    `sources` counts the songs and rejects of each source, `rejects` all rejects by reason, `seconds` is of music.
+    """
+
+    songs: int
+    tracks: int
+    words: int
+    notes: int
+    seconds: float
+    sources: dict[str, dict[str, int]]
+    splits: dict[str, int]
+    languages: dict[str, int]
+    rejects: dict[str, int]
+
+    def to_json(self) -> str:
+        """Indented JSON with sorted keys."""
+        return json.dumps(asdict(self), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+class _Tally:
+    """Counts that the summary is made of."""
+
+    def __init__(self, sources: Sequence[Source]) -> None:
+        self.sources = {source.name: {"songs": 0, "rejects": 0} for source in sources}
+        self.songs, self.tracks, self.words, self.notes, self.seconds = 0, 0, 0, 0, 0.0
+        self.splits: Counter[str] = Counter()
+        self.languages: Counter[str] = Counter()
+        self.rejects: Counter[str] = Counter()
+
+    def keep(self, found: Found, words: int) -> None:
+        """Count a song that is kept."""
+        self.songs += 1
+        self.words += words
+        self.sources[found.source]["songs"] += 1
+        self.languages[found.song.language] += 1
+        if found.song.track is not None:
+            self.tracks += 1
+            self.notes += found.song.track.notes
+            self.seconds += found.song.track.seconds
+
+    def reject(self, reject: Reject) -> None:
+        """Count a reject."""
+        self.sources[reject.source]["rejects"] += 1
+        self.rejects[reject.code.value] += 1
+
+    def summary(self) -> CorpusSummary:
+        """The counts so far, keys sorted."""
+        return CorpusSummary(
+            songs=self.songs,
+            tracks=self.tracks,
+            words=self.words,
+            notes=self.notes,
+            seconds=round(self.seconds, 3),
+            sources=self.sources,
+            splits=dict(sorted(self.splits.items())),
+            languages=dict(sorted(self.languages.items())),
+            rejects=dict(sorted(self.rejects.items())),
+        )
+
+
+def _examined(found: Found, settings: CorpusSettings, index: DuplicateIndex) -> tuple[Found, list[str]] | Reject:
+    """The song with clean lyrics and its language, and its words; or why it is left out."""
+
+    def reject(code: RejectCode, detail: str) -> Reject:
+        return Reject(found.source, found.path, code, detail)
+
+    lyrics = clean_lyrics(found.song.lyrics)
+    words = sung_words(lyrics)
+    if not words:
+        return reject(RejectCode.NO_LYRICS, "has no words once cleaned")
+    if len(words) < settings.min_words:
+        return reject(RejectCode.TOO_SHORT, f"has {len(words)} words, fewer than {settings.min_words}")
+    language = found.song.language or UNDETERMINED
+    if settings.language != "any":
+        language = found.song.language or detect_language(" ".join(words), settings.language)
+        if language not in {settings.language, UNDETERMINED}:
+            return reject(RejectCode.OTHER_LANGUAGE, f"is in '{language}', not in '{settings.language}'")
+    repeated = index.add_or_find(found.song_id, words)
+    if repeated is not None:
+        code = RejectCode.DUPLICATE if repeated.exact else RejectCode.NEAR_DUPLICATE
+        return reject(code, f"repeats {repeated.song_id} (similarity {repeated.similarity:.3f})")
+    return replace(found, song=replace(found.song, lyrics=lyrics, language=language)), words
+
+
+def _song_row(found: Found) -> dict[str, Any]:
+    song = found.song
+    return {
+        "song_id": found.song_id,
+        "source": found.source,
+        "title": song.title,
+        "artist": song.artist,
+        "language": song.language,
+        "genres": list(song.genres),
+        "year": song.year or None,
+        "lyrics": song.lyrics,
+        "licence": song.licence,
+        "split": "",
+    }
+
+
+def _track_row(song_id: str, track: Track) -> dict[str, Any]:
+    return {
+        **asdict(track),
+        "programs": list(track.programs),
+        "track_id": f"{song_id}#1",
+        "song_id": song_id,
+        "sha256": hashlib.sha256(track.midi).hexdigest(),
+    }
+
+
+def _write_staged(
+    sources: Sequence[Source], folder: Path, settings: CorpusSettings, splitter: Splitter, progress: Progress
+) -> _Tally:
+    """Read and filter everything; songs lie in the staged file, without their split."""
+    tally = _Tally(sources)
+    with ExitStack() as stack:
+        songs = stack.enter_context(TableWriter(folder / _STAGED_FILE, SONGS_SCHEMA))
+        tracks = stack.enter_context(TableWriter(folder / TRACKS_FILE, TRACKS_SCHEMA))
+        rejects = stack.enter_context(TableWriter(folder / REJECTS_FILE, REJECTS_SCHEMA))
+        index = stack.enter_context(DuplicateIndex(settings.near_duplicate_similarity))
+        for item in _read_all(sources, settings, progress):
+            result = _examined(item, settings, index) if isinstance(item, Found) else item
+            if isinstance(result, Reject):
+                tally.reject(result)
+                rejects.write(
+                    {"source": result.source, "path": result.path, "reason": result.code.value, "detail": result.detail}
+                )
+                continue
+            found, words = result
+            splitter.add(song_group(found.song.title, found.song.artist, found.song_id))
+            tally.keep(found, len(words))
+            songs.write(_song_row(found))
+            if found.song.track is not None:
+                tracks.write(_track_row(found.song_id, found.song.track))
+    return tally
+
+
+def _read_all(sources: Sequence[Source], settings: CorpusSettings, progress: Progress) -> Iterator[Found | Reject]:
+    total, before = sum(len(source.files) for source in sources), 0
+    for source in sources:
+        for done, item in read_source(source, settings):
+            if item is not None:
+                yield item
+            progress(before + done, total, source.name)
+        before += len(source.files)
+
+
+def _write_split(folder: Path, splitter: Splitter, tally: _Tally) -> None:
+    """The songs table from the staged one, now that every group is known."""
+    staged = folder / _STAGED_FILE
+    with pq.ParquetFile(staged) as table, TableWriter(folder / SONGS_FILE, SONGS_SCHEMA) as songs:
+        for group in range(table.num_row_groups):
+            for row in table.read_row_group(group).to_pylist():
+                row["split"] = splitter.split(song_group(row["title"], row["artist"], row["song_id"]))
+                tally.splits[row["split"]] += 1
+                songs.write(row)
+    staged.unlink()
+
+
+def _publish(staging: Path, out: Path) -> None:
+    """Move the finished files into place, the summary last."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name in (SONGS_FILE, TRACKS_FILE, REJECTS_FILE, SUMMARY_FILE):
+        (staging / name).replace(out / name)
+
+
+def prepare_corpus(
+    sources: Sequence[str], out: Path, settings: CorpusSettings, *, seed: int, progress: Progress = silent
+) -> CorpusSummary:
+    """Prepare sources into `out`: songs.parquet, tracks.parquet, rejects.parquet and summary.json.
+
+    The same sources, settings and seed give the same bytes. Sources are read in the order given, files by name; where
+    songs repeat one another, the first stays.
+
+    Args:
+        sources: `songbook` for the embedded songbook, or paths of folders and files.
+        out: the folder to write into; made if missing.
+        settings: what to keep and the limits of reading.
+        seed: of the split.
+        progress: told the files done of all files.
+
+    Raises:
+        SourceError: a source is missing or empty, or nothing in the sources is usable.
+        MissingExtraError: a package that a source needs is not installed.
+    """
+    if not sources:
+        raise SourceError("There is no source to prepare. Name a folder or file of songs, or 'songbook'.")
+    opened = unique_names([open_source(text) for text in sources])
+    splitter = Splitter(seed, settings.heldout_share)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-", suffix=".partial") as name:
+        staging = Path(name)
+        tally = _write_staged(opened, staging, settings, splitter, progress)
+        if not tally.songs:
+            raise _nothing_usable(sources, tally, settings)
+        _write_split(staging, splitter, tally)
+        summary = tally.summary()
+        (staging / SUMMARY_FILE).write_text(summary.to_json(), encoding="utf-8")
+        _publish(staging, out)
+    return summary
+
+
+def _nothing_usable(sources: Sequence[str], tally: _Tally, settings: CorpusSettings) -> SourceError:
+    counts = ", ".join(f"{code} {count}" for code, count in tally.rejects.most_common()) or "no song files"
+    remedy = "docs/data.md says what each kind of source needs."
+    if tally.rejects.get(RejectCode.OTHER_LANGUAGE.value):
+        remedy = f"Set corpus.language to its language or 'any' (it is '{settings.language}'). {remedy}"
+    return SourceError(f"Nothing in {', '.join(map(repr, sources))} is usable ({counts}). {remedy}")

@@ -1,0 +1,186 @@
+"""Parses strangers' files in a child process that can be killed: a file costs at most one reject, never the run.
+
+The child (`sandbox_child`) is a fresh interpreter with a memory limit; it lives on from file to file and is replaced
+when it dies or overruns its time. Frames of JSON pass between them (a 4-byte big-endian length, then UTF-8), so that
+nothing the child says can run code here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from rhapsody_lib.corpus.found import Job, ParsedSong
+from rhapsody_lib.errors import MissingExtraError, RhapsodyError, UnreadableFileError
+
+MAX_FRAME_BYTES = 64 << 20
+CHILD_COMMAND = (sys.executable, "-m", "rhapsody_lib.corpus.sandbox_child")
+_START_TIMEOUT_S = 120.0
+_PACKAGE_PARENT = Path(__file__).resolve().parents[2]
+
+
+class ChildDied(Exception):  # noqa: N818  # an event between the two classes below, not a user's error
+    """The child ended, or closed its pipe, before it answered. `timed_out` tells whether we killed it."""
+
+    def __init__(self, return_code: int | None, *, timed_out: bool) -> None:
+        self.return_code, self.timed_out = return_code, timed_out
+        super().__init__(f"ended with {return_code}")
+
+
+def write_frame(stream: IO[bytes], message: dict[str, Any]) -> None:
+    """Send one message."""
+    data = json.dumps(message).encode()
+    stream.write(len(data).to_bytes(4, "big") + data)
+    stream.flush()
+
+
+def read_frame(stream: IO[bytes]) -> dict[str, Any] | None:
+    """The next message; None at the end of the stream or for a frame that is cut off or too long."""
+    length = int.from_bytes(header, "big") if len(header := stream.read(4)) == 4 else MAX_FRAME_BYTES + 1
+    if length > MAX_FRAME_BYTES:
+        return None
+    data = stream.read(length)
+    try:
+        message = json.loads(data) if len(data) == length else None
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) else None
+
+
+class _Child:
+    """One running interpreter."""
+
+    def __init__(self, command: Sequence[str], memory_mb: int, timeout_s: float) -> None:
+        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+        self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
+            [*command, str(memory_mb), str(timeout_s)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=_PACKAGE_PARENT,
+            env={**os.environ, **threads},
+        )
+        try:
+            self._receive(_START_TIMEOUT_S)
+        except ChildDied as error:
+            self.close()
+            raise RhapsodyError(
+                f"The process that parses files could not start (exit code {error.return_code}). "
+                "Raise corpus.file_memory_mb, or reinstall with: pip install 'rhapsody[corpus]'"
+            ) from error
+
+    def ask(self, message: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+        """Send a message, wait for the answer."""
+        assert self._process.stdin is not None  # noqa: S101  # opened as a pipe above
+        with contextlib.suppress(BrokenPipeError):  # a dead child is noticed where its answer is read
+            write_frame(self._process.stdin, message)
+        return self._receive(timeout_s)
+
+    def _receive(self, timeout_s: float) -> dict[str, Any]:
+        assert self._process.stdout is not None  # noqa: S101
+        late = threading.Event()
+
+        def kill() -> None:
+            late.set()
+            self._process.kill()
+
+        timer = threading.Timer(timeout_s, kill)
+        timer.daemon = True
+        timer.start()
+        try:
+            answer = read_frame(self._process.stdout)
+        finally:
+            timer.cancel()
+        if answer is None:
+            self._process.kill()
+            raise ChildDied(self._process.wait(), timed_out=late.is_set())
+        return answer
+
+    def kill(self) -> None:
+        """End the process; whoever waits for its answer hears that it died."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """End the process and its pipes."""
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                with contextlib.suppress(OSError):
+                    stream.close()
+
+
+class Sandbox:
+    """Parses files one after another in a child. A context manager; the child starts with the first file.
+
+    Args:
+        timeout_s: for one file.
+        memory_mb: address space of the child.
+        command: what starts the child; the limits are added as two arguments.
+    """
+
+    def __init__(self, *, timeout_s: float, memory_mb: int, command: Sequence[str] = CHILD_COMMAND) -> None:
+        self._timeout_s, self._memory_mb, self._command = timeout_s, memory_mb, tuple(command)
+        self._child: _Child | None = None
+        self._interrupted = False
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def interrupt(self) -> None:
+        """Give up, from another thread: the file being parsed and any later one raise."""
+        self._interrupted = True  # first the flag: a child that is only starting sees it before it asks
+        child = self._child
+        if child is not None:
+            child.kill()
+
+    def close(self) -> None:
+        """End the child, if there is one."""
+        if self._child is not None:
+            self._child.close()
+            self._child = None
+
+    def parse(self, job: Job) -> ParsedSong:
+        """Parse one file.
+
+        Raises:
+            UnreadableFileError: the file cannot be used, took too long (`timeout`), too much memory (`too_large`) or
+                brought its parser down (`crashed`).
+            MissingExtraError: a package that the kind of file needs is not installed.
+        """
+        if self._child is None:
+            self._child = _Child(self._command, self._memory_mb, self._timeout_s)
+        if self._interrupted:
+            raise UnreadableFileError(job.name, "crashed", "was not read: reading was given up.")
+        try:
+            answer = self._child.ask(asdict(job), self._timeout_s)
+        except ChildDied as death:
+            self.close()
+            if death.timed_out:
+                raise UnreadableFileError(
+                    job.name, "timeout", f"was not read within {self._timeout_s:g} s.", "See corpus.file_timeout_s."
+                ) from None
+            raise UnreadableFileError(
+                job.name, "crashed", f"brought down the process that parses it (exit code {death.return_code})."
+            ) from None
+        if answer.get("last"):
+            self.close()
+        if "missing" in answer:
+            raise MissingExtraError(str(answer["missing"]))
+        if "code" in answer:
+            raise UnreadableFileError(job.name, str(answer["code"]), str(answer["detail"]))
+        return ParsedSong.from_message(answer["song"])

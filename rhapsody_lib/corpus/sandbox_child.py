@@ -1,0 +1,74 @@
+"""The child that `sandbox` starts: reads jobs on standard input, answers on standard output, within its limits."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import os
+import signal
+import sys
+from typing import Any
+
+from rhapsody_lib.corpus.found import Job, one_line
+from rhapsody_lib.corpus.parsing import parse_job
+from rhapsody_lib.corpus.sandbox import MAX_FRAME_BYTES, read_frame, write_frame
+from rhapsody_lib.errors import MissingExtraError, UnreadableFileError
+
+#: An orphan whose parent was killed ends by itself this long after its file's time is over.
+_GRACE_S = 5
+
+
+def limit_memory(memory_mb: int) -> None:
+    """Bound the address space, where the system can (not on Windows)."""
+    try:
+        resource: Any = importlib.import_module("resource")
+    except ImportError:
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = memory_mb << 20
+    if hard == resource.RLIM_INFINITY or wanted < hard:
+        resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _refusal(error: Exception) -> dict[str, Any]:
+    """The message for a job that failed."""
+    if isinstance(error, UnreadableFileError):
+        return {"code": error.code, "detail": one_line(error.detail)}
+    if isinstance(error, MissingExtraError):
+        return {"missing": str(error)}
+    if isinstance(error, MemoryError):
+        return {"code": "too_large", "detail": "needs more memory than corpus.file_memory_mb allows.", "last": True}
+    return {"code": "crashed", "detail": one_line(f"{type(error).__name__}: {error}"), "last": True}
+
+
+def answer(job: Job) -> dict[str, Any]:
+    """The message for one job; `last` where this process should be replaced."""
+    try:
+        song = parse_job(job)
+    except Exception as error:  # whatever a parser raises on a stranger's file is that file's reject
+        return _refusal(error)
+    if song.track is not None and len(song.track.midi) + len(song.lyrics) > MAX_FRAME_BYTES // 4:
+        return {"code": "too_large", "detail": "makes more music than fits a row."}
+    return {"song": song.message()}
+
+
+def main(memory_mb: int, timeout_s: float) -> None:
+    """Answer jobs until standard input ends."""
+    limit_memory(memory_mb)
+    requests = sys.stdin.buffer
+    # Libraries that print must not break the frames: they get standard output's number, pointed at nothing.
+    with os.fdopen(os.dup(1), "wb") as replies:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, 1)
+        write_frame(replies, {"ready": True})
+        while (request := read_frame(requests)) is not None:
+            if hasattr(signal, "alarm"):
+                signal.alarm(math.ceil(timeout_s) + _GRACE_S)
+            write_frame(replies, answer(Job(**request)))
+            if hasattr(signal, "alarm"):
+                signal.alarm(0)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), float(sys.argv[2]))

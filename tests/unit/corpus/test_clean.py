@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rhapsody_lib.corpus.clean import broken_line, clean_lyrics, sung_words
+from rhapsody_lib.corpus.songbook import read_song, songbook_files
+from rhapsody_lib.corpus.songbook_reader import song_lyrics
+from rhapsody_lib.corpus.sources import EMBEDDED_FOLDER
+from rhapsody_lib.words.document import parse_lyrics
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        "******* This Lyrics is NOT for Commercial use *******\n(1409617829201)",
+        "Written by: Ann Lee / Bob Ray",
+        "Words and music by Ann Lee",
+        "Copyright 1999 Some Publisher",
+        "Am  G/B  C  Fmaj7",
+        "| C | G7 | Am |",
+        "[Guitar solo]",
+        "(instrumental)",
+        "Find more at https://lyrics.example.com/x?y=1",
+        "© 2004 Nobody",
+        "-----",
+        "\x00\x1b\x07",
+    ],
+)
+def test_noise_lines_go_and_the_song_stays(noise: str) -> None:
+    cleaned = clean_lyrics(f"The sea is wide\nThe boat is small\n{noise}\n")
+    body = [line for line in cleaned.splitlines() if not line.startswith("Find more")]
+    assert body == ["[verse 1]", "The sea is wide", "The boat is small"]
+    assert "http" not in cleaned
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["Am I alone", "Written by the moonlight on the sand", "A", "Music by the river", "Bad for me", "Chorus of angels"],
+)
+def test_sung_lines_that_look_like_noise_stay(line: str) -> None:
+    assert line in clean_lyrics(f"The sea is wide\n{line}\nThe boat is small")
+
+
+def test_repeats_are_written_out() -> None:
+    assert clean_lyrics("Row the boat (x3)\nHome").splitlines()[1:] == ["Row the boat"] * 3 + ["Home"]
+    assert clean_lyrics("Row the boat x99").count("Row") == 8
+    assert "Phoenix2" in clean_lyrics("We love Phoenix2")
+
+
+def test_headings_that_stand_alone_bring_their_section_back() -> None:
+    cleaned = clean_lyrics(
+        "[Verse 1: Ann]\nOne line here\n\nChorus:\nSing it again\n\nVerse 2:\nTwo lines\n\n(Repeat chorus)\n"
+    )
+    assert cleaned == (
+        "[verse 1]\nOne line here\n\n[chorus]\nSing it again\n\n[verse 2]\nTwo lines\n\n[chorus]\nSing it again\n"
+    )
+
+
+def test_markup_and_entities_become_text() -> None:
+    assert (
+        clean_lyrics("Rock &amp;amp; roll<br/>all <b>night</b>\r\nlong") == "[verse 1]\nRock & roll\nall night\nlong\n"
+    )
+
+
+def test_words_after_a_heading_on_its_line_stay() -> None:
+    assert clean_lyrics("Chorus: Sing it loud") == "[chorus]\nSing it loud\n"
+
+
+def test_a_line_too_long_breaks_at_its_punctuation() -> None:
+    line = (
+        "one two three four, five six seven eight, nine ten eleven twelve, thirteen fourteen fifteen sixteen, seventeen"
+    )
+    pieces = broken_line(line)
+    assert " ".join(pieces) == line
+    assert max(len(piece.split()) for piece in pieces) <= 8
+
+
+def test_songbook_lyrics_are_clean_already() -> None:
+    for path in songbook_files(EMBEDDED_FOLDER):
+        text = song_lyrics(read_song(path)).text()
+        assert clean_lyrics(text) == text, path.name
+
+
+@given(st.text(max_size=400))
+def test_any_text_becomes_a_lyrics_document_without_control_characters(text: str) -> None:
+    once = clean_lyrics(text)
+    assert not any(ord(character) < 32 and character != "\n" for character in once)
+    assert parse_lyrics(once).text() == once
+
+
+def test_hostile_text_is_cleaned_in_bounded_time_and_size() -> None:
+    assert len(clean_lyrics("[chorus]\nla\n" + "[chorus]\n\n" * 20_000)) < 100_000
+    for text in (
+        "<" * 100_000,
+        "see a live " * 10_000,
+        "Written by " + "A" * 50_000 + "!",
+        "( " * 50_000,
+        "x2 " * 30_000,
+    ):
+        clean_lyrics(text)
+
+
+def test_sung_words_leave_headings_out() -> None:
+    assert sung_words("[chorus]\nDon’t stop\n") == ["don't", "stop"]
