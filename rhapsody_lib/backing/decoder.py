@@ -1,0 +1,306 @@
+"""A song plan and a primer to six parts: the GRU writes each stretch of music once, phrase by phrase.
+
+Each section is primed anew with the song's header, the primer's section of the same kind and the last bars written, for
+a recurrent network forgets. Of each phrase several candidates are sampled and the best is kept (`ranking`). Within a
+section the third of four lines repeats the music of the first, as song melodies do, where the words allow; sections of
+one label share their music. Bars, sections and sung lines are given by the plan, the last bar is the tonic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rhapsody_lib.backing.grammar import Grammar
+from rhapsody_lib.backing.model import BackingModel
+from rhapsody_lib.backing.primer import Primer, transposed_opening
+from rhapsody_lib.backing.ranking import Wanted, melody_of, phrase_score, read_bar
+from rhapsody_lib.backing.sampling import BarRule, Branch, Rules, write_phrase
+from rhapsody_lib.backing.tokens import HEADER_TOKENS, decode
+from rhapsody_lib.backing.vocabulary import METRES, STEPS_PER_BEAT, TEMPI, bar_steps
+from rhapsody_lib.errors import InputError
+from rhapsody_lib.music.chords import Key
+from rhapsody_lib.music.parts import without_overlaps
+from rhapsody_lib.music.plan import PlannedSection, SongPlan
+from rhapsody_lib.music.score import PARTS, Metre, Score, Section, Tempo
+from rhapsody_lib.progress import Progress, silent
+from rhapsody_lib.seeding import generator
+
+CANDIDATES = 6
+#: Bars without words are written so many at a time.
+INSTRUMENTAL_BARS = 4
+#: Bars of the song so far by which a section is primed, with and without a primer.
+CARRIED_BARS, CARRIED_BARS_UNPRIMED = 2, 8
+#: A line may repeat the music of another whose syllables differ by no more.
+LIKE_SYLLABLES = 3
+
+Bar = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Phrase:
+    """Bars of a section written at once; `repeats` is the phrase whose music returns, or -1."""
+
+    bar: int
+    bars: int
+    syllables: int
+    repeats: int = -1
+
+
+def _phrases(plan: SongPlan, section: PlannedSection) -> list[_Phrase]:
+    if not section.syllables:
+        starts = range(0, section.bars, INSTRUMENTAL_BARS)
+        return [_Phrase(bar, min(INSTRUMENTAL_BARS, section.bars - bar), 0) for bar in starts]
+    wanted, bars = plan.shared_syllables(section.label), section.bars_per_line
+    phrases: list[_Phrase] = []
+    for line, syllables in enumerate(wanted):
+        model = line - 4 if line >= 4 else line - 2
+        inner = line >= 2 and line + 1 < len(wanted) and (line % 4 == 2 or line >= 4)
+        like = inner and abs(wanted[model] - syllables) <= LIKE_SYLLABLES
+        origin = phrases[model].repeats if like and phrases[model].repeats >= 0 else model
+        phrases.append(_Phrase(line * bars, bars, syllables, origin if like else -1))
+    return phrases
+
+
+class _Writer:
+    """The state of one song being written."""
+
+    def __init__(
+        self,
+        model: BackingModel,
+        plan: SongPlan,
+        primer: Primer | None,
+        header: Bar,
+        key: Key,
+        temperature: float,
+        random: np.random.Generator,
+    ) -> None:
+        self._model, self._plan, self._primer, self._header = model, plan, primer, header
+        self._temperature, self._random = temperature, random
+        self._vocabulary = model.vocabulary
+        self._grammar = Grammar(model.vocabulary)
+        self._rules = Rules(model.vocabulary, key, bar_steps(plan.metre))
+        self._frame_tokens = model.vocabulary.mask("bar", "section", "metre", "tempo", "line")
+        self._tonic = 0 if key.mode == "major" else 9
+        self._drums = primer.drum_pitches if primer else frozenset[int]()
+        self._music: dict[str, list[Bar]] = {}
+        self.bars: list[Bar] = []
+
+    def _body(self, bar: Sequence[int]) -> Bar:
+        return tuple(token for token in bar if not self._frame_tokens[token])
+
+    def _frames(self, section: PlannedSection) -> list[Bar]:
+        vocabulary, kind = self._vocabulary, section.kind
+        wanted = self._plan.shared_syllables(section.label)
+        frames = []
+        for bar in range(section.bars):
+            frame = [vocabulary.bar(section.bars - bar)]
+            frame += [vocabulary.section(kind)] if bar == 0 else []
+            sung = section.bars_per_line and bar % section.bars_per_line == 0
+            frame += [vocabulary.line(wanted[bar // section.bars_per_line])] if sung else []
+            frames.append(tuple(frame))
+        return frames
+
+    def add(self, section: PlannedSection, *, is_last: bool) -> None:
+        """Write a section, or repeat the music of its label."""
+        label = f"{section.label} (last)" if is_last else section.label
+        if label not in self._music:
+            self._music[label] = self._written(section, is_last=is_last)
+        self.bars += [(*frame, *body) for frame, body in zip(self._frames(section), self._music[label], strict=True)]
+
+    def open_with(self, section: PlannedSection, bars: Sequence[Bar]) -> None:
+        """Take a section's music from given bars."""
+        self._music[section.label] = [self._body(bar) for bar in bars]
+
+    def _primed(self, section: PlannedSection) -> tuple[Branch, list[Bar]]:
+        """A branch that has seen the header, the primer and the last bars, and the primer's bars."""
+        branch = Branch.start(self._model, self._grammar)
+        for token in self._header:
+            branch.push(token) if branch.grammar.header_left == HEADER_TOKENS else branch.feed(self._model, [token])
+        primed = self._primer.bars_for(section.kind) if self._primer else []
+        carried = self.bars[-CARRIED_BARS if primed else -CARRIED_BARS_UNPRIMED :]
+        for bar in [*primed, *carried]:
+            branch.feed(self._model, bar)
+        return branch, primed
+
+    def _written(self, section: PlannedSection, *, is_last: bool) -> list[Bar]:
+        branch, primed = self._primed(section)
+        heard = [read_bar(self._vocabulary, bar) for bar in primed]
+        playing = frozenset(part for part in PARTS[1:] if 2 * sum(bool(bar.notes[part]) for bar in heard) > len(heard))
+        copied = frozenset(melody_of(bar) for bar in heard)
+        masks = self._rules
+        if heard:
+            parts = {part for part in PARTS for bar in heard if bar.notes[part]}
+            masks = masks.limited(parts | ({PARTS[0]} if section.syllables else set()), self._drums)
+        frames, written = self._frames(section), list[Bar]()
+        phrases = _phrases(self._plan, section)
+        for number, phrase in enumerate(phrases):
+            own = frames[phrase.bar : phrase.bar + phrase.bars]
+            if phrase.repeats >= 0:
+                begin = phrases[phrase.repeats].bar
+                bodies = written[begin : begin + phrase.bars]
+                for frame, body in zip(own, bodies, strict=True):
+                    branch.feed(self._model, (*frame, *body))
+                written += bodies
+                continue
+            rules = self._bar_rules(own, phrase, closes=is_last and number + 1 == len(phrases))
+            tonic = self._tonic if number + 1 == len(phrases) else -1
+            wanted = Wanted(phrase.syllables, playing, tonic, STEPS_PER_BEAT, copied)
+            branch, bodies = self._best(branch, rules, masks, wanted)
+            written += bodies
+        return written
+
+    def _bar_rules(self, frames: Sequence[Bar], phrase: _Phrase, *, closes: bool) -> list[BarRule]:
+        """Sung bars need a melody, save the last of a line, where the singer breathes."""
+        sung = max(1, phrase.bars - 1) if phrase.syllables else 0
+        return [
+            BarRule(frame, must_sing=index < sung, is_final=closes and index + 1 == len(frames))
+            for index, frame in enumerate(frames)
+        ]
+
+    def _best(self, branch: Branch, rules: Sequence[BarRule], masks: Rules, wanted: Wanted) -> tuple[Branch, list[Bar]]:
+        found = write_phrase(
+            self._model,
+            branch,
+            rules,
+            masks,
+            candidates=CANDIDATES,
+            temperature=self._temperature,
+            random=self._random,
+        )
+        scores = [
+            phrase_score([read_bar(self._vocabulary, bar) for bar in c.bars], wanted, c.mean_log_probability)
+            for c in found
+        ]
+        best = found[int(np.argmax(scores))]
+        return best.branch, [self._body(bar) for bar in best.bars]
+
+
+def _sampled_header(
+    model: BackingModel, key: Key, plan: SongPlan, tempo_bpm: float | None, style: str, random: np.random.Generator
+) -> Bar:
+    """A header for a song without primer: given are metre and mode, and style and tempo if they are wanted."""
+    vocabulary, grammar = model.vocabulary, Grammar(model.vocabulary)
+    given = {1: vocabulary.metre(plan.metre), 3: vocabulary.starts["mode"] + (key.mode == "minor")}
+    if style:
+        given[0] = vocabulary.style(style)
+    if tempo_bpm is not None:
+        given[2] = vocabulary.tempo(tempo_bpm)
+    branch = Branch.start(model, grammar)
+    styles = vocabulary.span("style")
+    header = [given.get(0, int(random.integers(styles.start, max(styles.start + 1, styles.stop - 1))))]
+    branch.push(header[0])
+    for index in range(1, HEADER_TOKENS):
+        embedded = model.embed(np.asarray([branch.context.row()]))
+        state = model.advance(embedded, branch.state[:, None])
+        scores = np.where(branch.grammar.allowed(), model.logits(embedded, state)[0], -np.inf)
+        header.append(given.get(index, int(scores.argmax())))
+        branch.state = state[:, 0]
+        branch.push(header[-1])
+    return tuple(header)
+
+
+def _primed_header(primer: Primer, key: Key, tempo_bpm: float) -> Bar:
+    vocabulary, header = primer.vocabulary, list(primer.song.headers[0])
+    header[2] = vocabulary.tempo(tempo_bpm)
+    header[3] = vocabulary.starts["mode"] + (key.mode == "minor")
+    return tuple(header)
+
+
+def _check(plan: SongPlan, primer: Primer | None, *, with_primer: bool) -> None:
+    if plan.metre not in METRES:
+        known = ", ".join(f"{n}/{d}" for n, d in METRES)
+        raise InputError(f"Music in {plan.metre[0]}/{plan.metre[1]} cannot be written, only in {known}.")
+    if not plan.sections:
+        raise ValueError("the plan has no sections")
+    if primer is None:
+        if with_primer:
+            raise InputError("The song cannot open with its primer's bars: it has no primer.")
+        return
+    own = primer.score.metres[0]
+    if (own.numerator, own.denominator) != plan.metre:
+        raise InputError(
+            f"The primer is in {own.numerator}/{own.denominator}, the song is planned in "
+            f"{plan.metre[0]}/{plan.metre[1]}. Plan it in the primer's metre."
+        )
+
+
+def _finished(score: Score, plan: SongPlan, tempo_bpm: float) -> Score:
+    """The score with the plan's section names and the exact tempo."""
+    length = plan.bar_ticks
+    sections = tuple(Section(s.name, bar * length, (bar + s.bars) * length) for s, bar in plan.starts())
+    return replace(
+        score,
+        tempi=(Tempo(0, tempo_bpm),),
+        metres=(Metre(0, *plan.metre),),
+        sections=sections,
+        parts={part: without_overlaps(score.parts[part]) for part in PARTS},
+    )
+
+
+def compose_backing(
+    model: BackingModel,
+    plan: SongPlan,
+    primer: Score | None = None,
+    *,
+    key: Key | None = None,
+    tempo_bpm: float | None = None,
+    seed: int = 0,
+    temperature: float = 0.8,
+    with_primer: bool = False,
+    style: str = "",
+    title: str = "",
+    progress: Progress = silent,
+) -> Score:
+    """Write the melody and the five backing parts of a planned song.
+
+    Args:
+        model: the trained network.
+        plan: sections, bars and sung lines; in the primer's metre (`primer.primer_facts`).
+        primer: a score whose style, programs, key and tempo carry over and whose bars prime the network.
+        key: key of the song; none: the primer's, or C major.
+        tempo_bpm: quarter notes a minute; none: the primer's, or what the network proposes.
+        seed: same arguments and seed, same score.
+        temperature: 1 samples as trained; lower is safer.
+        with_primer: the plan's first section is played as the primer's own first bars.
+        style: style of a song without primer; empty: drawn by the seed.
+        title: title of the score.
+        progress: told of each section.
+
+    Raises:
+        InputError: the primer cannot be used, or the metre cannot be written.
+    """
+    prepared = Primer.of(model.vocabulary, primer) if primer else None
+    _check(plan, prepared, with_primer=with_primer)
+    random = generator(seed, "backing", "song")
+    song_key = key or (prepared.score.key if prepared else Key(0, "major"))
+    if prepared:
+        bpm = tempo_bpm or prepared.score.tempo_bpm
+        header = _primed_header(prepared, song_key, bpm)
+    else:
+        header = _sampled_header(model, song_key, plan, tempo_bpm, style, random)
+        bpm = tempo_bpm or float(TEMPI[header[2] - model.vocabulary.starts["tempo"]])
+    writer = _Writer(model, plan, prepared, header, song_key, temperature, random)
+    opening = plan.sections[0]
+    if prepared and with_primer:
+        writer.open_with(opening, prepared.opening(opening.bars))
+    for index, section in enumerate(plan.sections):
+        writer.add(section, is_last=index + 1 == len(plan.sections))
+        progress(index + 1, len(plan.sections), section.name)
+    ids = [*header, *(token for bar in writer.bars for token in bar), model.vocabulary.starts["end"]]
+    score = decode(model.vocabulary, ids, song_key, title)
+    if prepared and with_primer:
+        score = _with_opening(score, prepared, plan, song_key)
+    return _finished(score, plan, bpm)
+
+
+def _with_opening(score: Score, primer: Primer, plan: SongPlan, key: Key) -> Score:
+    """The score whose first section is the primer as it was played, ungridded."""
+    bars = plan.sections[0].bars
+    shift = (key.tonic - primer.score.key.tonic) % 12
+    own = transposed_opening(primer.score, bars, shift - 12 if shift > 6 else shift)
+    end = bars * plan.bar_ticks
+    parts = {part: (*own[part], *(n for n in score.parts[part] if n.start_ticks >= end)) for part in PARTS}
+    return replace(score, parts=parts)

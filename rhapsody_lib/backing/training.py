@@ -1,0 +1,265 @@
+"""Training of the GRU: early stopping on held-out songs, resumable after each epoch.
+
+The state of a run (weights, optimiser, epoch, best so far) is one safetensors file in the checkpoint folder, replaced
+whole. What is random depends on the seed and the epoch alone, so a killed run that is called again ends with the same
+weights as one that was not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rhapsody_lib.backing.context import COLUMNS
+from rhapsody_lib.backing.dataset import BackingData, PackedSong, load_data, streams
+from rhapsody_lib.backing.network import build_network, forward
+from rhapsody_lib.backing.tokens import HEADER_TOKENS
+from rhapsody_lib.ngram import KneserNey
+from rhapsody_lib.optional import require
+from rhapsody_lib.progress import Progress, silent
+from rhapsody_lib.seeding import generator, split_seed
+from rhapsody_lib.settings import BackingSettings
+
+WEIGHTS_FILE, VOCABULARY_FILE, METRICS_FILE = "weights.safetensors", "vocabulary.json", "metrics.json"
+_STATE_FILE = "backing.safetensors"
+_GRADIENT_NORM = 1.0
+_EVALUATION_SONGS, _EVALUATION_STEPS = 16, 512
+#: Held-out songs by which training stops; the figure reported at the end is of all of them.
+_STOPPING_SONGS = 12
+NGRAM_ORDER = 5
+
+
+@dataclass
+class _Run:
+    """A run's network, optimiser and history."""
+
+    network: Any
+    optimiser: Any
+    best: dict[str, Any]
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def best_epoch(self) -> int:
+        return min(range(len(self.history)), key=lambda epoch: self.history[epoch]["heldout_nll"])
+
+    def finished(self, settings: BackingSettings) -> bool:
+        """Whether all epochs are done, or the last few brought nothing."""
+        done = len(self.history)
+        return done >= settings.max_epochs or (done > 0 and done - 1 - self.best_epoch >= settings.patience)
+
+
+@contextmanager
+def _torch_settings(seed: int) -> Iterator[Any]:
+    """One thread, deterministic kernels and a seeded random state; all put back afterwards."""
+    torch = require("torch")
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    with torch.random.fork_rng(devices=[]):
+        torch.set_num_threads(1)
+        torch.use_deterministic_algorithms(True)
+        torch.manual_seed(seed)
+        try:
+            yield torch
+        finally:
+            torch.set_num_threads(threads)
+            torch.use_deterministic_algorithms(deterministic)
+
+
+def _start(torch: Any, vocabulary_size: int, settings: BackingSettings) -> _Run:
+    network = build_network(vocabulary_size, settings)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=0.01)
+    return _Run(network, optimiser, {})
+
+
+def _save(run: _Run, checkpoint: Path, recipe: str) -> None:
+    tensors = {f"weights.{name}": value for name, value in run.network.state_dict().items()}
+    tensors |= {f"best.{name}": value for name, value in run.best.items()}
+    for index, state in run.optimiser.state_dict()["state"].items():
+        tensors |= {f"optimiser.{index}.{name}": value for name, value in state.items()}
+    checkpoint.mkdir(parents=True, exist_ok=True)
+    draft = checkpoint / f"{_STATE_FILE}.{os.getpid()}.draft"
+    metadata = {"recipe": recipe, "history": json.dumps(run.history)}
+    require("safetensors.torch").save_file({k: v.contiguous() for k, v in tensors.items()}, draft, metadata)
+    draft.replace(checkpoint / _STATE_FILE)
+
+
+def _resume(run: _Run, checkpoint: Path, recipe: str) -> None:
+    """Take up a saved run of the same recipe; anything else in the folder is ignored."""
+    path = checkpoint / _STATE_FILE
+    if not path.is_file():
+        return
+    safetensors = require("safetensors")
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("recipe") != recipe:
+                return
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except safetensors.SafetensorError:
+        return
+    run.history = json.loads(metadata["history"])
+    run.network.load_state_dict(_with_prefix(tensors, "weights."))
+    run.best = _with_prefix(tensors, "best.")
+    state = run.optimiser.state_dict()
+    for name, value in _with_prefix(tensors, "optimiser.").items():
+        index, _, entry = name.partition(".")
+        state["state"].setdefault(int(index), {})[entry] = value
+    run.optimiser.load_state_dict(state)
+
+
+def _with_prefix(tensors: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _learning_rate(done: float, settings: BackingSettings) -> float:
+    """Warm-up over a fiftieth of the run, then a half cosine to a twentieth."""
+    return settings.learning_rate * min(1.0, done * 50 + 0.02, 0.05 + 0.475 * (1 + math.cos(math.pi * done)))
+
+
+def _has_fast_bfloat16(torch: Any) -> bool:
+    """Whether the processor has matrix units for bfloat16 (AMX), where it pays."""
+    supported = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    return bool(supported and supported())
+
+
+def _epoch_batches(
+    data: BackingData, settings: BackingSettings, seed: int, epoch: int
+) -> list[tuple[NDArray[np.int16], NDArray[np.int16]]]:
+    """(rows, targets) of one epoch: the next `epoch_tokens` of passes over the corpus, each in another order."""
+    wanted = max(1, round(settings.epoch_tokens / (settings.streams * settings.steps)))
+    found: list[tuple[NDArray[np.int16], NDArray[np.int16]]] = []
+    passes = 0
+    while len(found) < (epoch + 1) * wanted:
+        rows, targets = streams(data.train, settings.streams, generator(seed, "backing", "pass", passes))
+        cuts = range(0, targets.shape[1], settings.steps)
+        found += [(rows[:, cut : cut + settings.steps], targets[:, cut : cut + settings.steps]) for cut in cuts]
+        passes += 1
+    return found[epoch * wanted : (epoch + 1) * wanted]
+
+
+def _train_epoch(
+    torch: Any, run: _Run, data: BackingData, settings: BackingSettings, seed: int, progress: Progress
+) -> dict[str, float]:
+    epoch, began = len(run.history), time.perf_counter()
+    torch.manual_seed(split_seed(seed, "backing", "dropout", epoch) % 2**32)
+    groups = _epoch_batches(data, settings, seed, epoch)
+    total, events, state = 0.0, 0, None
+    for index, group in enumerate(groups):
+        rate = _learning_rate((epoch + index / len(groups)) / settings.max_epochs, settings)
+        for parameters in run.optimiser.param_groups:
+            parameters["lr"] = rate
+        rows, targets = (torch.from_numpy(array.astype(np.int64)) for array in group)
+        state = state.detach() if state is not None and state.shape[1] == len(rows) else None
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=_has_fast_bfloat16(torch)):
+            logits, state = forward(run.network, rows, state, dropout=settings.dropout)
+        loss = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+        run.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(run.network.parameters(), _GRADIENT_NORM)
+        run.optimiser.step()
+        total, events = total + float(loss.detach()) * targets.numel(), events + targets.numel()
+        progress(epoch * len(groups) + index + 1, settings.max_epochs * len(groups), f"loss {total / events:.3f}")
+    return {"train_nll": total / events, "events_per_s": events / (time.perf_counter() - began)}
+
+
+def heldout_nll(network: Any, songs: Sequence[PackedSong]) -> float:
+    """Mean negative log-likelihood per token in nats, over whole songs after their headers."""
+    torch = require("torch")
+    order = sorted(songs, key=lambda song: len(song.ids))
+    total, events = 0.0, 0
+    with torch.no_grad():
+        for begin in range(0, len(order), _EVALUATION_SONGS):
+            group, state = order[begin : begin + _EVALUATION_SONGS], None
+            longest = len(group[-1].ids)
+            rows = np.zeros((len(group), longest, COLUMNS), dtype=np.int64)
+            targets = np.zeros((len(group), longest), dtype=np.int64)
+            for line, song in enumerate(group):
+                rows[line, : len(song.ids)] = song.rows
+                targets[line, HEADER_TOKENS - 1 : len(song.ids) - 1] = song.ids[HEADER_TOKENS:]
+            for start in range(0, longest, _EVALUATION_STEPS):
+                piece = slice(start, start + _EVALUATION_STEPS)
+                wanted = torch.from_numpy(targets[:, piece])
+                logits, state = forward(network, torch.from_numpy(rows[:, piece]), state)
+                losses = torch.nn.functional.cross_entropy(
+                    logits.flatten(0, 1), wanted.flatten(), ignore_index=0, reduction="sum"
+                )
+                total, events = total + float(losses), events + int((wanted != 0).sum())
+    return total / events
+
+
+def ngram_nll(data: BackingData) -> float:
+    """The yardstick: an interpolated modified Kneser-Ney 5-gram on the same tokens, nats per token."""
+    model = KneserNey(NGRAM_ORDER)
+    model.fit([song.ids.tolist() for song in data.train], len(data.vocabulary))
+    found = [model.log_probabilities(song.ids.tolist())[HEADER_TOKENS:] for song in data.heldout]
+    return -float(np.concatenate(found).mean())
+
+
+def _write(run: _Run, data: BackingData, out: Path, settings: BackingSettings) -> dict[str, Any]:
+    out.mkdir(parents=True, exist_ok=True)
+    run.network.load_state_dict(run.best)
+    metrics: dict[str, Any] = {
+        "heldout_nll": heldout_nll(run.network, data.heldout),
+        "ngram_nll": ngram_nll(data),
+        "events_per_s": round(float(np.mean([epoch["events_per_s"] for epoch in run.history]))),
+        "history": run.history,
+        "train_songs": len(data.train),
+        "heldout_songs": len(data.heldout),
+        "skipped_tracks": data.skipped,
+        "train_tokens": int(sum(len(song.ids) for song in data.train)),
+        "heldout_tokens": int(sum(len(song.ids) for song in data.heldout)),
+        "vocabulary": len(data.vocabulary),
+        "settings": settings.model_dump(),
+    }
+    tensors = {name: value.contiguous() for name, value in run.best.items()}
+    require("safetensors.torch").save_file(tensors, out / WEIGHTS_FILE)
+    data.vocabulary.save(out / VOCABULARY_FILE)
+    (out / METRICS_FILE).write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    return metrics
+
+
+def train_backing(
+    corpus: Path, out: Path, checkpoint: Path, settings: BackingSettings, *, seed: int, progress: Progress = silent
+) -> dict[str, Any]:
+    """Train on the tracks of a prepared corpus; write weights, vocabulary and metrics into `out`.
+
+    Sections of a training song that repeat an earlier one note for note are left out of training.
+
+    Args:
+        corpus: folder with songs.parquet and tracks.parquet.
+        out: folder for weights.safetensors, vocabulary.json, metrics.json.
+        checkpoint: folder for the state of this run, from which the same call goes on after a kill.
+        settings: size, optimiser and length of the training.
+        seed: root seed.
+        progress: told of each batch.
+
+    Returns:
+        What metrics.json holds.
+
+    Raises:
+        SourceError: the corpus holds nothing to train on.
+        MissingExtraError: torch or symusic is not installed.
+    """
+    data = load_data(corpus)
+    recipe = hashlib.sha256(f"{data.fingerprint} {settings.model_dump_json()} {seed}".encode()).hexdigest()
+    with _torch_settings(split_seed(seed, "backing", "weights") % 2**32) as torch:
+        run = _start(torch, len(data.vocabulary), settings)
+        _resume(run, checkpoint, recipe)
+        while not run.finished(settings):
+            figures = _train_epoch(torch, run, data, settings, seed, progress)
+            stopping = heldout_nll(run.network, data.heldout[:: -(-len(data.heldout) // _STOPPING_SONGS)])
+            run.history.append({**figures, "heldout_nll": stopping})
+            if run.best_epoch == len(run.history) - 1:
+                run.best = {name: value.clone() for name, value in run.network.state_dict().items()}
+            _save(run, checkpoint, recipe)
+        return _write(run, data, out, settings)

@@ -1,0 +1,152 @@
+"""The trained lyrics model in NumPy: what writing a song loads. Neither Keras nor a framework is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from rhapsody_lib.errors import DamagedArtifactError
+from rhapsody_lib.lyrics.copying import CopyIndex
+from rhapsody_lib.lyrics.phrases import Phrases
+from rhapsody_lib.lyrics.steering import SteeringTables
+from rhapsody_lib.lyrics.vocabulary import Tokens, Vocabulary
+
+WEIGHTS_FILE, VOCABULARY_FILE, STEERING_FILE, COPIES_FILE, PHRASES_FILE = (
+    "weights.safetensors",
+    "vocabulary.json",
+    "steering.safetensors",
+    "copies.safetensors",
+    "phrases.safetensors",
+)
+#: The continuous cache of Grave, Joulin & Usunier 2017, "Improving Neural Language Models with a Continuous Cache",
+#: section 3: flatness of its distribution, its share of the mixture, and how far it looks back.
+CACHE_THETA, CACHE_SHARE, CACHE_TOKENS = 0.6, 0.1, 2000
+
+Floats = npt.NDArray[np.float32]
+State = tuple[Floats, Floats]
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probabilities over the last axis."""
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return shifted / shifted.sum(axis=-1, keepdims=True)  # type: ignore[no-any-return]
+
+
+def _sigmoid(values: Floats) -> Floats:
+    # By tanh: exp of a large negative number would overflow.
+    return np.asarray(np.float32(0.5) * (np.tanh(np.float32(0.5) * values) + np.float32(1)), dtype=np.float32)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LyricsModel:
+    """Weights, vocabulary, tables for steering, the index that refuses copies, phrases of the training songs."""
+
+    vocabulary: Vocabulary
+    weights: Mapping[str, Floats]
+    steering: SteeringTables
+    copies: CopyIndex
+    phrases: Phrases
+
+    @classmethod
+    def load(cls, folder: Path) -> LyricsModel:
+        """Read the folder that `train_lyrics` wrote.
+
+        Raises:
+            DamagedArtifactError: a file is missing, damaged, or does not fit the others.
+        """
+        vocabulary = Vocabulary.load(folder / VOCABULARY_FILE)
+        path = folder / WEIGHTS_FILE
+        try:
+            weights = {name: array.astype(np.float32) for name, array in load_file(path).items()}
+            fits = weights["embedding"].shape[0] == weights["output_bias"].shape[0] == len(vocabulary)
+        except (OSError, SafetensorError, KeyError) as error:
+            raise DamagedArtifactError(f"{path}: cannot be read ({error}). Train the lyrics model again.") from error
+        steering = SteeringTables.load(folder / STEERING_FILE)
+        if not fits or len(steering.syllables) != len(vocabulary):
+            raise DamagedArtifactError(f"{folder}: its files are of different trainings. Train the lyrics model again.")
+        phrases = Phrases.load(folder / PHRASES_FILE, len(vocabulary))
+        return cls(vocabulary, weights, steering, CopyIndex.load(folder / COPIES_FILE), phrases)
+
+    def __repr__(self) -> str:
+        return f"LyricsModel({len(self.vocabulary)} words, {self.hidden_size} hidden)"
+
+    @property
+    def hidden_size(self) -> int:
+        """Size of the state."""
+        return int(self.weights["recurrent"].shape[0])
+
+    @cached_property
+    def _word_gates(self) -> Floats:
+        """What each word adds to the gates, float32 [vocabulary x 4 hidden]: a look-up instead of a product a step."""
+        return self.weights["embedding"] @ self.weights["kernel"] + self.weights["bias"]
+
+    @cached_property
+    def _output(self) -> tuple[Floats, Floats]:
+        """Projection, embedding and biases as one matrix [hidden x vocabulary], one vector [vocabulary]."""
+        embedding = self.weights["embedding"].T
+        matrix = np.ascontiguousarray(self.weights["projection"] @ embedding)
+        return matrix, self.weights["projection_bias"] @ embedding + self.weights["output_bias"]
+
+    def initial_state(self, rows: int) -> State:
+        """The state before anything is read, zeros [rows x hidden]."""
+        shape = (rows, self.hidden_size)
+        return np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
+
+    def step(self, ids: Tokens, state: State) -> State:
+        """Read one token a row. Gates are in Keras's order: input, forget, candidate, output."""
+        hidden, cell = state
+        gates = self._word_gates[ids] + hidden @ self.weights["recurrent"]
+        size = self.hidden_size
+        opened = _sigmoid(gates)
+        cell = opened[:, size : 2 * size] * cell + opened[:, :size] * np.tanh(gates[:, 2 * size : 3 * size])
+        return opened[:, 3 * size :] * np.tanh(cell), cell
+
+    def logits(self, hidden: Floats) -> Floats:
+        """Scores of the next token, [rows x vocabulary]."""
+        matrix, bias = self._output
+        return hidden @ matrix + bias
+
+    def log_probabilities(self, stream: Tokens, *, cache_share: float = 0.0) -> npt.NDArray[np.float64]:
+        """Natural log of the probability of each token of a song after its first, float64 [tokens - 1].
+
+        Args:
+            stream: the song, int32 [tokens].
+            cache_share: share of the cache of the song's own history in the mixture; 0 is the network alone.
+        """
+        state = self.initial_state(1)
+        states = []
+        for token in stream[:-1]:
+            state = self.step(np.array([token], dtype=np.int32), state)
+            states.append(state[0][0])
+        if not states:
+            return np.zeros(0)
+        hidden, targets = np.stack(states), stream[1:]
+        rows = np.arange(len(targets))
+        probabilities = softmax(self.logits(hidden))[rows, targets].astype(np.float64)
+        if cache_share:
+            cached, any_history = _cache_probabilities(hidden, targets)
+            mixed = (1 - cache_share) * probabilities + cache_share * cached
+            probabilities = np.where(any_history, mixed, probabilities)
+        return np.log(np.maximum(probabilities, 1e-30))
+
+    def perplexity(self, streams: Iterable[Tokens], *, cache_share: float = 0.0) -> float:
+        """Perplexity over songs, each read from its beginning."""
+        found = [self.log_probabilities(stream, cache_share=cache_share) for stream in streams]
+        return float(np.exp(-np.concatenate(found).mean()))
+
+
+def _cache_probabilities(hidden: Floats, targets: Tokens) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """The cache's probability of each target given those before it, and whether there were any."""
+    cached = np.zeros(len(targets))
+    for position in range(1, len(targets)):
+        first = max(0, position - CACHE_TOKENS)
+        weights = softmax(CACHE_THETA * (hidden[first:position] @ hidden[position]))
+        cached[position] = weights[targets[first:position] == targets[position]].sum()
+    return cached, np.arange(len(targets)) > 0

@@ -1,0 +1,59 @@
+"""How finished songs are compared: one stated score, the weighted sum of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from rhapsody_lib.lyrics.line_writer import Line
+from rhapsody_lib.lyrics.metrics import distinct
+
+#: Parts of the score and their weights. The first two are in nats a word; all others lie in [0, 1].
+SCORE_WEIGHTS = {
+    "log_probability": 1.0,
+    "weakest_line": 0.5,
+    "rhyme": 1.0,
+    "regularity": 1.0,
+    "distinctness": 2.0,
+    "completeness": 4.0,
+}
+
+
+@dataclass
+class Written:
+    """What was written of one song, and what was wished for."""
+
+    lines: list[Line] = field(default_factory=list)
+    syllable_misses: list[int] = field(default_factory=list)
+    rhymes: list[float] = field(default_factory=list)
+    wished: int = 0
+
+
+def score_parts(written: Written, texts: Sequence[Sequence[str]]) -> dict[str, float]:
+    """The parts of a song's score.
+
+    Args:
+        written: its lines as the model wrote them.
+        texts: tokens of each line of the song, a section that returns counted once.
+
+    Returns:
+        Mean log-probability of a word; that of the least likely line; mean strength of the rhymes that the form asks
+        for; 1 less the mean miss of the line length in syllables, over two; distinct-2; share of the lines wished for
+        that could be written.
+    """
+    values = [value for line in written.lines for value in line.log_probabilities]
+    return {
+        "log_probability": float(np.mean(values)) if values else 0.0,
+        "weakest_line": min((float(np.mean(line.log_probabilities)) for line in written.lines), default=0.0),
+        "rhyme": float(np.mean(written.rhymes)) if written.rhymes else 0.0,
+        "regularity": 1 - float(np.mean(written.syllable_misses)) / 2 if written.syllable_misses else 1.0,
+        "distinctness": distinct(texts, 2),
+        "completeness": len(written.lines) / written.wished if written.wished else 1.0,
+    }
+
+
+def score(parts: dict[str, float]) -> float:
+    """The weighted sum of the parts."""
+    return sum(weight * parts[name] for name, weight in SCORE_WEIGHTS.items())

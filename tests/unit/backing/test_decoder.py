@@ -1,0 +1,201 @@
+"""Whatever the weights, a composed song keeps the plan, the ranges and the primer's facts."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import rhapsody_lib
+from rhapsody_lib.backing.context import COLUMNS
+from rhapsody_lib.backing.decoder import compose_backing
+from rhapsody_lib.backing.model import BackingModel
+from rhapsody_lib.backing.primer import primer_facts
+from rhapsody_lib.backing.vocabulary import METRES, Vocabulary
+from rhapsody_lib.corpus.songbook import read_song
+from rhapsody_lib.corpus.songbook_reader import read_songbook_track
+from rhapsody_lib.errors import InputError
+from rhapsody_lib.music.chords import Key
+from rhapsody_lib.music.plan import PlannedSection, SongPlan
+from rhapsody_lib.music.score import PART_RANGES, PARTS, TICKS_PER_BEAT, Metre, Note, Score, Tempo
+
+sys.path.insert(0, str(Path(__file__).parent))
+from strategies import scores
+
+SONGBOOK = Path(rhapsody_lib.__file__).parent / "songbook"
+VOCABULARY = Vocabulary(("ballad", "rock", "waltz"))
+
+
+def random_model(seed: int = 0, hidden: int = 12, embedding: int = 8) -> BackingModel:
+    """A network that was never trained."""
+    random, size = np.random.default_rng(seed), len(VOCABULARY)
+    shapes = {
+        "embedding.weight": (COLUMNS * size, embedding),
+        "gru.weight_ih_l0": (3 * hidden, embedding),
+        "gru.weight_hh_l0": (3 * hidden, hidden),
+        "gru.bias_ih_l0": (3 * hidden,),
+        "gru.bias_hh_l0": (3 * hidden,),
+        "output.weight": (size, hidden + embedding),
+        "output.bias": (size,),
+    }
+    return BackingModel(VOCABULARY, {n: random.normal(0, 0.4, s).astype(np.float32) for n, s in shapes.items()})
+
+
+MODEL = random_model()
+
+
+@lru_cache
+def ballad() -> Score:
+    return read_songbook_track(read_song(SONGBOOK / "ballad" / "bread-for-the-road.txt"))
+
+
+def plan_in(metre: tuple[int, int]) -> SongPlan:
+    verse, chorus = (9, 8, 10, 8), (6, 6)
+    return SongPlan(
+        metre,
+        (
+            PlannedSection("intro", "instrumental intro", 2),
+            PlannedSection("verse 1", "verse", 8, verse),
+            PlannedSection("chorus", "chorus", 2, chorus),
+            PlannedSection("verse 2", "verse", 8, verse),
+            PlannedSection("chorus", "chorus", 2, chorus),
+            PlannedSection("ending", "instrumental ending", 2),
+        ),
+    )
+
+
+def section_notes(score: Score, plan: SongPlan, index: int) -> dict[str, list[Note]]:
+    start = sum(section.bars for section in plan.sections[:index]) * plan.bar_ticks
+    end = start + plan.sections[index].bars * plan.bar_ticks
+    return {
+        part: [replace(n, start_ticks=n.start_ticks - start) for n in notes if start <= n.start_ticks < end]
+        for part, notes in score.parts.items()
+    }
+
+
+def check_song(score: Score, plan: SongPlan) -> None:
+    for part in PARTS:
+        low, high = PART_RANGES[part]
+        sounding: Counter[int] = Counter()
+        for note in score.parts[part]:
+            assert low <= note.pitch <= high
+            assert note.start_ticks >= sounding[note.pitch]
+            sounding[note.pitch] = note.end_ticks
+        assert max(sounding.values(), default=0) <= plan.bars * plan.bar_ticks
+    for line in plan.lines():
+        begin, end = line.start_bar * plan.bar_ticks, (line.start_bar + line.bars) * plan.bar_ticks
+        assert any(begin <= note.start_ticks < end for note in score.parts["melody"]), line
+    last = [
+        n for p in PARTS if p != "drums" for n in score.parts[p] if n.start_ticks >= (plan.bars - 1) * plan.bar_ticks
+    ]
+    triad = {
+        score.key.tonic,
+        (score.key.tonic + (4 if score.key.mode == "major" else 3)) % 12,
+        (score.key.tonic + 7) % 12,
+    }
+    assert {note.pitch % 12 for note in last} <= triad
+    assert min(last, key=lambda note: note.pitch).pitch % 12 == score.key.tonic
+    assert score.chords[-1].symbol.root == score.key.tonic
+    assert [section.name for section in score.sections] == [section.name for section in plan.sections]
+    assert score.sections[-1].end_ticks == plan.bars * plan.bar_ticks
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 2**31), st.sampled_from(METRES), st.integers(0, 11), st.sampled_from(("major", "minor")))
+def test_every_song_keeps_its_plan(seed: int, metre: tuple[int, int], tonic: int, mode: str) -> None:
+    plan, key = plan_in(metre), Key(tonic, mode)  # type: ignore[arg-type]
+    score = compose_backing(random_model(seed % 5), plan, key=key, seed=seed, temperature=1.5)
+    assert score.key == key
+    check_song(score, plan)
+    assert section_notes(score, plan, 1) == section_notes(score, plan, 3)
+
+
+@settings(max_examples=15, deadline=None)
+@given(scores())
+def test_any_primer_is_used_or_refused_with_a_reason(primer: Score) -> None:
+    try:
+        facts = primer_facts(primer)
+    except InputError as error:
+        assert "cannot prime the music" in str(error)
+        return
+    plan = plan_in(facts.metre)
+    score = compose_backing(MODEL, plan, primer, seed=1)
+    check_song(score, plan)
+    assert score.tempo_bpm == facts.tempo_bpm
+
+
+def test_primer_carries_over_unless_overridden() -> None:
+    plan = plan_in((4, 4))
+    score = compose_backing(MODEL, plan, ballad(), seed=5)
+    assert (score.key, score.tempo_bpm, score.style) == (ballad().key, ballad().tempo_bpm, "ballad")
+    assert score.programs == ballad().programs
+    assert compose_backing(MODEL, plan, ballad(), seed=5) == score
+    assert compose_backing(MODEL, plan, ballad(), seed=6).parts != score.parts
+    other = compose_backing(MODEL, plan, ballad(), key=Key(1, "minor"), tempo_bpm=77.5, seed=5)
+    assert (other.key.name, other.tempo_bpm) == ("C# minor", 77.5)
+    check_song(other, plan)
+
+
+def test_song_opens_with_the_primers_own_bars() -> None:
+    plan, primer = plan_in((4, 4)), ballad()
+    score = compose_backing(MODEL, plan, primer, with_primer=True, key=primer.key.transposed(2), seed=1)
+    check_song(score, plan)
+    end = 2 * plan.bar_ticks
+    for part in PARTS:
+        own = [(n.start_ticks, n.velocity) for n in primer.parts[part] if n.start_ticks < end]
+        heard = [(n.start_ticks, n.velocity) for n in score.parts[part] if n.start_ticks < end]
+        assert heard == own
+    pitches = [n.pitch - 2 for n in score.parts["piano"] if n.start_ticks < end]
+    assert pitches == [n.pitch for n in primer.parts["piano"] if n.start_ticks < end]
+
+
+def _score(**parts: tuple[Note, ...]) -> Score:
+    silent: dict[str, tuple[Note, ...]] = {part: () for part in PARTS}
+    return Score("Odd one", Key(0, "major"), (Tempo(0, 100.0),), (Metre(0, 4, 4),), silent | parts)
+
+
+@pytest.mark.parametrize(
+    ("primer", "reason"),
+    [
+        (_score(), "it has no notes"),
+        (_score(drums=(Note(0, 36, 10, 90), Note(9999, 36, 10, 90))), "it has only drums"),
+        (_score(piano=(Note(0, 60, TICKS_PER_BEAT, 90),)), "fewer than 2 bars"),
+        (replace(_score(piano=(Note(0, 60, 9999, 90),)), metres=(Metre(0, 11, 8),)), "it is in 11/8"),
+    ],
+)
+def test_unusable_primers_are_refused(primer: Score, reason: str) -> None:
+    with pytest.raises(InputError, match=reason):
+        primer_facts(primer)
+    with pytest.raises(InputError, match="'Odd one' cannot prime the music"):
+        compose_backing(MODEL, plan_in((4, 4)), primer)
+
+
+def test_a_piano_primer_gets_the_parts_it_lacks() -> None:
+    notes = tuple(Note(beat * 480, 60 + (0, 4, 7, 5)[beat % 4], 480, 80) for beat in range(32))
+    plan = plan_in((4, 4))
+    score = compose_backing(MODEL, plan, _score(piano=notes), seed=2)
+    check_song(score, plan)
+    assert all(score.parts[part] for part in PARTS)
+
+
+def test_metres_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(InputError, match="planned in 3/4"):
+        compose_backing(MODEL, plan_in((3, 4)), ballad())
+    with pytest.raises(InputError, match="cannot be written"):
+        compose_backing(MODEL, plan_in((7, 4)))
+    with pytest.raises(InputError, match="has no primer"):
+        compose_backing(MODEL, plan_in((4, 4)), with_primer=True)
+
+
+def test_generation_loads_no_torch() -> None:
+    import subprocess
+
+    code = "import sys, rhapsody_lib.backing.decoder; sys.exit(any(m in sys.modules for m in ('torch', 'tensorflow')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

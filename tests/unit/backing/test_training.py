@@ -1,0 +1,117 @@
+"""Training learns, resumes to the same weights, and says what it cannot use."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from safetensors.numpy import load_file
+
+import rhapsody_lib
+from rhapsody_lib.backing.context import COLUMNS
+from rhapsody_lib.backing.dataset import load_data, streams
+from rhapsody_lib.backing.model import BackingModel
+from rhapsody_lib.backing.training import train_backing
+from rhapsody_lib.corpus.schema import SONGS_FILE, SONGS_SCHEMA, TRACKS_FILE, TRACKS_SCHEMA
+from rhapsody_lib.corpus.songbook import read_song, songbook_files
+from rhapsody_lib.corpus.songbook_reader import read_songbook_track
+from rhapsody_lib.errors import SourceError
+from rhapsody_lib.music.midi import score_to_midi
+from rhapsody_lib.settings import BackingSettings
+
+SMALL = BackingSettings(embedding_size=16, hidden_size=24, streams=4, steps=32, epoch_tokens=4000, max_epochs=3)
+
+
+def _write(folder: Path, tracks: list[tuple[str, str, bytes]]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    songs = [{"song_id": song_id, "split": split} for song_id, split, _ in tracks]
+    rows = [{"track_id": song_id, "song_id": song_id, "midi": midi} for song_id, _, midi in tracks]
+    pq.write_table(pa.Table.from_pylist(songs, SONGS_SCHEMA), folder / SONGS_FILE)
+    pq.write_table(pa.Table.from_pylist(rows, TRACKS_SCHEMA), folder / TRACKS_FILE)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    files = itertools.islice(songbook_files(Path(rhapsody_lib.__file__).parent / "songbook"), 3)
+    midi = [score_to_midi(read_songbook_track(read_song(path))) for path in files]
+    tracks = [("a", "train", midi[0]), ("b", "heldout", midi[1]), ("c", "train", midi[2]), ("d", "train", b"no MIDI")]
+    return _write(tmp_path_factory.mktemp("corpus"), tracks)
+
+
+def test_streams_give_each_token_its_successor(corpus: Path) -> None:
+    data = load_data(corpus)
+    assert (len(data.train), len(data.heldout), data.skipped) == (2, 1, 1)
+    rows, targets = streams(data.train, 3, np.random.default_rng(0))
+    assert rows.shape == (*targets.shape, COLUMNS)
+    assert (rows[:, 1:, 0] == targets[:, :-1]).all()
+    assert (rows[1:, 0, 0] == targets[:-1, -1]).all()
+
+
+def test_killed_training_ends_with_the_same_weights(corpus: Path, tmp_path: Path) -> None:
+    calls = 0
+
+    def kill(done: int, total: int, note: str = "") -> None:
+        nonlocal calls
+        calls += 1
+        if done > total // 2:
+            raise KeyboardInterrupt
+
+    whole = train_backing(corpus, tmp_path / "whole", tmp_path / "one", SMALL, seed=3)
+    with pytest.raises(KeyboardInterrupt):
+        train_backing(corpus, tmp_path / "killed", tmp_path / "two", SMALL, seed=3, progress=kill)
+    before, calls = calls, 0
+    resumed = train_backing(corpus, tmp_path / "killed", tmp_path / "two", SMALL, seed=3, progress=lambda *_: None)
+    assert before > 0
+    for name in ("weights.safetensors", "vocabulary.json"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert resumed["heldout_nll"] == whole["heldout_nll"]
+    assert whole["history"][-1]["train_nll"] < whole["history"][0]["train_nll"]
+    assert json.loads((tmp_path / "whole" / "metrics.json").read_text())["ngram_nll"] == whole["ngram_nll"]
+    assert not list((tmp_path / "two").glob("*.draft"))
+
+
+def test_another_recipe_or_a_damaged_state_starts_afresh(corpus: Path, tmp_path: Path) -> None:
+    short = SMALL.model_copy(update={"max_epochs": 1})
+    train_backing(corpus, tmp_path / "out", tmp_path / "state", short, seed=1)
+    first = load_file(tmp_path / "out" / "weights.safetensors")
+    train_backing(corpus, tmp_path / "other", tmp_path / "state", short, seed=2)
+    assert any(
+        (value != first[name]).any() for name, value in load_file(tmp_path / "other/weights.safetensors").items()
+    )
+    next((tmp_path / "state").iterdir()).write_bytes(b"damaged")
+    train_backing(corpus, tmp_path / "again", tmp_path / "state", short, seed=1)
+    for name, value in load_file(tmp_path / "again" / "weights.safetensors").items():
+        assert (value == first[name]).all()
+
+
+def test_numpy_model_computes_what_torch_does(corpus: Path, tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    from rhapsody_lib.backing.network import build_network, forward
+
+    settings = SMALL.model_copy(update={"layers": 2})
+    data = load_data(corpus)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = build_network(len(data.vocabulary), settings)
+    rows = data.train[0].rows[:40].astype(np.int64)
+    with torch.no_grad():
+        expected = forward(network, torch.from_numpy(rows[None]))[0][0].numpy()
+    model = BackingModel(data.vocabulary, {name: value.numpy() for name, value in network.state_dict().items()})
+    state = model.start(1)
+    for step, row in enumerate(rows):
+        embedded = model.embed(row[None])
+        state = model.advance(embedded, state)
+        assert np.allclose(model.logits(embedded, state)[0], expected[step], atol=1e-5)
+
+
+def test_corpus_without_usable_tracks_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="Prepare a corpus"):
+        load_data(tmp_path / "nowhere")
+    with pytest.raises(SourceError, match="1 skipped"):
+        load_data(_write(tmp_path / "bad", [("a", "train", b"no MIDI")]))

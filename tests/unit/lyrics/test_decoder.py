@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rhapsody_lib.errors import InputError
+from rhapsody_lib.lyrics.copying import COPY_WORDS
+from rhapsody_lib.lyrics.decoder import MAX_PROMPT_WORDS, Candidate, write_lyrics
+from rhapsody_lib.lyrics.lines import break_text
+from rhapsody_lib.lyrics.model import LyricsModel
+from rhapsody_lib.words.syllables import count_syllables
+from rhapsody_lib.words.tokens import tokenize_line
+
+
+def check_song(model: LyricsModel, candidate: Candidate, prompt: str, max_lines: int) -> None:
+    """What must hold of every song, whatever was asked."""
+    opening = break_text(prompt)
+    lyrics = candidate.lyrics
+    assert list(lyrics.lines[: len(opening)]) == opening
+    assert len(lyrics.lines) <= max(max_lines, len(opening))
+    by_name: dict[str, tuple[str, ...]] = {}
+    for section in lyrics.sections:
+        assert section.lines == by_name.setdefault(section.name, section.lines)
+        written = [line.lower() for line in section.lines if line not in opening]
+        assert len(set(written)) == len(written)
+    known = set(model.vocabulary.words) | {token for line in opening for token in tokenize_line(line)}
+    for line in lyrics.lines[len(opening) :]:
+        assert set(tokenize_line(line)) <= known
+        assert "<" not in line
+    assert lyrics.title.strip()
+
+
+PROMPT_WORDS = ("the", "tide", "sky", "Привет", "🎉", "café", "海", "don't", "\n", "stove,", "1999")
+PROMPTS = st.one_of(
+    st.text(min_size=1, max_size=60),
+    st.lists(st.sampled_from(PROMPT_WORDS), min_size=1).map(" ".join),
+    st.just("The harbour lamp is burning low"),
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    prompt=PROMPTS,
+    seed=st.integers(0, 2**31 - 1),
+    candidates=st.sampled_from([1, 2, 5]),
+    temperature=st.sampled_from([0.1, 0.8, 2.0]),
+    max_lines=st.sampled_from([4, 7, 12, 28]),
+)
+def test_any_prompt_gives_a_song_or_an_input_error(
+    request: pytest.FixtureRequest, prompt: str, seed: int, candidates: int, temperature: float, max_lines: int
+) -> None:
+    # Not as an argument: Hypothesis would print all its weights for every failing example.
+    model: LyricsModel = request.getfixturevalue("model")
+    try:
+        result = write_lyrics(
+            model, prompt, seed=seed, candidates=candidates, temperature=temperature, max_lines=max_lines
+        )
+    except InputError:
+        assert not break_text(prompt)
+        return
+    for candidate in (result.best, *result.alternatives):
+        check_song(model, candidate, prompt, max_lines)
+    assert len(result.alternatives) == candidates - 1
+    assert result.best.copying.copied_runs == 0
+
+
+@pytest.mark.parametrize("prompt", ["", "  \n\t ", "\x00\x07", "...!?"])
+def test_a_prompt_without_words_is_refused(model: LyricsModel, prompt: str) -> None:
+    with pytest.raises(InputError, match="no words"):
+        write_lyrics(model, prompt)
+
+
+def test_a_prompt_longer_than_a_song_is_refused_with_the_limit(model: LyricsModel) -> None:
+    with pytest.raises(InputError, match=f"at most {MAX_PROMPT_WORDS}"):
+        write_lyrics(model, "word " * 10_000)
+
+
+def test_the_longest_prompt_is_a_song_of_its_own(model: LyricsModel) -> None:
+    prompt = "la " * MAX_PROMPT_WORDS
+    result = write_lyrics(model, prompt, candidates=1, max_lines=4)
+    assert " ".join(result.best.lyrics.lines) == prompt.strip()
+
+
+def test_one_word_of_a_hundred_thousand_letters(model: LyricsModel) -> None:
+    result = write_lyrics(model, "a" * 100_000, candidates=1, max_lines=8)
+    assert result.best.lyrics.lines[0] == "a" * 100_000
+
+
+def test_the_same_seed_gives_the_same_song_and_another_seed_another(model: LyricsModel) -> None:
+    first, again, other = (write_lyrics(model, "the sky is blue", seed=seed, candidates=3) for seed in (5, 5, 6))
+    assert first == again
+    assert first.best.lyrics != other.best.lyrics
+
+
+def test_the_default_form(model: LyricsModel) -> None:
+    lyrics = write_lyrics(model, "the sky is blue", candidates=8).best.lyrics
+    names = [section.name for section in lyrics.sections]
+    assert names == ["verse 1", "chorus", "verse 2", "chorus", "bridge", "chorus"]
+
+
+def test_a_short_prompt_returns_in_the_chorus_and_gives_the_title(model: LyricsModel) -> None:
+    lyrics = write_lyrics(model, "the tide is low", candidates=4).best.lyrics
+    assert "the tide is low" in lyrics.sections[1].lines
+    assert lyrics.title == "The Tide Is Low"
+    assert write_lyrics(model, "the tide is low", candidates=1, title="Mine").best.lyrics.title == "Mine"
+
+
+def test_a_given_form_is_followed(model: LyricsModel) -> None:
+    form = ("verse 1", "refrain", "verse 2", "refrain")
+    lyrics = write_lyrics(model, "the tide", candidates=4, form=form).best.lyrics
+    assert [section.name for section in lyrics.sections] == list(form)
+    assert lyrics.sections[1] == lyrics.sections[3]
+
+
+def test_lines_keep_near_their_length(model: LyricsModel) -> None:
+    result = write_lyrics(model, "salt and stone and tide and sea", candidates=4, max_lines=12)
+    verse = result.best.lyrics.sections[0].lines
+    counts = [count_syllables(line) for line in verse]
+    assert counts[0] == 7
+    assert all(abs(count - 7) <= 1 for count in counts)
+
+
+def test_no_written_run_is_a_training_song_s(model: LyricsModel) -> None:
+    prompt = "The harbour lamp is burning low"
+    result = write_lyrics(model, prompt, candidates=6)
+    for candidate in (result.best, *result.alternatives):
+        written = [line for line in candidate.lyrics.lines if line != prompt]
+        for line in written:
+            assert not model.copies.is_copy(tokenize_line(line))
+            assert not model.copies.is_line(tokenize_line(line))
+    assert result.best.copying.prompt_copied_runs == 7 - COPY_WORDS
+
+
+def test_candidates_are_ranked_by_the_sum_of_their_parts(model: LyricsModel) -> None:
+    result = write_lyrics(model, "the tide", candidates=20)
+    scores = [result.best.score, *(candidate.score for candidate in result.alternatives)]
+    assert scores == sorted(scores, reverse=True)
+    assert len(set(scores)) > 10
+
+
+def test_writing_loads_no_framework() -> None:
+    code = (
+        "import sys, rhapsody_lib.lyrics.decoder, rhapsody_lib.lyrics.model;"
+        "print([name for name in ('tensorflow', 'keras', 'torch') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
