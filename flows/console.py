@@ -18,6 +18,7 @@ from rich.table import Table
 
 from rhapsody_lib.progress import Progress as ProgressCallback
 from rhapsody_lib.progress import reporting
+from rhapsody_lib.release import flat_figures
 
 if TYPE_CHECKING:
     from rhapsody_lib.artifacts import ArtifactRef
@@ -109,23 +110,13 @@ def show_song(result: SongResult, *, as_json: bool) -> None:
         _out.print(f"Open {escape(page.resolve().as_uri())} to play it.")
 
 
-def _figures(release: Release) -> dict[str, float]:
-    """The held-out figures of a release as one flat row, named `lyrics.perplexity` and so on."""
-    return {
-        f"{kind}.{name}": value
-        for kind, figures in sorted(release.figures.items())
-        for name, value in figures.items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool)
-    }
-
-
 def _release_json(release: Release) -> dict[str, Any]:
     return {
         "number": release.number,
         "parent": release.parent,
         "reason": release.reason,
         "artifacts": {kind: ref.model_dump() for kind, ref in release.refs.items()},
-        "figures": _figures(release),
+        "figures": flat_figures(release.figures),
     }
 
 
@@ -149,7 +140,7 @@ def show_release(release: Release, *, as_json: bool) -> None:
     table = Table(show_header=False, box=None, padding=(0, 2))
     for kind, ref in release.refs.items():
         table.add_row(kind, ref.key[:12])
-    for name, value in _figures(release).items():
+    for name, value in flat_figures(release.figures).items():
         table.add_row(name, f"{value:.4g}")
     _out.print(table)
 

@@ -28,6 +28,17 @@ class Release:
     recipe_sha256: str
 
 
+def flat_figures(figures: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """The numbers of a release's figures as one row, named `lyrics.heldout_perplexity`, `catalogue.sum.mrr`, ..."""
+    flat: dict[str, float] = {}
+    for name, value in sorted(figures.items()):
+        if isinstance(value, Mapping):
+            flat |= flat_figures(value, f"{prefix}{name}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            flat[prefix + name] = value
+    return flat
+
+
 def _path(store: Store, number: int) -> str:
     return store.path_of("releases", f"{number:06d}.json")
 

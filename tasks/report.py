@@ -11,7 +11,7 @@ from prefect.logging import get_run_logger
 
 from rhapsody_lib.operations.generation import SongResult
 from rhapsody_lib.progress import Progress, reporting
-from rhapsody_lib.release import Release
+from rhapsody_lib.release import Release, flat_figures
 
 SECONDS_BETWEEN_LINES = 5.0
 
@@ -39,12 +39,7 @@ def logged_progress() -> Iterator[None]:
 
 def report_release(release: Release) -> None:
     """Every held-out figure of a release as a table artifact."""
-    rows = [
-        {"stage": stage, "figure": name, "value": round(value, 4)}
-        for stage, figures in sorted(release.figures.items())
-        for name, value in figures.items()
-        if isinstance(value, (int, float))
-    ]
+    rows = [{"figure": name, "value": round(value, 4)} for name, value in flat_figures(release.figures).items()]
     create_table_artifact(
         table=rows,
         key="release-figures",

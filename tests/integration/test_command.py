@@ -147,7 +147,7 @@ def test_releases_are_listed_shown_and_rolled_back(rhapsody, trained, tmp_path):
     listed = json.loads(rhapsody("releases", "list", "--store", store, "--json")[1])
     assert [release["number"] for release in listed] == [1, 2]
     shown = json.loads(rhapsody("releases", "show", "1", "--store", store, "--json")[1])
-    assert shown["figures"]["lyrics.perplexity"] > 1
+    assert shown["figures"]["lyrics.heldout_perplexity"] > 1
     assert rhapsody("releases", "show", "9", "--store", store)[0] == 2
 
 
