@@ -286,6 +286,8 @@ class Store:
     def _publish(self, recipe: Recipe, folder: Path) -> ArtifactRef:
         data = folder / "data"
         names = sorted(path.relative_to(data).as_posix() for path in data.rglob("*") if path.is_file())
+        for name in names:
+            (data / name).chmod(0o644)  # safetensors writes 0600, which shuts out whoever shares the store
         files = {name: {"bytes": (data / name).stat().st_size, "sha256": file_sha256(data / name)} for name in names}
         # The data folder is named by its contents: two builders whose bytes differ never write the same object.
         contents = hashlib.sha256(canonical_json(files).encode()).hexdigest()[:16]

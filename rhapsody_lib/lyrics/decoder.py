@@ -91,7 +91,7 @@ def write_lyrics(
     Raises:
         InputError: the prompt holds no word, or too many.
     """
-    lines = _prompt_lines(prompt)
+    lines = prompt_lines(prompt)
     composer = Composer(model, lines, plan_form(lines, max_lines, form))
     found: list[Candidate] = []
     for first in range(0, candidates, _BATCH_SONGS):
@@ -104,7 +104,12 @@ def write_lyrics(
     return LyricsResult(ranked[0], tuple(ranked[1:]))
 
 
-def _prompt_lines(prompt: str) -> list[str]:
+def prompt_lines(prompt: str) -> list[str]:
+    """The lines that a prompt opens the song with.
+
+    Raises:
+        InputError: the prompt holds no word, or too many.
+    """
     lines = break_text(prompt)
     if not lines:
         raise InputError("The prompt holds no words. Give the words that the song is to begin with.")

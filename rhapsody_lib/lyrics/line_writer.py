@@ -23,8 +23,8 @@ _LEAST_RHYME_MASS = 1e-4
 _ON_LENGTH = 3.0
 _MOST_REDRAWS = 12
 #: Worth, in nats a word: of a full rhyme, of the least likely word of the line, of each line that began with the same
-#: word.
-_RHYME_WORTH, _WORST_WORTH, _SAME_START_WORTH = 0.8, 0.25, -0.15
+#: word, of pairs and triples of words that were never met.
+_RHYME_WORTH, _WORST_WORTH, _SAME_START_WORTH, _UNMET_WORTH = 0.8, 0.25, -0.15, 1.0
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,15 @@ class LineWish:
 
 @dataclass
 class Line:
-    """A written line: word ids in reading order, log-probability of each and of the line mark, how well it rhymes."""
+    """A written line: word ids in reading order, log-probability of each and of the line mark, how well it rhymes.
+
+    `unmet` is the logarithm of what its pairs and triples of words were held against it that no training song has.
+    """
 
     words: list[int]
     log_probabilities: list[float]
     rhyme: float = 0.0
+    unmet: float = 0.0
     closed: bool = False
 
 
@@ -100,6 +104,7 @@ class LineWriter:
     def _worth(line: Line, told: Told) -> float:
         """How good a proposal is, in nats a word."""
         likely = float(np.mean(line.log_probabilities)) + _WORST_WORTH * min(line.log_probabilities[1:])
+        likely += _UNMET_WORTH * line.unmet / len(line.log_probabilities)
         return likely + _RHYME_WORTH * line.rhyme + _SAME_START_WORTH * told.starts[line.words[0]]
 
     def _first_words(self, pending: dict[int, LineWish], attempt: int) -> list[_Row]:
@@ -154,15 +159,17 @@ class LineWriter:
             hidden, cell = batch.step(ids, (hidden, cell))
             going_on = [rows[index] for index in active]
             plain = batch.probabilities(hidden, songs[active], [self._context(row) for row in going_on])
-            allowed = plain * batch.odds
+            factors = np.ones_like(plain)
             if temperature <= self._temperature + _HEATING:
                 for place, row in enumerate(going_on):
-                    allowed[place, : batch.known] *= batch.model.phrases.fluency(self._context(row))
+                    factors[place, : batch.known] = batch.model.phrases.fluency(self._context(row))
+            allowed = plain * factors * batch.odds
             self._mask(allowed, going_on)
             drawn = self._draw(allowed, going_on, temperature)
             going = np.zeros(len(active), dtype=bool)
             for place, (index, word) in enumerate(zip(active, drawn, strict=True)):
                 if word >= 0:
+                    rows[index].line.unmet += _log(float(factors[place, word]))
                     going[place] = self._extend(rows[index], int(word), float(plain[place, word]))
             active, hidden, cell = active[going], hidden[going], cell[going]
 

@@ -17,12 +17,14 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from rhapsody_lib.errors import DamagedArtifactError
-from rhapsody_lib.lyrics.vocabulary import SONG_ID, Tokens
+from rhapsody_lib.lyrics.vocabulary import LINE_ID, SONG_ID, Tokens
 
 #: Tokens of history, the discount, and how much of the training songs is kept.
 HISTORY, _DISCOUNT, MAX_TOKENS = 3, 0.75, 300_000
 #: Odds of a word that makes a pair, or only a triple, that the training songs do not have.
-UNMET_PAIR, UNMET_TRIPLE = 0.005, 0.1
+UNMET_PAIR, UNMET_TRIPLE = 0.005, 0.03
+#: The same for the line mark: no line of the training songs opens with these two words.
+UNMET_OPENING = 0.02
 #: A word of the same songs as the prompt's is at most so many times likelier; the prior that damps it.
 MOST_RELATED, _RELATED_PRIOR = 6.0, 0.5
 _DENSE_REMEMBERED, _SPARSE_REMEMBERED = 512, 20_000
@@ -103,6 +105,7 @@ class Phrases:
         only the last, least for one that never did.
         """
         factors: Floats = self._met_pairs(context[-1]).copy()
+        factors[LINE_ID] = min(factors[LINE_ID], UNMET_OPENING)
         followers = self._followers(tuple(context[-2:]))
         if followers is not None:
             factors[followers[0]] = 1

@@ -21,12 +21,13 @@ def check_request(**values: Any) -> SongSettings:
     Raises:
         InputError: a value is out of its limits, or the prompt has nothing to sing.
     """
+    from rhapsody_lib.lyrics.decoder import prompt_lines
+
     try:
         request = SongSettings.model_validate(values)
     except ValidationError as error:
         raise InputError(f"The song cannot be made: {explain(error)}.") from error
-    if all(unicodedata.category(letter)[0] in "CZ" for letter in request.prompt):
-        raise InputError("The prompt is empty. Give the words that the song shall open with.")
+    prompt_lines(request.prompt)
     return request
 
 

@@ -107,7 +107,7 @@ def test_any_prompt_is_a_song(rhapsody, trained, tmp_path, prompt):
 def test_an_empty_prompt_is_one_error_before_any_work(rhapsody, tmp_path, prompt):
     code, _, stderr = rhapsody("song", prompt, "--store", str(tmp_path / "store"))
     assert (code, stderr.count("\n")) == (2, 1)
-    assert "prompt is empty" in stderr
+    assert "prompt holds no words" in stderr
     assert not (tmp_path / "store").exists()
 
 

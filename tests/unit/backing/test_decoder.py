@@ -45,7 +45,9 @@ def random_model(seed: int = 0, hidden: int = 12, embedding: int = 8) -> Backing
         "output.weight": (size, hidden + embedding),
         "output.bias": (size,),
     }
-    return BackingModel(VOCABULARY, {n: random.normal(0, 0.4, s).astype(np.float32) for n, s in shapes.items()})
+    tensors = {name: random.normal(0, 0.4, shape).astype(np.float32) for name, shape in shapes.items()}
+    tensors["output.bias"][VOCABULARY.span("bar")] += 3  # short bars: quick tests
+    return BackingModel(VOCABULARY, tensors)
 
 
 MODEL = random_model()
@@ -71,11 +73,11 @@ def plan_in(metre: tuple[int, int]) -> SongPlan:
     )
 
 
-def section_notes(score: Score, plan: SongPlan, index: int) -> dict[str, list[Note]]:
+def section_notes(score: Score, plan: SongPlan, index: int) -> dict[str, list[tuple[int, int, int]]]:
     start = sum(section.bars for section in plan.sections[:index]) * plan.bar_ticks
     end = start + plan.sections[index].bars * plan.bar_ticks
     return {
-        part: [replace(n, start_ticks=n.start_ticks - start) for n in notes if start <= n.start_ticks < end]
+        part: [(n.start_ticks - start, n.pitch, n.velocity) for n in notes if start <= n.start_ticks < end]
         for part, notes in score.parts.items()
     }
 
@@ -84,10 +86,12 @@ def check_song(score: Score, plan: SongPlan) -> None:
     for part in PARTS:
         low, high = PART_RANGES[part]
         sounding: Counter[int] = Counter()
+        one_voice = part in {"melody", "bass"}
         for note in score.parts[part]:
             assert low <= note.pitch <= high
-            assert note.start_ticks >= sounding[note.pitch]
-            sounding[note.pitch] = note.end_ticks
+            voice = 0 if one_voice else note.pitch
+            assert note.start_ticks >= sounding[voice]
+            sounding[voice] = note.end_ticks
         assert max(sounding.values(), default=0) <= plan.bars * plan.bar_ticks
     for line in plan.lines():
         begin, end = line.start_bar * plan.bar_ticks, (line.start_bar + line.bars) * plan.bar_ticks
@@ -107,7 +111,7 @@ def check_song(score: Score, plan: SongPlan) -> None:
     assert score.sections[-1].end_ticks == plan.bars * plan.bar_ticks
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.integers(0, 2**31), st.sampled_from(METRES), st.integers(0, 11), st.sampled_from(("major", "minor")))
 def test_every_song_keeps_its_plan(seed: int, metre: tuple[int, int], tonic: int, mode: str) -> None:
     plan, key = plan_in(metre), Key(tonic, mode)  # type: ignore[arg-type]
@@ -115,9 +119,10 @@ def test_every_song_keeps_its_plan(seed: int, metre: tuple[int, int], tonic: int
     assert score.key == key
     check_song(score, plan)
     assert section_notes(score, plan, 1) == section_notes(score, plan, 3)
+    assert section_notes(score, plan, 2) == section_notes(score, plan, 4)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(scores())
 def test_any_primer_is_used_or_refused_with_a_reason(primer: Score) -> None:
     try:
@@ -157,7 +162,7 @@ def test_song_opens_with_the_primers_own_bars() -> None:
 
 
 def _score(**parts: tuple[Note, ...]) -> Score:
-    silent: dict[str, tuple[Note, ...]] = {part: () for part in PARTS}
+    silent: dict[str, tuple[Note, ...]] = dict.fromkeys(PARTS, ())
     return Score("Odd one", Key(0, "major"), (Tempo(0, 100.0),), (Metre(0, 4, 4),), silent | parts)
 
 
