@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.trained import REPOSITORY, rhapsody, trained  # noqa: F401  (the last two are fixtures)
+
 settings.register_profile("rhapsody", deadline=None, max_examples=50, derandomize=True)
 settings.load_profile("rhapsody")
 
-REPOSITORY = Path(__file__).parent.parent
+
 DATASETS = Path(os.environ.get("RHAPSODY_DATASETS", REPOSITORY.parent / "shared" / "datasets"))
 
 
@@ -28,3 +30,4 @@ def _own_store(tmp_path_factory, monkeypatch):
     """No test touches the user's store, or a Prefect server that is configured by chance."""
     monkeypatch.setenv("RHAPSODY_STORE", str(tmp_path_factory.mktemp("store")))
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.setenv("DO_NOT_TRACK", "1")

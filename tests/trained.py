@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import rhapsody_lib
-from tests.conftest import REPOSITORY
 
+REPOSITORY = Path(__file__).parent.parent
 TINY = str(REPOSITORY / "tests" / "data" / "tiny.toml")
 SONGBOOK = Path(rhapsody_lib.__file__).parent / "songbook"
 

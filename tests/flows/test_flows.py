@@ -1,0 +1,106 @@
+"""The flows over a real Prefect server and real steps: the same songs as without one, and what a run's page shows."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+from rhapsody_lib import operations
+from rhapsody_lib.artifacts import Store
+from rhapsody_lib.operations.pipelines import make_song
+from rhapsody_lib.operations.requests import check_request
+from rhapsody_lib.release import live_release
+from rhapsody_lib.settings import load_settings
+
+
+def task_states() -> dict[str, str]:
+    """State of each task run of the latest flow run, by the task's name."""
+
+    async def read() -> dict[str, str]:
+        async with get_client() as client:
+            flow_run = (await client.read_flow_runs(limit=1, sort="START_TIME_DESC"))[0]
+            runs = await client.read_task_runs()
+        return {run.name.rsplit("-", 1)[0]: run.state_name for run in runs if run.flow_run_id == flow_run.id}
+
+    return asyncio.run(read())
+
+
+def artifact(key: str) -> str:
+    """What the latest artifact of a key shows."""
+
+    async def read() -> str:
+        async with get_client() as client:
+            found = await client.read_artifacts(
+                artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])), sort="CREATED_DESC", limit=1
+            )
+        return str(found[0].data)
+
+    return asyncio.run(read())
+
+
+@pytest.fixture(scope="module")
+def retrained(trained):
+    """The release of a retraining flow over the store that holds everything already."""
+    from flows.retrain import retrain
+
+    return retrain(sources=[trained.source], settings=load_settings(trained.profile), store=trained.store)
+
+
+def test_an_unchanged_retraining_releases_nothing_new(retrained, trained):
+    assert retrained.number == 1
+    states = task_states()
+    assert set(states) == {
+        "prepare_corpus", "train_lyrics", "train_encoder", "embed_catalogue", "train_backing", "release_models",
+    }  # fmt: skip
+    assert set(states.values()) == {"Completed"}
+    assert "lyrics.heldout_perplexity" in artifact("release-figures")
+
+
+def test_a_second_retraining_shows_every_step_cached(retrained, trained):
+    from flows.retrain import retrain
+
+    retrain(sources=[trained.source], settings=load_settings(trained.profile), store=trained.store)
+    states = task_states()
+    assert states.pop("release_models") == "Completed"
+    assert set(states.values()) == {"Cached"}
+
+
+def test_a_song_of_the_flow_is_the_song_without_it(trained, tmp_path):
+    from flows.generate_song import generate_song
+
+    request = check_request(prompt="the sky is blue", seed=4, audio=False)
+    result = generate_song(request=request, store=trained.store, out=str(tmp_path / "flow"))
+    make_song(operations, trained.store, live_release(Store(trained.store)), request, tmp_path / "direct")
+    for name in ("lyrics.txt", "song.mid", "song.kar", "song.json"):
+        assert (tmp_path / "flow" / name).read_bytes() == (tmp_path / "direct" / name).read_bytes()
+    shown = artifact("song")
+    assert result.lyrics.splitlines()[1] in shown
+    assert f"{result.matches[0].similarity:.2f}" in shown
+
+
+def test_the_command_is_a_flow_run_where_a_server_is_set(trained, tmp_path, monkeypatch, rhapsody):
+    from prefect.settings import PREFECT_API_URL
+
+    monkeypatch.setenv("PREFECT_API_URL", PREFECT_API_URL.value())
+    out = tmp_path / "out"
+    code, _, stderr = rhapsody("song", "rain", "--store", trained.store, "--out", str(out), "--no-audio", "--json")
+    assert code == 0, stderr
+    assert set(task_states()) == {"write_lyrics", "find_match", "compose_backing", "write_song"}
+    assert (out / "song.mid").is_file()
+
+
+@pytest.mark.parametrize(
+    "name", ["train_lyrics", "embed_catalogue", "train_backing", "train_encoder", "prepare_corpus"]
+)
+def test_each_stage_is_a_flow_of_its_own(trained, name):
+    import importlib
+
+    flow = getattr(importlib.import_module(f"flows.{name}"), name)
+    sources = {} if name == "train_encoder" else {"sources": [trained.source]}
+    ref = flow(settings=load_settings(trained.profile), store=trained.store, **sources)
+    assert Path(Store(trained.store).fetch(ref)).is_dir()
+    assert ref in live_release(Store(trained.store)).refs.values()
