@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PROMPT ?= the sky is blue
+# Handed on through the environment, unexpanded: a prompt may hold quotes, dollars and backticks.
+export RHAPSODY_PROMPT = $(value PROMPT)
 ARGS ?=
 # tinysoundfont declares pyaudio, which needs PortAudio headers and only plays live (docs/decisions/0005).
 SYNTHESIZER := tinysoundfont==0.3.7
@@ -23,7 +25,7 @@ $(VENV)/.installed: pyproject.toml Makefile
 setup: $(VENV)/.installed ## Create .venv and install what is missing.
 
 song: $(VENV)/.installed ## Make a song: make song PROMPT="the sky is blue" ARGS="--seed 1"
-	@$(BIN)/rhapsody song "$(PROMPT)" $(ARGS)
+	@$(BIN)/rhapsody song $(ARGS) -- "$$RHAPSODY_PROMPT"
 
 test: $(VENV)/.installed check ## Check style, types and layers, then run the tests.
 	@$(BIN)/python -m pytest

@@ -15,7 +15,8 @@ import typer
 from typer.core import TyperGroup
 
 from flows import console
-from rhapsody_lib.errors import RhapsodyError
+from rhapsody_lib.errors import RhapsodyError, StoreError
+from rhapsody_lib.optional import require
 
 
 class Command(TyperGroup):
@@ -31,10 +32,11 @@ class Command(TyperGroup):
         except KeyboardInterrupt as error:
             console.fail("Interrupted. What was finished is kept: the same command goes on from there.")
             raise typer.Exit(130) from error
-        except OSError as error:
-            if os.environ.get("RHAPSODY_DEBUG"):
+        except Exception as error:
+            # typer's own (usage, exit) are its to show. Others were met by nobody before: still one message.
+            if type(error).__module__.startswith(("typer", "click")) or os.environ.get("RHAPSODY_DEBUG"):
                 raise
-            console.fail(f"{error}. (RHAPSODY_DEBUG=1 shows where.)")
+            console.fail(f"{type(error).__name__}: {error} (RHAPSODY_DEBUG=1 shows where.)")
             raise typer.Exit(1) from error
 
 
@@ -54,7 +56,9 @@ StoreOption = Annotated[
     typer.Option("--store", envvar="RHAPSODY_STORE", help="Where artifacts are kept: a folder or s3://bucket/prefix."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-ProfileOption = Annotated[str, typer.Option(help="Training profile: fast, full, or the path of a .toml file.")]
+ProfileOption = Annotated[
+    str, typer.Option(help="Training profile: fast (the default), full, or the path of a .toml file.")
+]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="Change a setting, e.g. --set lyrics.max_epochs=4. May be repeated.")
 ]
@@ -77,8 +81,9 @@ def _through_prefect() -> bool:
 def _train(store: str, profile: str, changes: list[str] | None, sources: list[str], reason: str) -> Any:
     from rhapsody_lib.settings import load_settings
 
-    settings = load_settings(profile, changes)
+    settings = load_settings(profile or "fast", changes)
     if _through_prefect():
+        require("prefect")
         from flows.retrain import retrain
 
         return retrain(store=store, settings=settings, sources=sources, reason=reason)
@@ -89,16 +94,19 @@ def _train(store: str, profile: str, changes: list[str] | None, sources: list[st
 
 
 def _release_for(store: str, profile: str, changes: list[str] | None, sources: list[str] | None) -> Any:
-    """The live release, or with `sources` the newest one made from them; what is not there yet is trained."""
+    """The live release, or the newest one made as asked for; what is not there yet is trained."""
     from rhapsody_lib.artifacts import Store
-    from rhapsody_lib.operations.training import newest_release
+    from rhapsody_lib.operations.training import release_made_from
+    from rhapsody_lib.release import live_release, release_numbers
     from rhapsody_lib.settings import load_settings
 
-    release = newest_release(Store(store), load_settings(profile, changes), sources)
+    opened, wanted = Store(store), sources or ["songbook"]
+    if not (profile or changes or sources) and release_numbers(opened):
+        return live_release(opened)
+    release = release_made_from(opened, load_settings(profile or "fast", changes), wanted)
     if release is not None:
         return release
-    wanted = sources or ["songbook"]
-    console.say(f"Nothing is trained on {', '.join(wanted)} yet: training now, once (profile {profile}).")
+    console.say(f"Nothing is trained like that on {', '.join(wanted)} yet: training now, once.")
     return _train(store, profile, changes, wanted, "first song")
 
 
@@ -126,7 +134,7 @@ def song(
     source: Annotated[
         list[str] | None, typer.Option(help="Use models trained on this source. May be repeated.")
     ] = None,
-    profile: ProfileOption = "fast",
+    profile: ProfileOption = "",
     change: SetOption = None,
     store: StoreOption = "",
     as_json: JsonOption = False,
@@ -156,6 +164,7 @@ def song(
 
 def _make_song(store: str, release: Any, request: Any, out: Path) -> Any:
     if _through_prefect():
+        require("prefect")
         from flows.generate_song import generate_song
 
         return generate_song(request=request, store=store, release=release.number, out=str(out))
@@ -168,7 +177,7 @@ def _make_song(store: str, release: Any, request: Any, out: Path) -> Any:
 @app.command()
 def train(
     sources: SourcesArgument = None,
-    profile: ProfileOption = "fast",
+    profile: ProfileOption = "",
     change: SetOption = None,
     store: StoreOption = "",
     as_json: JsonOption = False,
@@ -187,7 +196,7 @@ def train(
 @app.command()
 def prepare(
     sources: Annotated[list[str], typer.Argument(help="Folders or files of songs; 'songbook' is the embedded one.")],
-    profile: ProfileOption = "fast",
+    profile: ProfileOption = "",
     change: SetOption = None,
     store: StoreOption = "",
     as_json: JsonOption = False,
@@ -195,9 +204,10 @@ def prepare(
     """Read, clean and split songs into tables, and say what was left out and why."""
     from rhapsody_lib.settings import load_settings
 
-    address, settings = _store(store), load_settings(profile, change)
+    address, settings = _store(store), load_settings(profile or "fast", change)
     with console.progress():
         if _through_prefect():
+            require("prefect")
             from flows.prepare_corpus import prepare_corpus
 
             ref = prepare_corpus(store=address, settings=settings, sources=sources)
@@ -222,20 +232,24 @@ def doctor(store: StoreOption = "", as_json: JsonOption = False) -> None:
 
 
 @releases_app.callback()
-def releases(context: typer.Context) -> None:
-    """Without a command: the list."""
+def releases(context: typer.Context, store: StoreOption = "", as_json: JsonOption = False) -> None:
+    """List, show and roll back releases: the models that songs are made from. Without a command: the list."""
     if context.invoked_subcommand is None:
-        list_releases()
+        list_releases(store, as_json)
 
 
 @releases_app.command("list")
 def list_releases(store: StoreOption = "", as_json: JsonOption = False) -> None:
     """All releases, the live one last."""
     from rhapsody_lib.artifacts import Store
-    from rhapsody_lib.release import read_release, release_numbers
+    from rhapsody_lib.release import readable_releases
 
-    opened = Store(_store(store))
-    console.show_releases([read_release(opened, number) for number in release_numbers(opened)], as_json=as_json)
+    releases, problems = readable_releases(Store(_store(store)))
+    console.show_releases(releases, as_json=as_json)
+    for problem in problems:
+        console.fail(problem)
+    if problems:
+        raise typer.Exit(StoreError.exit_code)
 
 
 @releases_app.command("show")

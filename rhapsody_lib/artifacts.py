@@ -13,10 +13,12 @@ import hashlib
 import json
 import logging
 import os
+import platform
 import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -83,6 +85,12 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _flush(path: Path) -> None:
+    """Wait until a file is on the disk, so that a loss of power cannot leave a manifest without its files."""
+    with path.open("rb+") as stream:
+        os.fsync(stream.fileno())
+
+
 def put_if_absent(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> bool:
     """Write a small object unless one is there; tells whether it was written. Atomic on a local disk and on S3."""
     if isinstance(fs, LocalFileSystem):
@@ -124,6 +132,7 @@ class Store:
         except (ValueError, ImportError) as error:
             raise StoreError(f"{root}: is not an address of a store ({error}).") from error
         self.is_local = isinstance(self.fs, LocalFileSystem)
+        self._failures: tuple[type[Exception], ...] = (OSError,) if self.is_local else (OSError, *_remote_failures())
         if scratch is None:
             name = hashlib.sha256(self.root.encode()).hexdigest()[:12]
             scratch = Path(self._base) / "work" if self.is_local else default_scratch() / name
@@ -142,7 +151,7 @@ class Store:
             raise StoreError(
                 f"{self.root}/store.json: is damaged. Remove it if this folder is a Rhapsody store."
             ) from error
-        except OSError as error:
+        except self._failures as error:
             raise StoreError(
                 f"{self.root}: the store cannot be written ({error}). Choose another with --store or RHAPSODY_STORE."
             ) from error
@@ -169,7 +178,7 @@ class Store:
             data = self.fs.cat_file(path)
         except FileNotFoundError:
             return None
-        except OSError as error:
+        except self._failures as error:
             raise StoreError(f"{path}: cannot be read ({error}).") from error
         return self.ref(kind, key, hashlib.sha256(data).hexdigest())
 
@@ -190,7 +199,12 @@ class Store:
             raise DamagedArtifactError(
                 f"{path}: is not the manifest that was published. Run 'rhapsody train' to build it again."
             )
-        manifest: dict[str, Any] = json.loads(data)
+        try:
+            manifest: dict[str, Any] = json.loads(data)
+            if not isinstance(manifest["data"], str) or not isinstance(manifest["files"], dict):
+                raise TypeError("no files")
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedArtifactError(f"{path}: is damaged. Run 'rhapsody train' to build it again.") from error
         return manifest
 
     def fetch(self, ref: ArtifactRef) -> Path:
@@ -262,25 +276,32 @@ class Store:
                 logger.info("%s: unchanged, kept (%s)", recipe.kind, recipe.key[:12])
                 return found
         self._sweep()
-        folder = self.scratch / "building" / f"{recipe.kind}-{recipe.key[:12]}-{uuid.uuid4().hex[:8]}-{os.getpid()}"
+        folder = self.scratch / "building" / f"{recipe.kind}-{recipe.key[:12]}-{uuid.uuid4().hex[:8]}-{_owner()}"
         started = time.monotonic()
         try:
-            (folder / "data").mkdir(parents=True)
+            with self._writing(recipe.kind):
+                (folder / "data").mkdir(parents=True)
             make(folder / "data")
-            ref = self._publish(recipe, folder)
-        except OSError as error:
-            raise StoreError(f"{self.root}: the artifact '{recipe.kind}' could not be written ({error}).") from error
+            with self._writing(recipe.kind):
+                ref = self._publish(recipe, folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         shutil.rmtree(self.scratch / "checkpoints" / f"{recipe.kind}-{recipe.key}", ignore_errors=True)
         logger.info("%s: built in %.0f s (%s)", recipe.kind, time.monotonic() - started, recipe.key[:12])
         return ref
 
+    @contextmanager
+    def _writing(self, kind: str) -> Iterator[None]:
+        """Say of what goes wrong in the block that the store could not be written."""
+        try:
+            yield
+        except self._failures as error:
+            raise StoreError(f"{self.root}: the artifact '{kind}' could not be written ({error}).") from error
+
     def _sweep(self) -> None:
         """Remove what killed processes of this machine left half-built."""
-        for folder in (self.scratch / "building").glob("*-*"):
-            owner = folder.name.rsplit("-", 1)[-1]
-            if owner.isdigit() and not psutil.pid_exists(int(owner)):
+        for folder in (self.scratch / "building").glob(f"*-{_host()}.*"):
+            if not psutil.pid_exists(int(folder.name.rsplit(".", 1)[-1])):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _publish(self, recipe: Recipe, folder: Path) -> ArtifactRef:
@@ -295,7 +316,10 @@ class Store:
         manifest, target = canonical_json(body).encode(), self.path_of("artifacts", recipe.kind, recipe.key)
         if self.is_local:
             data.rename(folder / contents)
+            for name in names:
+                _flush(folder / contents / name)
             (folder / MANIFEST).write_bytes(manifest)
+            _flush(folder / MANIFEST)
             self._move_into_place(folder, Path(target))
         else:
             for name in names:
@@ -324,6 +348,22 @@ class Store:
         target = self.path_of("damaged", f"{kind}-{key[:12]}-{uuid.uuid4().hex[:8]}")
         self.fs.makedirs(self.path_of("damaged"), exist_ok=True)
         self.fs.mv(source, target, recursive=True)
+
+
+def _remote_failures() -> tuple[type[Exception], ...]:
+    """What S3 clients raise besides OSError, such as missing credentials."""
+    from botocore.exceptions import BotoCoreError
+
+    return (BotoCoreError,)
+
+
+def _host() -> str:
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
+
+def _owner() -> str:
+    """This process, told apart from those of other machines that share the store's folder."""
+    return f"{_host()}.{os.getpid()}"
 
 
 def default_scratch() -> Path:

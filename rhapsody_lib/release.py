@@ -46,7 +46,7 @@ def _path(store: Store, number: int) -> str:
 def release_numbers(store: Store) -> list[int]:
     """Numbers of all releases, oldest first."""
     names = (str(path).rsplit("/", 1)[-1] for path in store.fs.glob(store.path_of("releases", "*.json")))
-    return sorted(int(name[:-5]) for name in names if name[:-5].isdigit())
+    return sorted(int(name[:-5]) for name in names if name[:-5].isascii() and name[:-5].isdigit())
 
 
 def read_release(store: Store, number: int) -> Release:
@@ -63,13 +63,26 @@ def read_release(store: Store, number: int) -> Release:
             kind: store.ref(kind, ref["key"], ref["sha256"])
             for kind, ref in data["refs"].items()
         }
+        if set(refs) != set(RELEASE_KINDS):
+            raise KeyError("refs")
         return Release(data["number"], refs, data["figures"], data["parent"], data["reason"], data["recipe_sha256"])
     except FileNotFoundError as error:
         raise InputError(f"There is no release {number}. 'rhapsody releases list' shows those there are.") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(
-            f"{_path(store, number)}: is damaged. 'rhapsody releases rollback' publishes an older one."
+            f"{_path(store, number)}: is damaged. 'rhapsody releases rollback NUMBER' publishes an older one."
         ) from error
+
+
+def readable_releases(store: Store) -> tuple[list[Release], list[str]]:
+    """All releases that can be read, oldest first, and what is wrong with the others."""
+    found, problems = [], []
+    for number in release_numbers(store):
+        try:
+            found.append(read_release(store, number))
+        except StoreError as error:
+            problems.append(str(error))
+    return found, problems
 
 
 def live_release(store: Store) -> Release:
@@ -107,12 +120,14 @@ def rollback(store: Store, number: int | None = None) -> Release:
 
     Raises:
         InputError: there is nothing older.
+        StoreError: that release is damaged; with a `number`, the live one may be.
     """
-    live = live_release(store)
-    target = number if number is not None else live.parent
-    if target is None:
-        raise InputError(f"Release {live.number} is the first one: there is nothing to roll back to.")
-    old = read_release(store, target)
+    if number is None:
+        live = live_release(store)
+        if live.parent is None:
+            raise InputError(f"Release {live.number} is the first one: there is nothing to roll back to.")
+        number = live.parent
+    old = read_release(store, number)
     return publish_release(
-        store, old.refs, old.figures, reason=f"rollback to {target}", recipe_sha256=old.recipe_sha256
+        store, old.refs, old.figures, reason=f"rollback to {number}", recipe_sha256=old.recipe_sha256
     )

@@ -80,9 +80,9 @@ class BackingSettings(StageSettings):
     dropout: float = Field(0.05, ge=0, lt=1)
     streams: int = Field(24, ge=1, description="Parallel streams of songs in a batch.")
     steps: int = Field(48, ge=8, description="Tokens between truncations of backpropagation.")
-    epoch_tokens: int = Field(300_000, ge=1000, description="Tokens of an epoch, after which the state is saved.")
+    epoch_tokens: int = Field(250_000, ge=1000, description="Tokens of an epoch, after which the state is saved.")
     learning_rate: float = Field(8e-3, gt=0)
-    max_epochs: int = Field(3, ge=1)
+    max_epochs: int = Field(4, ge=1)
     patience: int = Field(2, ge=1)
 
 

@@ -5,11 +5,10 @@ No step loads TensorFlow or torch: the models are served from exported weights b
 
 from __future__ import annotations
 
-import statistics
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +26,8 @@ from rhapsody_lib.settings import SongSettings
 if TYPE_CHECKING:
     from rhapsody_lib.lyrics.decoder import LyricsResult
     from rhapsody_lib.retrieval.search import Match
+
+logger = logging.getLogger(__name__)
 
 MATCHES_SHOWN = 5
 MAX_PRIMER_BYTES = 10_000_000
@@ -84,17 +85,24 @@ def find_match(store: str, release: Release, draft: LyricsResult) -> list[Match]
 
 
 def _matched_track(store: Store, corpus: ArtifactRef, matches: Sequence[Match]) -> tuple[Score, str]:
-    """The music of the best match that has a track."""
+    """The music of the best match that can prime a song, and its title."""
     import pyarrow.parquet as pq
 
+    from rhapsody_lib.backing.primer import primer_facts
     from rhapsody_lib.corpus.schema import TRACKS_FILE
     from rhapsody_lib.music.midi import midi_to_score
 
-    if not matches:
-        raise StoreError("No song of the catalogue has a track to prime the music with. Train on a source with music.")
-    path, best = store.fetch(corpus) / TRACKS_FILE, matches[0]
-    rows = pq.read_table(path, columns=["midi"], filters=[("track_id", "=", best.track_id)]).to_pylist()
-    return midi_to_score(rows[0]["midi"], f"track {best.track_id}"), best.title
+    path = store.fetch(corpus) / TRACKS_FILE
+    for match in matches:
+        rows = pq.read_table(path, columns=["midi"], filters=[("track_id", "=", match.track_id)]).to_pylist()
+        score = midi_to_score(rows[0]["midi"], f"track {match.track_id}")
+        try:
+            primer_facts(score)
+        except InputError as error:
+            logger.info("'%s' cannot prime the music: %s", match.title, error)
+        else:
+            return score, match.title
+    raise StoreError("No similar song has a track that can prime the music. Train on a source with more music.")
 
 
 def _users_primer(path: Path) -> Score:
@@ -109,16 +117,6 @@ def _users_primer(path: Path) -> Score:
     return midi_to_score(data, str(path))
 
 
-def usual_bars_per_line(score: Score) -> int:
-    """Bars that a lyric line usually spans in a score: the median distance of its line starts; 2 if it has no words."""
-    starts: dict[int, int] = {}
-    for syllable in score.syllables:
-        starts.setdefault(syllable.line, syllable.start_ticks)
-    ordered = sorted(starts.values())
-    gaps = [after - before for before, after in pairwise(ordered)]
-    return max(1, round(statistics.median(gaps) / score.metres[0].bar_ticks)) if gaps else 2
-
-
 def _key_or_none(text: str) -> Key | None:
     try:
         return parse_key(text) if text else None
@@ -130,26 +128,27 @@ def compose_backing(
     store: str, release: Release, request: SongSettings, draft: LyricsResult, matches: Sequence[Match]
 ) -> Composition:
     """Write new music to the form of the lyrics, primed with the matched song or with the user's own MIDI file."""
-    from rhapsody_lib.backing import decoder
+    from rhapsody_lib.backing.decoder import compose_backing as write_music
     from rhapsody_lib.backing.model import BackingModel
+    from rhapsody_lib.backing.primer import primer_facts
 
     opened, key = Store(store), _key_or_none(request.key)
     if request.primer:
         primer, name = _users_primer(Path(request.primer)), Path(request.primer).name
     else:
         primer, name = _matched_track(opened, release.refs["corpus"], matches)
-    metre = primer.metres[0]
+    facts = primer_facts(primer)
     plan = plan_from_lyrics(
         draft.best.lyrics,
-        (metre.numerator, metre.denominator),
-        tempo_bpm=request.tempo_bpm or primer.tempo_bpm,
-        usual_bars_per_line=usual_bars_per_line(primer),
+        facts.metre,
+        tempo_bpm=request.tempo_bpm or facts.tempo_bpm,
+        usual_bars_per_line=facts.bars_per_line,
     )
-    score = decoder.compose_backing(
+    score = write_music(
         BackingModel.load(opened.fetch(release.refs["backing"])),
         plan,
         primer,
-        key=key or primer.key,
+        key=key or facts.key,
         tempo_bpm=request.tempo_bpm,
         seed=split_seed(request.seed, "backing"),
         with_primer=request.with_primer,

@@ -15,7 +15,7 @@ from typing import Any
 
 from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store, canonical_json, file_sha256
 from rhapsody_lib.progress import reporter
-from rhapsody_lib.release import Release, live_release, publish_release, read_release, release_numbers
+from rhapsody_lib.release import Release, publish_release, readable_releases, release_numbers
 from rhapsody_lib.seeding import split_seed
 from rhapsody_lib.settings import Settings
 
@@ -141,22 +141,27 @@ def release_models(store: str, refs: Mapping[str, ArtifactRef], reason: str) -> 
     """Publish the artifacts as the live release, unless the live release is these very artifacts."""
     opened = Store(store)
     digest = hashlib.sha256(canonical_json({kind: ref.sha256 for kind, ref in refs.items()}).encode()).hexdigest()
-    if release_numbers(opened):
-        live = live_release(opened)
-        if live.recipe_sha256 == digest:
-            logger.info("Release %d is these very models: nothing to publish.", live.number)
-            return live
+    numbers, (readable, _) = release_numbers(opened), readable_releases(opened)
+    if readable and readable[-1].number == numbers[-1] and readable[-1].recipe_sha256 == digest:
+        logger.info("Release %d is these very models: nothing to publish.", numbers[-1])
+        return readable[-1]
     return publish_release(opened, refs, figures_of(store, refs), reason=reason, recipe_sha256=digest)
 
 
-def newest_release(store: Store, settings: Settings, sources: Sequence[str] | None) -> Release | None:
-    """The live release, or with `sources` the newest one whose corpus was prepared from them; None if there is none."""
-    numbers = release_numbers(store)
-    if not sources:
-        return read_release(store, numbers[-1]) if numbers else None
-    key = corpus_recipe(settings, sources).key
-    for number in reversed(numbers):
-        release = read_release(store, number)
-        if release.refs["corpus"].key == key:
+def release_made_from(store: Store, settings: Settings, sources: Sequence[str]) -> Release | None:
+    """The newest release whose every artifact has the recipe of these settings and sources; None if there is none."""
+    corpus_key = corpus_recipe(settings, sources).key
+    releases, _ = readable_releases(store)
+    for release in reversed(releases):
+        refs = release.refs
+        if refs["corpus"].key != corpus_key:
+            continue
+        recipes = (
+            lyrics_recipe(settings, refs["corpus"]),
+            encoder_recipe(settings),
+            catalogue_recipe(settings, refs["corpus"], refs["encoder"]),
+            backing_recipe(settings, refs["corpus"]),
+        )
+        if all(refs[recipe.kind].key == recipe.key for recipe in recipes):
             return release
     return None

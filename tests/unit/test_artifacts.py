@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhapsody_lib.artifacts import MANIFEST, STORE_VERSION, Recipe, Store, canonical_json, put_if_absent
+from rhapsody_lib.artifacts import MANIFEST, STORE_VERSION, Recipe, Store, _owner, canonical_json, put_if_absent
 from rhapsody_lib.errors import DamagedArtifactError, StoreError
 
 RECIPE = Recipe("lyrics", 1, {"epochs": 3}, {"corpus": "ab" * 32})
@@ -99,13 +98,28 @@ def test_a_folder_without_manifest_is_no_artifact(tmp_path):
 
 def test_what_a_killed_process_left_is_swept(tmp_path):
     store = Store(str(tmp_path / "store"))
-    dead = store.scratch / "building" / "lyrics-abc-def-999999999"
-    alive = store.scratch / "building" / f"lyrics-abc-def-{os.getpid()}"
-    for folder in (dead, alive):
+    host, own = _owner().split(".")
+    dead, alive, elsewhere = (
+        store.scratch / "building" / f"lyrics-abc-def-{owner}"
+        for owner in (f"{host}.999999999", f"{host}.{own}", "0badcafe.999999999")
+    )
+    for folder in (dead, alive, elsewhere):
         folder.mkdir(parents=True)
     store.build(RECIPE, write("one"))
     assert not dead.exists()
     assert alive.exists()
+    assert elsewhere.exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"files": {}}', "\x00"])
+def test_a_damaged_manifest_is_noticed_and_built_again(tmp_path, content):
+    store = Store(str(tmp_path / "store"))
+    ref = store.build(RECIPE, write("whole"))
+    (store.fetch(ref).parent / MANIFEST).write_text(content)
+    for damaged in (ref, store.find(ref.kind, ref.key)):
+        with pytest.raises(DamagedArtifactError, match="rhapsody train"):
+            store.fetch(damaged)
+    assert store.build(RECIPE, write("whole")) == ref
 
 
 def test_a_checkpoint_outlives_a_failure_and_goes_with_success(tmp_path):

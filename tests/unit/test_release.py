@@ -6,7 +6,15 @@ import pytest
 
 from rhapsody_lib.artifacts import ArtifactRef, Store
 from rhapsody_lib.errors import InputError, NoReleaseError, StoreError
-from rhapsody_lib.release import live_release, publish_release, read_release, release_numbers, rollback
+from rhapsody_lib.release import (
+    RELEASE_KINDS,
+    live_release,
+    publish_release,
+    read_release,
+    readable_releases,
+    release_numbers,
+    rollback,
+)
 
 
 @pytest.fixture
@@ -15,7 +23,7 @@ def store(tmp_path) -> Store:
 
 
 def refs(store: Store, mark: str) -> dict[str, ArtifactRef]:
-    return {"lyrics": store.ref("lyrics", mark * 64, mark * 64)}
+    return {kind: store.ref(kind, mark * 64, mark * 64) for kind in RELEASE_KINDS}
 
 
 def test_the_highest_number_is_live(store):
@@ -52,11 +60,17 @@ def test_a_number_taken_by_another_is_not_overwritten(store, monkeypatch):
     assert read_release(store, 1).reason == "first"
 
 
-def test_a_damaged_release_is_one_clear_error(store):
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"number": 2, "refs": {}}', b"\xff"])
+def test_a_damaged_release_is_one_clear_error_and_can_be_left_behind(store, content):
     publish_release(store, refs(store, "a"), {}, reason="first")
-    store.fs.pipe_file(store.path_of("releases", "000001.json"), b"{")
-    with pytest.raises(StoreError, match=r"000001\.json: is damaged"):
+    publish_release(store, refs(store, "b"), {}, reason="second")
+    store.fs.pipe_file(store.path_of("releases", "000002.json"), content)
+    with pytest.raises(StoreError, match=r"000002\.json: is damaged.*rollback"):
         live_release(store)
+    found, problems = readable_releases(store)
+    assert ([release.number for release in found], len(problems)) == ([1], 1)
+    assert rollback(store, 1).number == 3
+    assert live_release(store).refs == refs(store, "a")
 
 
 def test_a_moved_store_still_reads(tmp_path, store):
