@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rhapsody_lib.optional import require
+from rhapsody_lib.lyrics.framework import load_keras
 from rhapsody_lib.settings import LyricsSettings
 
 #: Names of the exported arrays, in the order of the network's weights.
@@ -26,7 +26,7 @@ def build_network(vocabulary_size: int, settings: LyricsSettings) -> Any:
     Raises:
         MissingExtraError: Keras or its backend is not installed.
     """
-    keras = require("keras")
+    keras = load_keras()
     layers = keras.layers
     uniform = keras.initializers.RandomUniform(-_INITIAL_RANGE, _INITIAL_RANGE)
     embedding = layers.Embedding(vocabulary_size, settings.embedding_size, embeddings_initializer=uniform)

@@ -16,6 +16,7 @@ from safetensors.numpy import save_file
 from rhapsody_lib.errors import SourceError
 from rhapsody_lib.lyrics.checkpoint import Progressed, TrainingState, load_state, save_state
 from rhapsody_lib.lyrics.copying import CopyIndex
+from rhapsody_lib.lyrics.framework import load_keras
 from rhapsody_lib.lyrics.model import (
     CACHE_SHARE,
     COPIES_FILE,
@@ -31,7 +32,6 @@ from rhapsody_lib.lyrics.steering import SteeringTables
 from rhapsody_lib.lyrics.streams import batches, joined, read_lyrics
 from rhapsody_lib.lyrics.vocabulary import UNKNOWN_ID, Tokens, Vocabulary
 from rhapsody_lib.ngram import KneserNey, perplexity
-from rhapsody_lib.optional import require
 from rhapsody_lib.progress import Progress, silent
 from rhapsody_lib.seeding import generator, split_seed
 from rhapsody_lib.settings import LyricsSettings
@@ -114,7 +114,7 @@ def _fit(
     done = state.progressed if state else Progressed()
     if state and _finished(done, settings):
         return state, 0.0
-    keras = require("keras")
+    keras = load_keras()
     keras.utils.set_random_seed(split_seed(seed, "lyrics") % 2**32)
     network = build_network(len(songs.vocabulary), settings)
     if state:
