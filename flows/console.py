@@ -186,12 +186,13 @@ def show_health(report: Health, *, as_json: bool) -> None:
         return
     table = Table("extra", "installed", "needed for", box=None, padding=(0, 2))
     for extra in report.extras:
-        state = ", ".join(extra.found) if not extra.missing else f"[red]missing: {', '.join(extra.missing)}[/]"
-        table.add_row(extra.name, state, extra.purpose)
+        missing = f"[red]missing: {escape(', '.join(extra.missing))}[/]"
+        table.add_row(extra.name, missing if extra.missing else escape(", ".join(extra.found)), extra.purpose)
     _out.print(table)
     for name, value in report.facts.items():
         _out.print(f"{name:<10} {escape(value)}")
     if report.store_error:
         _out.print(f"[red]{escape(report.store_error)}[/]")
-    for name in report.missing_extras:
-        _out.print(f"Install what is missing: pip install 'rhapsody\\[{name}]'")
+    for extra in report.extras:
+        if extra.remedy:
+            _out.print(f"Install what is missing of {extra.name}: {escape(extra.remedy)}")

@@ -29,13 +29,13 @@ from fsspec.implementations.local import LocalFileSystem
 from pydantic import BaseModel, ConfigDict
 
 from rhapsody_lib.errors import DamagedArtifactError, StoreError
+from rhapsody_lib.hashing import file_sha256
 
 logger = logging.getLogger(__name__)
 
 #: Version of the store's layout. A store written by a newer Rhapsody is refused, never guessed at.
 STORE_VERSION = 1
 MANIFEST = "manifest.json"
-_BLOCK_BYTES = 1 << 20
 
 
 class ArtifactRef(BaseModel):
@@ -74,15 +74,6 @@ class Recipe:
 def canonical_json(value: object) -> str:
     """JSON with sorted keys and no spaces: the same value is always the same text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file in hex, read in blocks."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _flush(path: Path) -> None:

@@ -43,13 +43,18 @@ def report_release(release: Release) -> None:
     create_table_artifact(
         table=rows,
         key="release-figures",
-        description=f"Held-out figures of release {release.number} ({release.reason})",
+        description=f"Held-out figures of release {release.number} ({_cell(release.reason)})",
     )
 
 
 def _cell(text: str) -> str:
-    """Text that cannot break out of a markdown table or be read as markup: lyrics and titles come from outside."""
-    return "".join(f"&#{ord(letter)};" if letter in "<>&|`*_[]()!\\#" else letter for letter in text).replace("\n", " ")
+    """Text as one line of markdown that is read as nothing but text: titles and lyrics come from outside.
+
+    Whatever is neither letter nor digit becomes a reference, for any list of what is markup would miss some of it
+    (links made of bare addresses, say).
+    """
+    line = " ".join(text.split())
+    return "".join(letter if letter.isalnum() or letter in " ,'" else f"&#{ord(letter)};" for letter in line)
 
 
 def report_song(result: SongResult) -> None:
@@ -58,9 +63,9 @@ def report_song(result: SongResult) -> None:
     words = "\n".join(f"    {line}" for line in result.lyrics.splitlines())
     create_markdown_artifact(
         key="song",
-        description=f"{result.title}, release {result.release}",
+        description=f"{_cell(result.title)}, release {result.release}",
         markdown=(
             f"# {_cell(result.title)}\n\n{words}\n\n| Most similar songs | similarity |\n| --- | --- |\n{matches}\n\n"
-            f"{result.duration_s:.0f} s of music. Files: `{result.folder}`\n"
+            f"{result.duration_s:.0f} s of music. Files: {_cell(str(result.folder))}\n"
         ),
     )

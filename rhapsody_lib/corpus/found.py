@@ -13,7 +13,8 @@ from typing import Any, Literal
 from rhapsody_lib.corpus.schema import RejectCode
 from rhapsody_lib.music.score import Score
 
-FileKind = Literal["songbook", "leadsheet", "midi"]
+#: What a job asks for; a `primer` is music that needs no words.
+FileKind = Literal["songbook", "leadsheet", "midi", "primer"]
 MAX_DETAIL = 300
 
 

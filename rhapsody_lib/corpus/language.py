@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+from rhapsody_lib.errors import InputError
 from rhapsody_lib.optional import require
 
 #: ISO 639-1 codes to tell apart. A short list is faster and, on short texts, more often right than all 75.
@@ -16,6 +17,14 @@ LANGUAGES = (
     "ar", "cy", "da", "de", "el", "en", "es", "fi", "fr", "ga", "he", "hi", "it", "ja", "ko", "la", "nb", "nl", "pl",
     "pt", "ru", "sv", "uk", "zh",
 )  # fmt: skip
+#: All that lingua can tell, stated here so that a setting is checked without it.
+KNOWN_LANGUAGES = (
+    "af", "ar", "az", "be", "bg", "bn", "bs", "ca", "cs", "cy", "da", "de", "el", "en", "eo", "es", "et", "eu", "fa",
+    "fi", "fr", "ga", "gu", "he", "hi", "hr", "hu", "hy", "id", "is", "it", "ja", "ka", "kk", "ko", "la", "lg", "lt",
+    "lv", "mi", "mk", "mn", "mr", "ms", "nb", "nl", "nn", "pa", "pl", "pt", "ro", "ru", "sk", "sl", "sn", "so", "sq",
+    "sr", "st", "sv", "sw", "ta", "te", "th", "tl", "tn", "tr", "ts", "uk", "ur", "vi", "xh", "yo", "zh", "zu",
+)  # fmt: skip
+ANY_LANGUAGE = "any"
 UNDETERMINED = "und"
 #: Fewer letters than this say too little.
 MIN_LETTERS = 24
@@ -32,6 +41,19 @@ def _detector(languages: tuple[str, ...], *, trigrams_only: bool) -> Any:
     return (builder.with_low_accuracy_mode() if trigrams_only else builder).build()
 
 
+def check_language(wanted: str) -> None:
+    """Refuse a setting of `corpus.language` that no lyrics could ever be found to be in.
+
+    Raises:
+        InputError: it is neither `any` nor a code in `KNOWN_LANGUAGES`.
+    """
+    if wanted not in {*KNOWN_LANGUAGES, ANY_LANGUAGE}:
+        raise InputError(
+            f"corpus.language: '{wanted}' is not a language that can be detected. Set it to '{ANY_LANGUAGE}' or one of "
+            f"{', '.join(KNOWN_LANGUAGES)}."
+        )
+
+
 def detect_language(text: str, wanted: str) -> str:
     """The ISO 639-1 code of a text, or `und` where it is too short or fits no language.
 
@@ -41,15 +63,14 @@ def detect_language(text: str, wanted: str) -> str:
 
     Raises:
         MissingExtraError: lingua is not installed.
-        ValueError: `wanted` is no language that lingua knows.
+        InputError: `wanted` is not in `KNOWN_LANGUAGES`.
     """
+    check_language(wanted)
     sample = text[:_MAX_CHARACTERS]
     letters = sum(character.isalpha() for character in sample)
     if letters < MIN_LETTERS:
         return UNDETERMINED
-    try:
-        detector = _detector(tuple(sorted({*LANGUAGES, wanted})), trigrams_only=letters >= LONG_LETTERS)
-    except AttributeError as error:
-        raise ValueError(f"'{wanted}' is not a language that can be detected") from error
+    told_apart = tuple(sorted({*LANGUAGES, wanted} - {ANY_LANGUAGE}))
+    detector = _detector(told_apart, trigrams_only=letters >= LONG_LETTERS)
     found = detector.detect_language_of(sample)
     return UNDETERMINED if found is None else str(found.iso_code_639_1.name).lower()

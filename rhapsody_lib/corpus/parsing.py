@@ -17,6 +17,8 @@ def parse_job(job: Job) -> ParsedSong:
     """
     if job.kind == "songbook":
         return parse_songbook_file(job)
+    if job.kind == "primer":
+        return parse_primer_file(job)
     if job.kind == "leadsheet":
         from rhapsody_lib.corpus.leadsheets import parse_leadsheet_file
 
@@ -46,5 +48,22 @@ def parse_songbook_file(job: Job) -> ParsedSong:
         licence="",
         language="",
         lyrics=song_lyrics(song).text(),
+        track=track_of(score),
+    )
+
+
+def parse_primer_file(job: Job) -> ParsedSong:
+    """A MIDI file as music alone: its track holds all that `midi_to_score` finds, its lyrics stay empty."""
+    from rhapsody_lib.music.midi import midi_to_score
+
+    score = midi_to_score(Path(job.path).read_bytes(), job.name)
+    return ParsedSong(
+        title=score.title,
+        artist="",
+        year=0,
+        genres=(),
+        licence="",
+        language="",
+        lyrics="",
         track=track_of(score),
     )

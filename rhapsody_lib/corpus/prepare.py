@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from rhapsody_lib.corpus.clean import clean_lyrics, sung_words
 from rhapsody_lib.corpus.duplicates import DuplicateIndex
 from rhapsody_lib.corpus.found import Found, Reject, Track
-from rhapsody_lib.corpus.language import UNDETERMINED, detect_language
+from rhapsody_lib.corpus.language import ANY_LANGUAGE, UNDETERMINED, check_language, detect_language
 from rhapsody_lib.corpus.reading import read_source
 from rhapsody_lib.corpus.schema import (
     REJECTS_FILE,
@@ -121,7 +121,7 @@ def _examined(found: Found, settings: CorpusSettings, index: DuplicateIndex) -> 
     if len(words) < settings.min_words:
         return reject(RejectCode.TOO_SHORT, f"has {len(words)} words, fewer than {settings.min_words}")
     language = found.song.language or UNDETERMINED
-    if settings.language != "any":
+    if settings.language != ANY_LANGUAGE:
         language = found.song.language or detect_language(" ".join(words), settings.language)
         if language not in {settings.language, UNDETERMINED}:
             return reject(RejectCode.OTHER_LANGUAGE, f"is in '{language}', not in '{settings.language}'")
@@ -230,9 +230,11 @@ def prepare_corpus(
         progress: told the files done of all files.
 
     Raises:
+        InputError: the language in `settings` is none that can be detected.
         SourceError: a source is missing or empty, or nothing in the sources is usable.
         MissingExtraError: a package that a source needs is not installed.
     """
+    check_language(settings.language)
     if not sources:
         raise SourceError("There is no source to prepare. Name a folder or file of songs, or 'songbook'.")
     opened = unique_names([open_source(text) for text in sources])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Generator, Iterator
+import logging
+from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -13,11 +14,18 @@ from rhapsody_lib.corpus.parsing import parse_job
 from rhapsody_lib.corpus.sandbox import Sandbox
 from rhapsody_lib.corpus.sandbox_pool import Parse, default_workers, in_order
 from rhapsody_lib.corpus.schema import RejectCode
-from rhapsody_lib.corpus.sources import Source, list_jobs, manifest_path
+from rhapsody_lib.corpus.sources import Source, display_name, list_jobs, manifest_path
 from rhapsody_lib.errors import UnreadableFileError
 from rhapsody_lib.settings import CorpusSettings
 
+logger = logging.getLogger(__name__)
+
 MAX_MANIFEST_BYTES = 64 << 20
+MANIFEST_COLUMNS = (
+    "stem", "file", "title", "artist", "authors", "year", "first_performance_date", "genres", "licence", "license",
+    "pd_basis",
+)  # fmt: skip
+MAX_GENRES = 32
 EMBEDDED_LICENCE = "CC0-1.0"
 EMBEDDED_LANGUAGE = "en"
 
@@ -75,42 +83,58 @@ def _read_one(source: Source, job: Job, parse: Parse, manifest: dict[str, dict[s
     return Found(source.name, job.name, song_id, song)
 
 
+def _year(row: dict[str, str]) -> int:
+    """The year of a row; 0 if it has none."""
+    starts = (row.get(name, "")[:4] for name in ("year", "first_performance_date"))
+    return next((int(start) for start in starts if start.isascii() and start.isdigit()), 0)
+
+
 def _described(song: ParsedSong, row: dict[str, str], stem: str) -> ParsedSong:
     """The song with what the manifest knows better than the file, and a title in any case."""
-    year = next(
-        (int(row[name][:4]) for name in ("year", "first_performance_date") if row.get(name, "")[:4].isdigit()), 0
-    )
-    genres = tuple(
-        part.partition(":")[0].strip() for part in row.get("genres", "").replace("|", ";").split(";") if part.strip()
-    )
+    stated = (one_line(part.partition(":")[0]) for part in row.get("genres", "").replace("|", ";").split(";"))
+    genres = tuple(genre for genre in stated if genre)[:MAX_GENRES]
     return replace(
         song,
         title=one_line(row.get("title", "") or song.title or stem.replace("_", " ").replace("-", " ")),
         artist=one_line(row.get("artist", "") or row.get("authors", "") or song.artist),
-        year=year or song.year,
+        year=_year(row) or song.year,
         genres=genres or song.genres,
         licence=one_line(row.get("licence", "") or row.get("license", "") or row.get("pd_basis", "") or song.licence),
     )
+
+
+def _manifest_rows(lines: Iterable[str], stems: Collection[str]) -> dict[str, dict[str, str]]:
+    """The rows about these stems, of the columns known only: what a file holds besides takes no memory."""
+    reader = csv.reader(lines)
+    header = [name.strip().lower() for name in next(reader, [])]
+    columns = {name: index for index, name in enumerate(header) if name in MANIFEST_COLUMNS}
+    if "title" not in columns or not columns.keys() & {"stem", "file"}:
+        raise ValueError("it has no column 'title', or none of 'stem' and 'file'")
+    rows: dict[str, dict[str, str]] = {}
+    for values in reader:
+        row = {name: values[index].strip() for name, index in columns.items() if index < len(values)}
+        stem = row.get("stem", "") or Path(row.get("file", "")).stem
+        if stem in stems and "title" in row:
+            rows.setdefault(stem, row)
+    return rows
 
 
 def read_manifest(source: Source) -> dict[str, dict[str, str]]:
     """Rows of the source's manifest.csv by the stem of the file they describe; empty if there is none of use.
 
     The columns known are `stem` or `file`, `title`, `artist` or `authors`, `year` or `first_performance_date`,
-    `genres` (separated by `;` or `|`) and `licence`. A manifest that is no such CSV is ignored: it describes, it is no
-    song.
+    `genres` (separated by `;` or `|`) and `licence`. A manifest that is no such CSV is ignored with a warning: it
+    describes, it is no song.
     """
     path = manifest_path(source)
-    if path is None or path.stat().st_size > MAX_MANIFEST_BYTES:
+    if path is None:
         return {}
-    rows: dict[str, dict[str, str]] = {}
+    stems = {PurePosixPath(display_name(file, source.root)).stem for file in source.files}
     try:
+        if path.stat().st_size > MAX_MANIFEST_BYTES:
+            raise ValueError(f"it is larger than {MAX_MANIFEST_BYTES >> 20} MB")
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            for row in csv.DictReader(stream):
-                known = {str(name).strip().lower(): value for name, value in row.items() if isinstance(value, str)}
-                stem = known.get("stem", "").strip() or Path(known.get("file", "").strip()).stem
-                if stem and "title" in known:
-                    rows.setdefault(stem, {name: value.strip() for name, value in known.items()})
-    except (OSError, UnicodeDecodeError, csv.Error):
+            return _manifest_rows(stream, stems)
+    except (OSError, ValueError, csv.Error) as error:  # text that is not UTF-8 is a ValueError
+        logger.warning("%s is ignored: %s. docs/data.md says what it may hold.", path, one_line(str(error)))
         return {}
-    return rows

@@ -12,7 +12,6 @@ SONGS_FILE, TRACKS_FILE, REJECTS_FILE, SUMMARY_FILE = (
     "rejects.parquet",
     "summary.json",
 )
-SPLITS = ("train", "heldout")
 
 
 class RejectCode(str, Enum):

@@ -11,6 +11,7 @@ from pathlib import Path
 from rhapsody_lib.corpus.found import FileKind, Job, Reject
 from rhapsody_lib.corpus.schema import RejectCode
 from rhapsody_lib.errors import SourceError
+from rhapsody_lib.hashing import file_sha256
 
 EMBEDDED = "songbook"
 EMBEDDED_FOLDER = Path(__file__).resolve().parents[1] / "songbook"
@@ -27,7 +28,6 @@ LYRICS_SUFFIXES = (".txt", ".lrc")
 MANIFEST_NAME = "manifest.csv"
 _SIDE_NAMES = ("readme", "license", "licence", "copying", "manifest", "notice")
 _SNIFF_BYTES = 4096
-_BLOCK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -85,15 +85,6 @@ def open_source(text: str) -> Source:
         known = ", ".join((*KIND_OF_SUFFIX, ".txt"))
         raise SourceError(f"Source '{text}' holds no songs: there is no file that ends in {known}.")
     return source
-
-
-def detect_source(text: str) -> tuple[str, ...]:
-    """The kinds of song files in a source, sorted: of `leadsheet`, `midi`, `songbook`.
-
-    Raises:
-        SourceError: as `open_source`.
-    """
-    return tuple(sorted({job.kind for job in _song_files(open_source(text))}))
 
 
 def unique_names(sources: Sequence[Source]) -> list[Source]:
@@ -183,15 +174,7 @@ def source_fingerprint(source: str) -> str:
     try:
         for path in [*opened.files, *extra]:
             name = path.name if path in extra else path.relative_to(opened.root).as_posix()
-            digest.update(b"\0" + os.fsencode(name) + b"\0" + _file_digest(path))
+            digest.update(b"\0" + os.fsencode(name) + b"\0" + bytes.fromhex(file_sha256(path)))
     except OSError as error:
         raise SourceError(f"Source '{source}' cannot be read: {error}. Check its permissions.") from error
     return digest.hexdigest()
-
-
-def _file_digest(path: Path) -> bytes:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(_BLOCK_BYTES):
-            digest.update(block)
-    return digest.digest()

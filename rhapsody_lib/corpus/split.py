@@ -35,7 +35,7 @@ def split_of(group: str, seed: int, heldout_share: float) -> str:
 
 
 class Splitter:
-    """Splits groups by `split_of`, but leaves neither side empty as long as there are two groups.
+    """Splits groups by `split_of`, but leaves neither side empty as long as there are two groups; one is trained on.
 
     Add every group, then ask. Where all fell into `train`, the group nearest to the border is held out; where all fell
     into `heldout`, the group farthest from it is trained on. Memory does not grow with the groups.
@@ -54,7 +54,9 @@ class Splitter:
 
     def split(self, group: str) -> str:
         """The side of a group, once all are known."""
-        if self._lowest is not None and self._highest is not None and self._lowest != self._highest:
+        if self._lowest is not None and self._highest is not None:
+            if self._lowest == self._highest:
+                return "train"
             if self._lowest[0] >= self._heldout_share and group == self._lowest[1]:
                 return "heldout"
             if self._highest[0] < self._heldout_share and group == self._highest[1]:

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rhapsody_lib.corpus.schema import SONGS_FILE, TRACKS_FILE
+from rhapsody_lib.corpus.schema import SONGS_FILE
 
 ROWS_PER_GROUP = 256
 
@@ -45,22 +45,10 @@ class TableWriter:
             self._rows = []
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    with pq.ParquetFile(path) as table:
-        for group in range(table.num_row_groups):
-            yield from table.read_row_group(group).to_pylist()
-
-
 def read_songs(folder: Path, split: str | None = None) -> Iterator[dict[str, Any]]:
     """Rows of the songs table, in order; only those of one split, if it is named."""
-    for row in _rows(folder / SONGS_FILE):
-        if split is None or row["split"] == split:
-            yield row
-
-
-def read_tracks(folder: Path, split: str | None = None) -> Iterator[dict[str, Any]]:
-    """Rows of the tracks table, in order; only those whose song is in one split, if it is named."""
-    wanted = {row["song_id"] for row in read_songs(folder, split)} if split is not None else None
-    for row in _rows(folder / TRACKS_FILE):
-        if wanted is None or row["song_id"] in wanted:
-            yield row
+    with pq.ParquetFile(folder / SONGS_FILE) as table:
+        for group in range(table.num_row_groups):
+            for row in table.read_row_group(group).to_pylist():
+                if split is None or row["split"] == split:
+                    yield row

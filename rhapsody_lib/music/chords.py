@@ -58,11 +58,6 @@ class ChordSymbol:
         """Pitch classes of the chord tones, root first, without the slash bass."""
         return tuple((self.root + step) % 12 for step in QUALITIES[self.quality])
 
-    @property
-    def is_minor(self) -> bool:
-        """Whether the third above the root is minor."""
-        return 3 in QUALITIES[self.quality]
-
     def transposed(self, semitones: int) -> ChordSymbol:
         """The same chord, `semitones` higher."""
         return ChordSymbol((self.root + semitones) % 12, self.quality, (self.bass + semitones) % 12)

@@ -18,7 +18,6 @@ _TOM_FILL = {
     "kick": "x.......x.......",
 }
 _SNARE_FILL = {"snare": "........x.x.xxXx", "kick": "x.......x......."}
-_SOFT_FILL = {"rim": "........x...x.x.", "kick": "x.......x......."}
 
 FOUR: Mapping[str, Groove] = {
     "ballad": Groove(

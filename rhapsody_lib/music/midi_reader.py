@@ -201,7 +201,7 @@ def _own_score(parsed: Any, tracks: Sequence[RawTrack], events: Sequence[TextEve
     programs = dict(DEFAULT_PROGRAMS)
     for _, _, value in (item for item in tagged if item[1] == "programs"):
         for part, _, number in (pair.partition("=") for pair in value.split()):
-            if part in programs and number.isdigit():
+            if part in programs and re.fullmatch(r"[0-9]{1,3}", number):
                 programs[part] = min(127, int(number))
     parts = {part: by_name[part].notes if part in by_name else () for part in PARTS}
     pitched = [note for part in PARTS if part != "drums" for note in parts[part]]

@@ -18,7 +18,7 @@ INTRO, ENDING = "intro", "ending"
 #: Bars that a lyric line may span; a phrase of an odd number of bars sounds unfinished.
 LINE_BARS = (1, 2, 4, 8)
 #: Faster than this, syllables a second cannot be sung clearly.
-SINGABLE_SYLLABLES_PER_S = 5.0
+SINGABLE_SYLLABLES_PER_S = 4.5
 #: A longer song than this is no song; it would take minutes to write.
 MAX_BARS = 1200
 

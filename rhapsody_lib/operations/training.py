@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store, canonical_json, file_sha256
+from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store, canonical_json
+from rhapsody_lib.hashing import file_sha256
 from rhapsody_lib.progress import reporter
 from rhapsody_lib.release import Release, publish_release, readable_releases, release_numbers
 from rhapsody_lib.seeding import split_seed
@@ -28,8 +29,10 @@ METRICS_FILE = "metrics.json"
 
 def corpus_recipe(settings: Settings, sources: Sequence[str]) -> Recipe:
     """Recipe of the prepared corpus: its settings and the contents of its sources, in order."""
+    from rhapsody_lib.corpus.language import check_language
     from rhapsody_lib.corpus.prepare import source_fingerprint
 
+    check_language(settings.corpus.language)  # before the sources are read for their fingerprints
     inputs = {f"source-{index}": source_fingerprint(source) for index, source in enumerate(sources)}
     values = {"corpus": settings.corpus.model_dump(mode="json"), "seed": settings.seed}
     return Recipe("corpus", STAGE_VERSIONS["corpus"], values, inputs)

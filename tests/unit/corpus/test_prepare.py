@@ -3,15 +3,17 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from rhapsody_lib.corpus import reading
 from rhapsody_lib.corpus.prepare import CorpusSummary, prepare_corpus
 from rhapsody_lib.corpus.schema import SONGS_SCHEMA, TRACKS_SCHEMA
 from rhapsody_lib.corpus.sources import open_source
-from rhapsody_lib.corpus.tables import read_songs, read_tracks
-from rhapsody_lib.errors import MissingExtraError, SourceError
+from rhapsody_lib.corpus.tables import read_songs
+from rhapsody_lib.errors import InputError, MissingExtraError, SourceError
 from rhapsody_lib.music.midi import midi_to_score
 from rhapsody_lib.settings import CorpusSettings
 from tests.unit.corpus.corpus_samples import WORDS, midi_bytes, pack_mxl, songbook_text, sung_measures, xml_score
@@ -25,15 +27,17 @@ def _prepare(folder: Path, out: Path, settings: CorpusSettings = ANY, seed: int 
     return prepare_corpus([str(folder)], out, settings, seed=seed)
 
 
-def _rejects(out: Path) -> dict[str, str]:
-    import pyarrow.parquet as pq
+def _tracks(out: Path) -> list[dict[str, Any]]:
+    return pq.read_table(out / "tracks.parquet").to_pylist()
 
+
+def _rejects(out: Path) -> dict[str, str]:
     return {row["path"]: row["reason"] for row in pq.read_table(out / "rejects.parquet").to_pylist()}
 
 
 def test_songs_tracks_rejects_and_summary_agree(songbook_folder: Path, tmp_path: Path) -> None:
     summary = _prepare(songbook_folder, tmp_path / "out")
-    songs, tracks = list(read_songs(tmp_path / "out")), list(read_tracks(tmp_path / "out"))
+    songs, tracks = list(read_songs(tmp_path / "out")), _tracks(tmp_path / "out")
     assert {path.name for path in (tmp_path / "out").iterdir()} == FILES
     assert [song["song_id"] for song in songs] == [f"mysongs/song-{number}" for number in range(5)]
     assert [track["song_id"] for track in tracks] == [song["song_id"] for song in songs]
@@ -52,7 +56,7 @@ def test_songs_tracks_rejects_and_summary_agree(songbook_folder: Path, tmp_path:
 
 def test_tracks_hold_midi_that_reads_back(songbook_folder: Path, tmp_path: Path) -> None:
     _prepare(songbook_folder, tmp_path / "out")
-    for track in read_tracks(tmp_path / "out"):
+    for track in _tracks(tmp_path / "out"):
         score = midi_to_score(track["midi"], track["track_id"])
         assert (score.key.name, track["time_signature"]) == (track["key"], "4/4") == ("G major", "4/4")
         assert math.isclose(score.duration_s, track["seconds"], abs_tol=0.01)
@@ -65,11 +69,12 @@ def test_the_same_recipe_gives_the_same_bytes(songbook_folder: Path, tmp_path: P
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes(), name
 
 
-def test_tracks_of_a_split_are_those_of_its_songs(songbook_folder: Path, tmp_path: Path) -> None:
+def test_both_splits_have_songs_and_every_song_is_in_one(songbook_folder: Path, tmp_path: Path) -> None:
     _prepare(songbook_folder, tmp_path / "out")
-    sides = {side: {track["song_id"] for track in read_tracks(tmp_path / "out", side)} for side in ("train", "heldout")}
-    assert all(sides[side] == {song["song_id"] for song in read_songs(tmp_path / "out", side)} for side in sides)
+    sides = {side: {song["song_id"] for song in read_songs(tmp_path / "out", side)} for side in ("train", "heldout")}
+    assert all(sides.values())
     assert not sides["train"] & sides["heldout"]
+    assert sides["train"] | sides["heldout"] == {song["song_id"] for song in read_songs(tmp_path / "out")}
 
 
 def test_a_mixed_folder_gives_songs_of_every_kind(tmp_path: Path) -> None:
@@ -125,6 +130,26 @@ def test_a_source_in_which_nothing_is_usable_leaves_nothing_behind(tmp_path: Pat
         _prepare(folder, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["songs"]
+
+
+def test_a_language_that_nobody_knows_is_refused_before_any_file_is_read(tmp_path: Path) -> None:
+    from rhapsody_lib.operations.training import corpus_recipe
+    from rhapsody_lib.settings import Settings
+
+    unknown = CorpusSettings(language="zz")
+    with pytest.raises(InputError, match=r"corpus\.language: 'zz'"):
+        _prepare(tmp_path / "nowhere", tmp_path / "out", unknown)
+    with pytest.raises(InputError, match=r"corpus\.language: 'zz'"):
+        corpus_recipe(Settings(corpus=unknown), [str(tmp_path / "nowhere")])
+
+
+def test_a_single_song_is_trained_on(tmp_path: Path) -> None:
+    folder = tmp_path / "songs"
+    folder.mkdir()
+    (folder / "a.mid").write_bytes(midi_bytes(WORDS))
+    settings = CorpusSettings(language="any", heldout_share=0.49)
+    splits = [_prepare(folder, tmp_path / f"out{seed}", settings, seed=seed).splits for seed in range(5)]
+    assert splits == [{"train": 1}] * 5
 
 
 @pytest.mark.parametrize("sources", [[], ["nowhere"]])

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rhapsody_lib.corpus.found import Job, Reject
-from rhapsody_lib.corpus.sources import detect_source, list_jobs, open_source, source_fingerprint, unique_names
+from rhapsody_lib.corpus.sources import list_jobs, open_source, source_fingerprint, unique_names
 from rhapsody_lib.errors import SourceError
 from tests.unit.corpus.corpus_samples import midi_bytes, songbook_text
 
@@ -39,7 +39,6 @@ def test_every_file_of_a_mixed_folder_is_a_job_or_a_reject(mixed: Path) -> None:
     }
     assert jobs["a.mid"].lyrics_path == str(mixed.resolve() / "a.txt")
     assert rejects == {"alone.lrc": "no_midi", "photo.png": "unknown_type"}
-    assert detect_source(str(mixed)) == ("leadsheet", "midi", "songbook")
 
 
 def test_the_name_songbook_is_the_embedded_one() -> None:
@@ -49,7 +48,6 @@ def test_the_name_songbook_is_the_embedded_one() -> None:
 
 
 def test_a_single_file_is_a_source(mixed: Path) -> None:
-    assert detect_source(str(mixed / "a.mid")) == ("midi",)
     (job,) = list_jobs(open_source(str(mixed / "a.mid")))
     assert isinstance(job, Job)
     assert Path(job.lyrics_path).name == "a.txt"

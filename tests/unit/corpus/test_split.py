@@ -23,6 +23,11 @@ def test_both_sides_hold_a_group_where_there_are_two(names: list[str], seed: int
     assert len(set(names)) < 2 or found == {"train", "heldout"}
 
 
+@given(st.text(max_size=20), st.integers(0, 2**32), shares)
+def test_a_single_group_is_trained_on(name: str, seed: int, share: float) -> None:
+    assert _splits([name, name], seed, share) == {name: "train"}
+
+
 @given(groups, st.integers(0, 2**32), shares)
 def test_order_and_repetition_of_groups_change_nothing(names: list[str], seed: int, share: float) -> None:
     assert _splits(names, seed, share) == _splits([*reversed(names), *names], seed, share)

@@ -15,7 +15,7 @@ import symusic
 from rhapsody_lib.errors import InputError
 from rhapsody_lib.music.score import Score
 from rhapsody_lib.song import bundle
-from rhapsody_lib.song.bundle import lyrics_text, song_files, write_bundle
+from rhapsody_lib.song.bundle import check_target, lyrics_text, song_files, write_bundle
 from rhapsody_lib.song.fit import fit_words
 from tests.unit.song.song_samples import sample_lyrics, sample_score
 
@@ -110,6 +110,130 @@ def test_an_unwritable_place_is_told(tmp_path: Path, fitted: Score) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         write(tmp_path / "file" / "song", fitted)
+
+
+def seed_of(folder: Path) -> int:
+    return int(json.loads((folder / "song.json").read_text(encoding="utf-8"))["seed"])
+
+
+def test_what_cannot_be_created_is_found_early_and_without_a_trace(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file" / "a" / "song", tmp_path / "a" / ("x" * 250), tmp_path / "a\0b"):
+        with pytest.raises(InputError, match="cannot be written"):
+            check_target(out)
+    check_target(tmp_path / "a" / "b" / "song")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.skipif(os.name == "nt" or os.getuid() == 0, reason="POSIX permissions, which do not bind root")
+def test_a_folder_without_permission_is_found_early(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir(mode=0o555)
+    with pytest.raises(InputError, match="Permission denied"):
+        check_target(tmp_path / "mine" / "song")
+
+
+def test_a_refusal_by_the_system_is_found_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: Any) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(bundle.tempfile, "mkdtemp", refuse)
+    with pytest.raises(InputError, match=r"song: cannot be written \(Permission denied\)"):
+        check_target(tmp_path / "song")
+
+
+def test_a_folder_in_use_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for out in (Path(), tmp_path, Path("/")):
+        with pytest.raises(InputError, match="inside it"):
+            check_target(out)
+
+
+def test_a_link_to_a_song_keeps_pointing_at_it(tmp_path: Path, fitted: Score) -> None:
+    write(tmp_path / "song", fitted)
+    (tmp_path / "link").symlink_to("song")
+    write(tmp_path / "link", fitted, seed=9)
+    assert (tmp_path / "link").is_symlink()
+    assert seed_of(tmp_path / "song") == 9
+
+
+def test_a_second_rename_that_fails_puts_the_old_song_back(
+    tmp_path: Path, fitted: Score, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "song", fitted)
+    real = Path.rename
+
+    def rename(self: Path, target: Path) -> Path:
+        if self.suffix == ".partial":
+            raise OSError(5, "Input/output error")
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "rename", rename)
+    with pytest.raises(InputError, match="Input/output error"):
+        write(tmp_path / "song", fitted, seed=9)
+    assert seed_of(tmp_path / "song") == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["song"]
+
+
+def test_a_song_of_a_run_killed_between_the_renames_is_put_back(
+    tmp_path: Path, fitted: Score, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "song", fitted)
+    (tmp_path / "song").rename(tmp_path / ".song.abcd_123.old")
+    (tmp_path / ".song.abcd_123.partial").mkdir()
+    with monkeypatch.context() as patched:
+        patched.setattr(bundle, "_swap", lambda new, out: new.rename(out / "song.json"))
+        with pytest.raises(InputError):
+            write(tmp_path / "song", fitted, seed=9)
+    assert seed_of(tmp_path / "song") == 3
+    write(tmp_path / "song", fitted, seed=9)
+    assert seed_of(tmp_path / "song") == 9
+    assert [path.name for path in tmp_path.iterdir()] == ["song"]
+
+
+def test_leftovers_are_removed_and_folders_of_others_are_not(tmp_path: Path, fitted: Score) -> None:
+    write(tmp_path / "song", fitted)
+    for name in (".song.abcd1234.partial", ".song.abcd1234.old", ".song.abcd1234.old.old", ".songs.abcd1234.old"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "lyrics.txt").write_text("half")
+    (tmp_path / ".song.mine1234.old").mkdir()
+    (tmp_path / ".song.mine1234.old" / "diary.txt").write_text("mine")
+    write(tmp_path / "song", fitted, seed=9)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".song.abcd1234.old.old",
+        ".song.mine1234.old",
+        ".songs.abcd1234.old",
+        "song",
+    ]
+
+
+def test_one_run_at_a_time_writes_beside_another(tmp_path: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    other = os.open(tmp_path, os.O_RDONLY)
+    try:
+        with bundle._alone_in(tmp_path), pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        os.close(other)
+
+
+def test_leftovers_are_looked_for_alone(tmp_path: Path, fitted: Score, monkeypatch: pytest.MonkeyPatch) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    real, held = bundle._leftovers, []
+
+    def watched(out: Path, end: str) -> list[Path]:
+        other = os.open(tmp_path, os.O_RDONLY)
+        try:
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            held.append(end)
+        finally:
+            os.close(other)
+        return real(out, end)
+
+    monkeypatch.setattr(bundle, "_leftovers", watched)
+    write(tmp_path / "song", fitted)
+    assert held == [".old", ".partial", ".old"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")

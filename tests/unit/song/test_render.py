@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import io
+import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,10 +18,9 @@ soundfile = pytest.importorskip("soundfile")
 SHORT = (("verse 1", 1),)
 
 
-def test_mp3_is_stereo_complete_and_not_clipped(tmp_path: Path) -> None:
+def test_mp3_is_stereo_complete_and_not_clipped() -> None:
     score = sample_score(SHORT)
-    render.render_mp3(score, tmp_path / "song.mp3")
-    samples, rate = soundfile.read(tmp_path / "song.mp3")
+    samples, rate = soundfile.read(io.BytesIO(render.encode_mp3(render.render_samples(score))))
     assert rate == 44_100
     assert samples.shape[1] == 2
     assert abs(len(samples) / rate - score.duration_s - render.TAIL_S) < 0.1
@@ -72,3 +71,18 @@ def test_missing_pieces_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(render, "SOUNDFONT_NAME", "no-such.sf2")
     with pytest.raises(MissingExtraError, match=r"rhapsody\[song\]"):
         render.find_soundfont()
+
+
+@pytest.mark.parametrize("module", ["tinysoundfont", "lameenc"])
+def test_what_audio_needs_is_missed_before_any_work(module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    render.check_audio()
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setattr(render, "is_installed", lambda name: name != module)
+    with pytest.raises(MissingExtraError, match=f"'{module}' is not installed.*pip install"):
+        render.check_audio()
+
+
+def test_a_missing_soundfont_is_missed_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(render, "SOUNDFONT_NAME", "none.sf2")
+    with pytest.raises(MissingExtraError, match=r"none\.sf2"):
+        render.check_audio()
