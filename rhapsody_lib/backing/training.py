@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import os
 import time
@@ -30,6 +31,8 @@ from rhapsody_lib.optional import require
 from rhapsody_lib.progress import Progress, silent
 from rhapsody_lib.seeding import generator, split_seed
 from rhapsody_lib.settings import BackingSettings
+
+logger = logging.getLogger(__name__)
 
 WEIGHTS_FILE, VOCABULARY_FILE, METRICS_FILE = "weights.safetensors", "vocabulary.json", "metrics.json"
 _STATE_FILE = "backing.safetensors"
@@ -138,13 +141,14 @@ def _epoch_batches(
     """(rows, targets) of one epoch: the next `epoch_tokens` of passes over the corpus, each in another order."""
     wanted = max(1, round(settings.epoch_tokens / (settings.streams * settings.steps)))
     found: list[tuple[NDArray[np.int16], NDArray[np.int16]]] = []
-    passes = 0
-    while len(found) < (epoch + 1) * wanted:
+    passes, to_skip = 0, epoch * wanted
+    while len(found) < wanted:
         rows, targets = streams(data.train, settings.streams, generator(seed, "backing", "pass", passes))
-        cuts = range(0, targets.shape[1], settings.steps)
+        cuts = range(0, targets.shape[1], settings.steps)[to_skip:]
+        to_skip = max(0, to_skip - math.ceil(targets.shape[1] / settings.steps))
         found += [(rows[:, cut : cut + settings.steps], targets[:, cut : cut + settings.steps]) for cut in cuts]
         passes += 1
-    return found[epoch * wanted : (epoch + 1) * wanted]
+    return found[:wanted]
 
 
 def _train_epoch(
@@ -169,7 +173,8 @@ def _train_epoch(
         run.optimiser.step()
         total, events = total + float(loss.detach()) * targets.numel(), events + targets.numel()
         progress(epoch * len(groups) + index + 1, settings.max_epochs * len(groups), f"loss {total / events:.3f}")
-    return {"train_nll": total / events, "events_per_s": events / (time.perf_counter() - began)}
+    logger.info("backing: epoch %d, %.0f tokens/s", epoch + 1, events / (time.perf_counter() - began))
+    return {"train_nll": total / events}
 
 
 def heldout_nll(network: Any, songs: Sequence[PackedSong]) -> float:
@@ -211,7 +216,6 @@ def _write(run: _Run, data: BackingData, out: Path, settings: BackingSettings) -
     metrics: dict[str, Any] = {
         "heldout_nll": heldout_nll(run.network, data.heldout),
         "ngram_nll": ngram_nll(data),
-        "events_per_s": round(float(np.mean([epoch["events_per_s"] for epoch in run.history]))),
         "history": run.history,
         "train_songs": len(data.train),
         "heldout_songs": len(data.heldout),
