@@ -155,7 +155,7 @@ def song(
         with_primer=with_primer,
         audio=audio,
     )
-    address, folder = _store(store), check_out(out or default_folder(request))
+    address, folder = _store(store), check_out(out or default_folder(request), audio=request.audio)
     with console.progress():
         release = _release_for(address, profile, change, source)
         result = _make_song(address, release, request, folder)

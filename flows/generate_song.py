@@ -15,7 +15,7 @@ import tasks
 from rhapsody_lib.artifacts import Store, default_root
 from rhapsody_lib.operations.generation import SongResult
 from rhapsody_lib.operations.pipelines import make_song
-from rhapsody_lib.operations.requests import default_folder
+from rhapsody_lib.operations.requests import check_out, default_folder
 from rhapsody_lib.release import live_release, read_release
 from rhapsody_lib.settings import SongSettings
 
@@ -26,4 +26,5 @@ def generate_song(request: SongSettings, store: str = "", release: int | None = 
     store = store or default_root()
     opened = Store(store)
     chosen = live_release(opened) if release is None else read_release(opened, release)
-    return make_song(tasks, store, chosen, request, Path(out) if out else default_folder(request))
+    folder = check_out(Path(out) if out else default_folder(request), audio=request.audio)
+    return make_song(tasks, store, chosen, request, folder)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rhapsody_lib.artifacts import ArtifactRef, Store
-from rhapsody_lib.errors import InputError, StoreError
+from rhapsody_lib.errors import InputError, StoreError, UnreadableFileError
 from rhapsody_lib.music.chords import Key, parse_key
 from rhapsody_lib.music.plan import SongPlan, plan_from_lyrics
 from rhapsody_lib.music.score import Score
@@ -21,7 +21,7 @@ from rhapsody_lib.operations.training import STAGE_VERSIONS
 from rhapsody_lib.progress import reporter
 from rhapsody_lib.release import Release
 from rhapsody_lib.seeding import split_seed
-from rhapsody_lib.settings import SongSettings
+from rhapsody_lib.settings import CorpusSettings, SongSettings
 
 if TYPE_CHECKING:
     from rhapsody_lib.lyrics.decoder import LyricsResult
@@ -106,15 +106,28 @@ def _matched_track(store: Store, corpus: ArtifactRef, matches: Sequence[Match]) 
 
 
 def _users_primer(path: Path) -> Score:
+    """The music of a user's MIDI file. It may be a stranger's, so it is parsed in a process that can be killed."""
+    from rhapsody_lib.corpus.found import Job
+    from rhapsody_lib.corpus.sandbox import Sandbox
     from rhapsody_lib.music.midi import midi_to_score
 
     try:
         if path.stat().st_size > MAX_PRIMER_BYTES:
             raise InputError(f"{path}: is larger than {MAX_PRIMER_BYTES // 1_000_000} MB. Give a smaller MIDI file.")
-        data = path.read_bytes()
+        if not path.is_file():
+            raise InputError(f"{path}: is not a file. Give the path of a MIDI file.")
+        path.open("rb").close()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}). Give the path of a MIDI file.") from error
-    return midi_to_score(data, str(path))
+    limits = CorpusSettings()
+    try:
+        with Sandbox(timeout_s=limits.file_timeout_s, memory_mb=limits.file_memory_mb) as sandbox:
+            track = sandbox.parse(Job("primer", str(path.absolute()), str(path))).track
+    except UnreadableFileError as error:
+        raise InputError(f"{path}: {error.detail} Give another MIDI file with --primer.") from error
+    if track is None:
+        raise InputError(f"{path}: holds no music. Give another MIDI file with --primer.")
+    return midi_to_score(track.midi, str(path))
 
 
 def _key_or_none(text: str) -> Key | None:

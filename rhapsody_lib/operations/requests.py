@@ -31,15 +31,23 @@ def check_request(**values: Any) -> SongSettings:
     return request
 
 
-def check_out(out: Path) -> Path:
+def check_out(out: Path, *, audio: bool) -> Path:
     """The folder for the files, checked before any work is done.
 
+    Args:
+        out: the folder.
+        audio: whether song.mp3 is wanted, which needs more installed.
+
     Raises:
-        InputError: it holds something that is not a song.
+        InputError: it holds something that is not a song, or cannot be written.
+        MissingExtraError: audio is wanted and cannot be rendered.
     """
     from rhapsody_lib.song.bundle import check_target
+    from rhapsody_lib.song.render import check_audio
 
     check_target(out)
+    if audio:
+        check_audio()
     return out
 
 

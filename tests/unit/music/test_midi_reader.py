@@ -182,3 +182,10 @@ def test_real_files_fill_their_parts(datasets: Path, name: str) -> None:
     for part in PARTS:
         low, high = PART_RANGES[part]
         assert all(low <= note.pitch <= high for note in score.parts[part])
+
+
+@pytest.mark.parametrize(("number", "expected"), [("52", 52), ("999", 127), ("²", 0), ("٥", 0), ("9" * 5000, 0)])
+def test_programs_that_are_no_numbers_are_passed_over(number: str, expected: int) -> None:
+    events = tuple(mido.MetaMessage("text", text=text) for text in ("rhapsody:score 1", f"programs:piano={number}"))
+    data = file_bytes(track("", 0, [], events=events), track("piano", 0, TUNE), charset="utf-8")
+    assert midi_to_score(data, "x.mid").programs["piano"] == expected
