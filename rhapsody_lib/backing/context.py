@@ -126,8 +126,8 @@ class BarContext:
 def context_rows(vocabulary: Vocabulary, ids: Sequence[int]) -> NDArray[np.int16]:
     """Rows of a whole sequence that starts at a header or a bar: [tokens x COLUMNS]."""
     context = BarContext(vocabulary)
-    rows = np.empty((len(ids), COLUMNS), dtype=np.int16)
-    for index, token in enumerate(ids):
+    rows = []
+    for token in ids:
         context.feed(token)
-        rows[index] = context.row()
-    return rows
+        rows.append(context.row())
+    return np.asarray(rows, dtype=np.int16).reshape(len(rows), COLUMNS)

@@ -8,6 +8,7 @@ one label share their music. Bars, sections and sung lines are given by the plan
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,24 +16,25 @@ import numpy as np
 
 from rhapsody_lib.backing.grammar import Grammar
 from rhapsody_lib.backing.model import BackingModel
-from rhapsody_lib.backing.primer import Primer, transposed_opening
-from rhapsody_lib.backing.ranking import Wanted, melody_of, phrase_score, read_bar
+from rhapsody_lib.backing.primer import Primer, stock_groove, transposed_opening
+from rhapsody_lib.backing.ranking import Wanted, grooves_of, melody_of, onset_shares, phrase_score, read_bar
 from rhapsody_lib.backing.sampling import BarRule, Branch, Rules, write_phrase
 from rhapsody_lib.backing.tokens import HEADER_TOKENS, decode
-from rhapsody_lib.backing.vocabulary import METRES, STEPS_PER_BEAT, TEMPI, bar_steps
+from rhapsody_lib.backing.vocabulary import METRES, STEPS_PER_BEAT, bar_steps
 from rhapsody_lib.errors import InputError
 from rhapsody_lib.music.chords import Key
 from rhapsody_lib.music.parts import without_overlaps
 from rhapsody_lib.music.plan import PlannedSection, SongPlan
-from rhapsody_lib.music.score import PARTS, Metre, Score, Section, Tempo
+from rhapsody_lib.music.score import PARTS, Metre, Note, Score, Section, Tempo, TimedChord
 from rhapsody_lib.progress import Progress, silent
 from rhapsody_lib.seeding import generator
 
-CANDIDATES = 6
+CANDIDATES = 8
 #: Bars without words are written so many at a time.
 INSTRUMENTAL_BARS = 4
-#: Bars of the song so far by which a section is primed, with and without a primer.
-CARRIED_BARS, CARRIED_BARS_UNPRIMED = 2, 8
+#: Bars of the song so far by which a section is primed, after the primer's.
+CARRIED_BARS = 2
+DEFAULT_BPM = 100.0
 #: A line may repeat the music of another whose syllables differ by no more.
 LIKE_SYLLABLES = 3
 
@@ -71,7 +73,7 @@ class _Writer:
         self,
         model: BackingModel,
         plan: SongPlan,
-        primer: Primer | None,
+        primer: Primer,
         header: Bar,
         key: Key,
         temperature: float,
@@ -84,7 +86,7 @@ class _Writer:
         self._rules = Rules(model.vocabulary, key, bar_steps(plan.metre))
         self._frame_tokens = model.vocabulary.mask("bar", "section", "metre", "tempo", "line")
         self._tonic = 0 if key.mode == "major" else 9
-        self._drums = primer.drum_pitches if primer else frozenset[int]()
+        self._drums = primer.drum_pitches
         self._music: dict[str, list[Bar]] = {}
         self.bars: list[Bar] = []
 
@@ -119,21 +121,20 @@ class _Writer:
         branch = Branch.start(self._model, self._grammar)
         for token in self._header:
             branch.push(token) if branch.grammar.header_left == HEADER_TOKENS else branch.feed(self._model, [token])
-        primed = self._primer.bars_for(section.kind) if self._primer else []
-        carried = self.bars[-CARRIED_BARS if primed else -CARRIED_BARS_UNPRIMED :]
-        for bar in [*primed, *carried]:
+        primed = self._primer.bars_for(section.kind)
+        for bar in [*primed, *self.bars[-CARRIED_BARS:]]:
             branch.feed(self._model, bar)
         return branch, primed
 
     def _written(self, section: PlannedSection, *, is_last: bool) -> list[Bar]:
         branch, primed = self._primed(section)
         heard = [read_bar(self._vocabulary, bar) for bar in primed]
-        playing = frozenset(part for part in PARTS[1:] if 2 * sum(bool(bar.notes[part]) for bar in heard) > len(heard))
+        grooves = grooves_of(heard)
         copied = frozenset(melody_of(bar) for bar in heard)
-        masks = self._rules
-        if heard:
-            parts = {part for part in PARTS for bar in heard if bar.notes[part]}
-            masks = masks.limited(parts | ({PARTS[0]} if section.syllables else set()), self._drums)
+        parts = {part for part in PARTS[1:] for bar in heard if bar.notes[part]}
+        sings = section.syllables or 2 * sum(bool(bar.notes["melody"]) for bar in heard) > len(heard)
+        masks = self._rules.limited(parts | ({"melody"} if sings else set()), self._drums)
+        masks.prefer({part: onset_shares(heard, part) for part in PARTS[1:]})
         frames, written = self._frames(section), list[Bar]()
         phrases = _phrases(self._plan, section)
         for number, phrase in enumerate(phrases):
@@ -147,7 +148,7 @@ class _Writer:
                 continue
             rules = self._bar_rules(own, phrase, closes=is_last and number + 1 == len(phrases))
             tonic = self._tonic if number + 1 == len(phrases) else -1
-            wanted = Wanted(phrase.syllables, playing, tonic, STEPS_PER_BEAT, copied)
+            wanted = Wanted(phrase.syllables, grooves, tonic, STEPS_PER_BEAT, copied)
             branch, bodies = self._best(branch, rules, masks, wanted)
             written += bodies
         return written
@@ -178,31 +179,7 @@ class _Writer:
         return best.branch, [self._body(bar) for bar in best.bars]
 
 
-def _sampled_header(
-    model: BackingModel, key: Key, plan: SongPlan, tempo_bpm: float | None, style: str, random: np.random.Generator
-) -> Bar:
-    """A header for a song without primer: given are metre and mode, and style and tempo if they are wanted."""
-    vocabulary, grammar = model.vocabulary, Grammar(model.vocabulary)
-    given = {1: vocabulary.metre(plan.metre), 3: vocabulary.starts["mode"] + (key.mode == "minor")}
-    if style:
-        given[0] = vocabulary.style(style)
-    if tempo_bpm is not None:
-        given[2] = vocabulary.tempo(tempo_bpm)
-    branch = Branch.start(model, grammar)
-    styles = vocabulary.span("style")
-    header = [given.get(0, int(random.integers(styles.start, max(styles.start + 1, styles.stop - 1))))]
-    branch.push(header[0])
-    for index in range(1, HEADER_TOKENS):
-        embedded = model.embed(np.asarray([branch.context.row()]))
-        state = model.advance(embedded, branch.state[:, None])
-        scores = np.where(branch.grammar.allowed(), model.logits(embedded, state)[0], -np.inf)
-        header.append(given.get(index, int(scores.argmax())))
-        branch.state = state[:, 0]
-        branch.push(header[-1])
-    return tuple(header)
-
-
-def _primed_header(primer: Primer, key: Key, tempo_bpm: float) -> Bar:
+def _header(primer: Primer, key: Key, tempo_bpm: float) -> Bar:
     vocabulary, header = primer.vocabulary, list(primer.song.headers[0])
     header[2] = vocabulary.tempo(tempo_bpm)
     header[3] = vocabulary.starts["mode"] + (key.mode == "minor")
@@ -227,16 +204,43 @@ def _check(plan: SongPlan, primer: Primer | None, *, with_primer: bool) -> None:
         )
 
 
+def _released(part: str, notes: Sequence[Note], score: Score, last_bar: int, end: int) -> tuple[Note, ...]:
+    """Notes let go where a player would.
+
+    Melody and bass at their next note, others where a chord begins that they jar with; all at the last bar, which its
+    chord has for itself, and at the end of the song.
+    """
+    onsets = sorted({note.start_ticks for note in notes})
+    released = []
+    for note in notes:
+        limit = last_bar if note.start_ticks < last_bar else end
+        if part in {"melody", "bass"}:
+            index = bisect.bisect_right(onsets, note.start_ticks)
+            limit = min([limit, *onsets[index : index + 1]])
+        elif part != "drums":
+            limit = min([limit, *_jarring(note, score.chords)])
+        released.append(replace(note, duration_ticks=min(note.end_ticks, limit) - note.start_ticks))
+    return without_overlaps(released)
+
+
+def _jarring(note: Note, chords: Sequence[TimedChord]) -> list[int]:
+    """Where, while the note sounds, a chord begins that it is no tone of."""
+    first = bisect.bisect_right(chords, note.start_ticks, key=lambda chord: chord.start_ticks)
+    last = bisect.bisect_left(chords, note.end_ticks, key=lambda chord: chord.start_ticks)
+    return [c.start_ticks for c in chords[first:last] if note.pitch % 12 not in c.symbol.pitch_classes][:1]
+
+
 def _finished(score: Score, plan: SongPlan, tempo_bpm: float) -> Score:
-    """The score with the plan's section names and the exact tempo."""
+    """The score with the plan's section names, the exact tempo and nothing sounding beyond the end."""
     length = plan.bar_ticks
+    last_bar, end = (plan.bars - 1) * length, plan.bars * length
     sections = tuple(Section(s.name, bar * length, (bar + s.bars) * length) for s, bar in plan.starts())
     return replace(
         score,
         tempi=(Tempo(0, tempo_bpm),),
         metres=(Metre(0, *plan.metre),),
         sections=sections,
-        parts={part: without_overlaps(score.parts[part]) for part in PARTS},
+        parts={part: _released(part, score.parts[part], score, last_bar, end) for part in PARTS},
     )
 
 
@@ -248,7 +252,7 @@ def compose_backing(
     key: Key | None = None,
     tempo_bpm: float | None = None,
     seed: int = 0,
-    temperature: float = 0.8,
+    temperature: float = 0.7,
     with_primer: bool = False,
     style: str = "",
     title: str = "",
@@ -261,37 +265,35 @@ def compose_backing(
         plan: sections, bars and sung lines; in the primer's metre (`primer.primer_facts`).
         primer: a score whose style, programs, key and tempo carry over and whose bars prime the network.
         key: key of the song; none: the primer's, or C major.
-        tempo_bpm: quarter notes a minute; none: the primer's, or what the network proposes.
+        tempo_bpm: quarter notes a minute; none: the primer's, or 100.
         seed: same arguments and seed, same score.
         temperature: 1 samples as trained; lower is safer.
         with_primer: the plan's first section is played as the primer's own first bars.
-        style: style of a song without primer; empty: drawn by the seed.
+        style: style of a song without primer, whose groove the arranger then gives; empty: by metre and tempo.
         title: title of the score.
         progress: told of each section.
 
     Raises:
         InputError: the primer cannot be used, or the metre cannot be written.
     """
-    prepared = Primer.of(model.vocabulary, primer) if primer else None
-    _check(plan, prepared, with_primer=with_primer)
+    own = Primer.of(model.vocabulary, primer) if primer else None
+    _check(plan, own, with_primer=with_primer)
+    prepared = own or Primer.of(
+        model.vocabulary, stock_groove(style, plan.metre, key or Key(0, "major"), tempo_bpm or DEFAULT_BPM)
+    )
     random = generator(seed, "backing", "song")
-    song_key = key or (prepared.score.key if prepared else Key(0, "major"))
-    if prepared:
-        bpm = tempo_bpm or prepared.score.tempo_bpm
-        header = _primed_header(prepared, song_key, bpm)
-    else:
-        header = _sampled_header(model, song_key, plan, tempo_bpm, style, random)
-        bpm = tempo_bpm or float(TEMPI[header[2] - model.vocabulary.starts["tempo"]])
+    song_key, bpm = key or prepared.score.key, tempo_bpm or prepared.score.tempo_bpm
+    header = _header(prepared, song_key, bpm)
     writer = _Writer(model, plan, prepared, header, song_key, temperature, random)
     opening = plan.sections[0]
-    if prepared and with_primer:
+    if with_primer:
         writer.open_with(opening, prepared.opening(opening.bars))
     for index, section in enumerate(plan.sections):
         writer.add(section, is_last=index + 1 == len(plan.sections))
         progress(index + 1, len(plan.sections), section.name)
     ids = [*header, *(token for bar in writer.bars for token in bar), model.vocabulary.starts["end"]]
     score = decode(model.vocabulary, ids, song_key, title)
-    if prepared and with_primer:
+    if with_primer:
         score = _with_opening(score, prepared, plan, song_key)
     return _finished(score, plan, bpm)
 

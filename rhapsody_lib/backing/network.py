@@ -50,6 +50,7 @@ def forward(network: Any, rows: Any, state: Any = None, *, dropout: float = 0.0)
     torch = require("torch")
     batch, time, columns = rows.shape
     size = network["output"].out_features
+    network.train(dropout > 0)
     offsets = torch.arange(columns) * size
     embedded = network["embedding"]((rows + offsets).reshape(batch * time, columns)).reshape(batch, time, -1)
     embedded = torch.nn.functional.dropout(embedded, dropout, training=dropout > 0)

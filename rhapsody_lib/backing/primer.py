@@ -7,19 +7,33 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rhapsody_lib.backing.quantise import fold_into
+from rhapsody_lib.backing.quantise import fold_into, to_step
 from rhapsody_lib.backing.tokens import TokenSong, encode
-from rhapsody_lib.backing.vocabulary import METRES, Vocabulary
+from rhapsody_lib.backing.vocabulary import METRES, STEP_TICKS, STEPS_PER_BEAT, Vocabulary
 from rhapsody_lib.errors import InputError
 from rhapsody_lib.music.arranger import arrange
-from rhapsody_lib.music.chords import Key
+from rhapsody_lib.music.chords import ChordSymbol, Key
 from rhapsody_lib.music.leadsheet import LeadSheet
 from rhapsody_lib.music.parts import without_overlaps
-from rhapsody_lib.music.score import PART_RANGES, PARTS, Metre, Note, Score, TimedChord
+from rhapsody_lib.music.score import PART_RANGES, PARTS, Metre, Note, Score, Section, TimedChord
 
 MIN_BARS = 2
 #: Bars and tokens by which the model is primed at most.
 PRIME_BARS, PRIME_TOKENS = 16, 2400
+#: Kinds of section that prime one which the primer does not have, in order of preference.
+_INSTEAD = {
+    "chorus": ("refrain", "bridge", "verse"),
+    "refrain": ("chorus", "bridge", "verse"),
+    "bridge": ("pre-chorus", "chorus", "verse"),
+    "pre-chorus": ("bridge", "verse"),
+    "verse": ("chorus", "refrain"),
+    "outro": ("ending",),
+    "ending": ("outro",),
+}
+#: Likeness of neighbouring bars from which on a part of another maker's score has a groove.
+REGULAR = 0.6
+_BEAT_WEIGHTS = np.asarray([3, 0, 0, 1, 1, 0, 2, 0, 1, 1, 0, 0])
+_SHIFTS = (0, 1, -1, 2, -2)
 _LINE_BARS = (1, 2, 4, 8)
 
 
@@ -58,6 +72,23 @@ def _between(notes: tuple[Note, ...], begin: int, end: int) -> tuple[Note, ...]:
     )
 
 
+def _on_the_grid(score: Score) -> Score:
+    """A score of another maker, moved by up to two steps if its beats lie beside the grid as a whole.
+
+    The shift is the one by which most notes start on quarters, then eighths, then sixteenths and triplets.
+    """
+    steps = np.asarray([to_step(note.start_ticks) for part in PARTS for note in score.parts[part]], dtype=np.int64)
+    weights = [int(_BEAT_WEIGHTS[(steps + shift) % STEPS_PER_BEAT].sum()) for shift in _SHIFTS]
+    shift = _SHIFTS[int(np.argmax(weights))] * STEP_TICKS
+    if score.style or not shift:
+        return score
+    parts = {
+        part: tuple(sorted(replace(note, start_ticks=max(0, note.start_ticks + shift)) for note in score.parts[part]))
+        for part in PARTS
+    }
+    return replace(score, parts=parts)
+
+
 def usable_part(score: Score) -> Score:
     """The longest run of bars in the score's main metre, from the first bar with notes on.
 
@@ -68,6 +99,7 @@ def usable_part(score: Score) -> Score:
         raise _refuse(score, "it has no notes")
     if not any(score.parts[part] for part in PARTS if part != "drums"):
         raise _refuse(score, "it has only drums")
+    score = _on_the_grid(score)
     metre, bars = _main_metre(score), list(score.bars())
     first_note = min(note.start_ticks for notes in score.parts.values() for note in notes)
     runs: list[tuple[int, int]] = []
@@ -107,10 +139,22 @@ def usable_part(score: Score) -> Score:
     )
 
 
-def completed(score: Score) -> Score:
-    """A score of another maker with the parts it lacks played by the arranger, and the style that the arranger chose.
+def _is_regular(notes: tuple[Note, ...], bar_ticks: int) -> bool:
+    """Whether a part strikes alike from bar to bar: mean Jaccard similarity of neighbouring bars' onsets."""
+    onsets: dict[int, set[int]] = {}
+    for note in notes:
+        step = to_step(note.start_ticks)
+        bar, within = divmod(step * STEP_TICKS, bar_ticks)
+        onsets.setdefault(bar, set()).add(within)
+    pairs = [(onsets[bar], onsets[bar + 1]) for bar in sorted(onsets) if bar + 1 in onsets]
+    return bool(pairs) and sum(len(a & b) / len(a | b) for a, b in pairs) / len(pairs) >= REGULAR
 
-    So a piano score primes six parts. Scores that name their style are left as they are: what they lack is meant.
+
+def completed(score: Score) -> Score:
+    """A score of another maker with the parts that cannot prime played by the arranger, in the style that it chooses.
+
+    These are the parts it lacks, and those without a groove that holds from bar to bar (a pianist's free playing),
+    which the network would answer with silence. Scores that name their style are left as they are.
     """
     if score.style:
         return score
@@ -121,13 +165,25 @@ def completed(score: Score) -> Score:
         score.title, "", score.key, score.tempo_bpm, score.metres, melody, score.chords, score.sections, (), end
     )
     arranged = arrange(sheet)
-    parts = {
-        part: score.parts[part] or (() if part == "melody" else _between(arranged.parts[part], 0, end))
-        for part in PARTS
-    }
+    own = {part for part in PARTS if part == "melody" or _is_regular(score.parts[part], score.metres[0].bar_ticks)}
+    parts = {part: score.parts[part] if part in own else _between(arranged.parts[part], 0, end) for part in PARTS}
     programs = {part: (score if score.parts[part] else arranged).programs[part] for part in PARTS}
     chords = score.chords or tuple(chord for chord in arranged.chords if chord.start_ticks < end)
     return replace(score, parts=parts, programs=programs, style=arranged.style, chords=chords)
+
+
+def stock_groove(style: str, metre: tuple[int, int], key: Key, tempo_bpm: float) -> Score:
+    """Verse and chorus of a style as the arranger plays them, over a common progression, to prime a song with."""
+    length = Metre(0, *metre).bar_ticks
+    steps = (0, 7, 9, 5) if key.mode == "major" else (0, 8, 3, 10)
+    minor = {9} if key.mode == "major" else {0}
+    chords = []
+    for bar in range(16):
+        root = (key.tonic + steps[bar % 4]) % 12
+        chords.append(TimedChord(bar * length, ChordSymbol(root, "m" if steps[bar % 4] in minor else "", root)))
+    sections = (Section("verse", 0, 8 * length), Section("chorus", 8 * length, 16 * length))
+    sheet = LeadSheet("", style, key, tempo_bpm, (Metre(0, *metre),), (), tuple(chords), sections, (), 16 * length)
+    return arrange(sheet)
 
 
 def _bars_per_line(score: Score) -> int:
@@ -182,11 +238,22 @@ class Primer:
         ends = [*(index for _, index in marks[1:]), len(self.song.bars)]
         return [(kind, begin, end) for (kind, begin), end in zip(marks, ends, strict=False)]
 
+    def _fullest(self) -> tuple[int, int]:
+        """The half of `PRIME_BARS` in which most parts play, the first of them."""
+        families = [{self.vocabulary.family_of[token] for token in bar} & set(PARTS) for bar in self.song.bars]
+        size = min(PRIME_BARS // 2, len(families))
+        begin = max(
+            range(len(families) - size + 1), key=lambda first: (sum(map(len, families[first : first + size])), -first)
+        )
+        return begin, begin + size
+
     def bars_for(self, kind: str) -> list[tuple[int, ...]]:
-        """Bars that prime a section: those of the primer's first section of its kind, else the song's first or last."""
+        """Bars that prime a section: the primer's first of its kind, one like it, or those where most parts play."""
+        spans = self._spans()
+        length = len(self.song.bars)
         begin, end = next(
-            ((begin, end) for own, begin, end in self._spans() if own == kind),
-            (len(self.song.bars) - 4, len(self.song.bars)) if kind in {"ending", "outro"} else (0, len(self.song.bars)),
+            ((begin, end) for wanted in (kind, *_INSTEAD.get(kind, ())) for own, begin, end in spans if own == wanted),
+            (length - 4, length) if kind in {"ending", "outro"} else self._fullest(),
         )
         chosen: list[tuple[int, ...]] = []
         for bar in self.song.bars[max(0, begin) : min(end, max(0, begin) + PRIME_BARS)]:

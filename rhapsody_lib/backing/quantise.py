@@ -74,7 +74,7 @@ def tidy_part(part: str, notes: Iterable[Note]) -> tuple[Note, ...]:
         wanted = DRUM_STEPS * STEP_TICKS if part == "drums" else note.duration_ticks
         room = following.get(voice, note.start_ticks + wanted) - note.start_ticks
         steps = duration_steps(min(wanted, room) // STEP_TICKS)
-        tidy.append(replace(note, duration_ticks=steps * STEP_TICKS))
+        tidy.append(Note(note.start_ticks, note.pitch, steps * STEP_TICKS, note.velocity))
         following[voice] = note.start_ticks
     return tuple(sorted(tidy))
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -12,7 +13,17 @@ from rhapsody_lib.music.chords import QUALITIES
 from rhapsody_lib.music.score import PARTS
 
 #: Weights of the terms of `phrase_score`, all of which lie between about 0 and 1.
-SYLLABLES, EMPTY, PARTS_PRESENT, CONSONANCE, CADENCE, LEAPS, COPIED, LIKELIHOOD = 1.0, 1.0, 1.0, 0.8, 0.4, 0.6, 0.5, 0.5
+SYLLABLES, EMPTY, GROOVE, CONSONANCE, CADENCE, LEAPS, COPIED, LIKELIHOOD = 1.5, 1.0, 2.0, 0.8, 0.4, 0.6, 0.5, 0.5
+#: Share of chord tones on the beats of sung melodies; more is not better.
+USUAL_CONSONANCE = 0.85
+
+
+@dataclass(frozen=True)
+class Groove:
+    """How one part plays in the primer: the onsets of its bars in steps, and its notes in a bar where it plays."""
+
+    patterns: tuple[frozenset[int], ...]
+    notes: float
 
 
 @dataclass(frozen=True)
@@ -21,14 +32,14 @@ class Wanted:
 
     Args:
         syllables: notes that its melody should have, 0 if it is not sung.
-        parts: parts that play in the music it is primed by.
+        grooves: of the parts that play in the music it is primed by.
         tonic: pitch class of the tonic triad's root in the model's key, for a phrase that ends a section; else -1.
         step: strong positions lie so many steps apart.
         copied: melody bars of the primer, as `melody_of` gives them.
     """
 
     syllables: int
-    parts: frozenset[str]
+    grooves: Mapping[str, Groove]
     tonic: int
     step: int = STEPS_PER_BEAT
     copied: frozenset[tuple[tuple[int, int], ...]] = frozenset()
@@ -64,6 +75,36 @@ def read_bar(vocabulary: Vocabulary, bar: Sequence[int]) -> BarNotes:
     return found
 
 
+def grooves_of(bars: Sequence[BarNotes]) -> dict[str, Groove]:
+    """The grooves of the parts, save the melody, that play in more than half of the bars."""
+    grooves = {}
+    for part in PARTS[1:]:
+        played = [bar.notes[part] for bar in bars if bar.notes[part]]
+        if 2 * len(played) > len(bars):
+            patterns = sorted({tuple(sorted({step for step, _ in notes})) for notes in played})
+            grooves[part] = Groove(tuple(map(frozenset, patterns)), sum(map(len, played)) / len(played))
+    return grooves
+
+
+def onset_shares(bars: Sequence[BarNotes], part: str) -> dict[int, float]:
+    """Share of the bars in which a part strikes at a step, for each step at which it ever does."""
+    counts = Counter(step for bar in bars for step in {step for step, _ in bar.notes[part]})
+    return {step: counts[step] / len(bars) for step in sorted(counts)}
+
+
+def groove_likeness(notes: Sequence[tuple[int, int]], groove: Groove) -> float:
+    """Likeness of a part's bar to the bar of the primer it is most like, in [0, 1].
+
+    The onsets' Jaccard similarity, times the square root of the ratio of the numbers of notes.
+    """
+    if not notes:
+        return 0.0
+    onsets = {step for step, _ in notes}
+    shared = max(len(onsets & pattern) / len(onsets | pattern) for pattern in groove.patterns)
+    ratio = min(len(notes), groove.notes) / max(len(notes), groove.notes)
+    return shared * math.sqrt(ratio)
+
+
 def melody_of(bar: BarNotes) -> tuple[tuple[int, int], ...]:
     """The melody of a bar as (step, pitch)."""
     return tuple(bar.notes["melody"])
@@ -83,15 +124,15 @@ def phrase_score(bars: Sequence[BarNotes], wanted: Wanted, log_probability: floa
         score -= SYLLABLES * min(2.0, abs(len(melody) - wanted.syllables) / wanted.syllables)
         score -= SYLLABLES * (not bars[0].notes["melody"])
     score -= EMPTY * sum(not any(bar.notes[part] for part in PARTS[2:]) for bar in bars) / len(bars)
-    playing = [sum(bool(bar.notes[part]) for bar in bars) / len(bars) for part in sorted(wanted.parts)]
-    score += PARTS_PRESENT * sum(playing) / max(1, len(playing))
+    likeness = [groove_likeness(bar.notes[part], groove) for part, groove in wanted.grooves.items() for bar in bars]
+    score += GROOVE * sum(likeness) / max(1, len(likeness))
     strong = [
         pitch % 12 in tones
         for bar in bars
         for (step, pitch), tones in zip(bar.notes["melody"], bar.melody_chords, strict=True)
         if step % wanted.step == 0 and tones
     ]
-    score += CONSONANCE * (sum(strong) / len(strong) if strong else 0.5)
+    score += CONSONANCE * min(USUAL_CONSONANCE, sum(strong) / len(strong) if strong else 0.5)
     leaps = [max(0, abs(b[1] - a[1]) - 5) / 7 for a, b in pairwise(melody)]
     score -= LEAPS * min(1.0, 3 * sum(leaps) / max(1, len(leaps)))
     score -= COPIED * sum(bool(melody_of(bar)) and melody_of(bar) in wanted.copied for bar in bars) / len(bars)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 
@@ -20,6 +20,12 @@ from rhapsody_lib.music.score import PART_RANGES, PARTS
 
 #: Tokens less likely than this share of the likeliest are not sampled (min-p sampling, Nguyen et al. 2024).
 MIN_SHARE = 0.04
+#: Change of the logit of a note where its part never strikes in the primer's section.
+UNHEARD = -2.5
+#: Change of the logit for each part that is passed over where it mostly strikes, counted for so many at most.
+PASSED, MOST_PASSED = -2.0, 3
+#: Share of the primer's bars in which a part strikes at a step where it mostly strikes.
+USUAL = 0.5
 #: A bar longer than this is closed as soon as the grammar allows.
 MAX_BAR_TOKENS = 300
 #: Notes of one part struck together at most; melody and bass are single voices.
@@ -55,6 +61,9 @@ class Rules:
             span_low, span_high = part_range(part)
             first, last = max(low + shift, span_low), min(high + shift, span_high)
             self.permitted[vocabulary.note(part, first) : vocabulary.note(part, last) + 1] = True
+        self._bass_low = PART_RANGES["bass"][0] + model_shift(key)
+        self._shares: Mapping[str, Mapping[int, float]] = {}
+        self._biases: dict[tuple[int, int], FloatArray] = {}
         self.boundary = vocabulary.mask("bar", "end")
         self.boundary_ids = np.flatnonzero(self.boundary)
         root = 0 if key.mode == "major" else 9
@@ -68,6 +77,7 @@ class Rules:
         The last bar is free of this. No drums given means all.
         """
         twin = copy(self)
+        twin.prefer({})
         twin.permitted = self.permitted.copy()
         for part in PARTS:
             if part not in parts:
@@ -77,6 +87,38 @@ class Rules:
             known = {self.vocabulary.note("drums", pitch) for pitch in drums}
             twin.permitted[[token for token in range(span.start, span.stop) if token not in known]] = False
         return twin
+
+    def prefer(self, shares: Mapping[str, Mapping[int, float]]) -> None:
+        """Keep the accompaniment near how it mostly goes in the primer's section.
+
+        A part is unlikely to strike where it never does there, and it costs to pass over a part where it strikes in
+        half of the bars or more.
+
+        Args:
+            shares: for each part, the share of bars in which it strikes at a step.
+        """
+        self._shares, self._biases = shares, {}
+
+    def _usual(self, step: int, after: int) -> list[int]:
+        """Parts, beyond number `after`, that mostly strike at a step."""
+        names = enumerate(PARTS)
+        return [index for index, part in names if index > after and self._shares.get(part, {}).get(step, 0.0) >= USUAL]
+
+    def bias(self, step: int, part: int) -> FloatArray:
+        """Changes of the logits [vocabulary] at a step (-1 before the first), where `part` (number) struck last."""
+        if (step, part) not in self._biases:
+            vocabulary, bias = self.vocabulary, np.zeros(len(self.vocabulary), dtype=np.float32)
+            waiting = self._usual(step, part)
+            for index, name in enumerate(PARTS):
+                unheard = UNHEARD if name in self._shares and step not in self._shares[name] else 0.0
+                bias[vocabulary.span(name)] = unheard + PASSED * sum(other < index for other in waiting)
+            passed = len(waiting)
+            for later in range(step + 1, self.bar_steps):
+                bias[vocabulary.starts["position"] + later] = PASSED * min(passed, MOST_PASSED)
+                passed += len(self._usual(later, -1))
+            bias[self.boundary] = PASSED * min(passed, MOST_PASSED)
+            self._biases[step, part] = bias
+        return self._biases[step, part]
 
     def opening(self, rule: BarRule) -> list[int]:
         """Tokens given at the start of a bar."""
@@ -92,11 +134,12 @@ class Rules:
         for part in PARTS:
             if part == "drums":
                 continue
-            tones = {self.tonic.root} if part == "bass" else set(self.tonic.pitch_classes)
-            low, _ = part_range(part)
             span = vocabulary.span(part)
             for token in range(span.start, span.stop):
-                mask[token] &= (token - span.start + low) % 12 in tones
+                pitch = vocabulary.part_and_pitch(token)[1]
+                low = pitch < self._bass_low + 12
+                tones = self.tonic.pitch_classes if not low else (self.tonic.root,)
+                mask[token] &= pitch % 12 in tones and (low or part != "bass")
         return mask
 
 
@@ -166,6 +209,11 @@ class Candidate:
         if len(self.bars[-1]) > MAX_BAR_TOKENS and (mask & rules.boundary).any():
             mask &= rules.boundary
         return mask
+
+    def bias(self, rules: Rules) -> FloatArray:
+        """Changes of the logits here."""
+        grammar = self.branch.grammar
+        return rules.bias(grammar.position, PARTS.index(grammar.part) if grammar.part else -1)
 
     def take(self, token: int, rules: Rules, bars: Sequence[BarRule]) -> None:
         """Append a sampled token, or go on to the next bar at a boundary."""
@@ -251,6 +299,7 @@ def write_phrase(
                 candidate.push(candidate.queue.pop(0))
         if free:
             logits = model.logits(embedded[free], after[:, free])
+            logits += np.stack([going[line].bias(rules) for line in free])
             masks = np.stack([going[line].mask(rules, bars[len(going[line].bars) - 1]) for line in free])
             tokens, chances = _draw(logits, masks, rules, temperature, random)
             for line, token, chance in zip(free, tokens.tolist(), chances.tolist(), strict=True):
