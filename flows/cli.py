@@ -106,7 +106,8 @@ def _release_for(store: str, profile: str, changes: list[str] | None, sources: l
     release = release_made_from(opened, load_settings(profile or "fast", changes), wanted)
     if release is not None:
         return release
-    console.say(f"Nothing is trained like that on {', '.join(wanted)} yet: training now, once.")
+    how = f" with profile {profile or 'fast'}" + (" and your settings" if changes else "")
+    console.say(f"No models of {', '.join(wanted)}{how} yet. Training them now, once; this takes some minutes ...")
     return _train(store, profile, changes, wanted, "first song")
 
 
