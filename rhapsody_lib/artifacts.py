@@ -13,7 +13,6 @@ import hashlib
 import json
 import logging
 import os
-import platform
 import shutil
 import time
 import uuid
@@ -30,6 +29,7 @@ from pydantic import BaseModel, ConfigDict
 
 from rhapsody_lib.errors import DamagedArtifactError, StoreError
 from rhapsody_lib.hashing import file_sha256
+from rhapsody_lib.objects import flush, host_name, process_name, put_if_absent, remote_failures
 
 logger = logging.getLogger(__name__)
 
@@ -76,39 +76,6 @@ def canonical_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
 
 
-def _flush(path: Path) -> None:
-    """Wait until a file is on the disk, so that a loss of power cannot leave a manifest without its files."""
-    with path.open("rb+") as stream:
-        os.fsync(stream.fileno())
-
-
-def put_if_absent(fs: fsspec.AbstractFileSystem, path: str, data: bytes) -> bool:
-    """Write a small object unless one is there; tells whether it was written. Atomic on a local disk and on S3."""
-    if isinstance(fs, LocalFileSystem):
-        temporary = Path(f"{path}.{uuid.uuid4().hex}.tmp")
-        with temporary.open("wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            return False
-        finally:
-            temporary.unlink()
-        return True
-    try:
-        fs.pipe_file(path, data, mode="create")
-    except FileExistsError:
-        return False
-    except OSError as error:
-        # Swift and Ceph answer 412 without a condition, which s3fs turns into EINVAL.
-        if error.errno == 22 and fs.exists(path):
-            return False
-        raise
-    return True
-
-
 class Store:
     """A store of artifacts at `root`, with a local folder for work in progress and fetched copies.
 
@@ -123,7 +90,7 @@ class Store:
         except (ValueError, ImportError) as error:
             raise StoreError(f"{root}: is not an address of a store ({error}).") from error
         self.is_local = isinstance(self.fs, LocalFileSystem)
-        self._failures: tuple[type[Exception], ...] = (OSError,) if self.is_local else (OSError, *_remote_failures())
+        self._failures: tuple[type[Exception], ...] = (OSError,) if self.is_local else (OSError, *remote_failures())
         if scratch is None:
             name = hashlib.sha256(self.root.encode()).hexdigest()[:12]
             scratch = Path(self._base) / "work" if self.is_local else default_scratch() / name
@@ -267,7 +234,7 @@ class Store:
                 logger.info("%s: unchanged, kept (%s)", recipe.kind, recipe.key[:12])
                 return found
         self._sweep()
-        folder = self.scratch / "building" / f"{recipe.kind}-{recipe.key[:12]}-{uuid.uuid4().hex[:8]}-{_owner()}"
+        folder = self.scratch / "building" / f"{recipe.kind}-{recipe.key[:12]}-{uuid.uuid4().hex[:8]}-{process_name()}"
         started = time.monotonic()
         try:
             with self._writing(recipe.kind):
@@ -291,7 +258,7 @@ class Store:
 
     def _sweep(self) -> None:
         """Remove what killed processes of this machine left half-built."""
-        for folder in (self.scratch / "building").glob(f"*-{_host()}.*"):
+        for folder in (self.scratch / "building").glob(f"*-{host_name()}.*"):
             if not psutil.pid_exists(int(folder.name.rsplit(".", 1)[-1])):
                 shutil.rmtree(folder, ignore_errors=True)
 
@@ -308,9 +275,9 @@ class Store:
         if self.is_local:
             data.rename(folder / contents)
             for name in names:
-                _flush(folder / contents / name)
+                flush(folder / contents / name)
             (folder / MANIFEST).write_bytes(manifest)
-            _flush(folder / MANIFEST)
+            flush(folder / MANIFEST)
             self._move_into_place(folder, Path(target))
         else:
             for name in names:
@@ -339,22 +306,6 @@ class Store:
         target = self.path_of("damaged", f"{kind}-{key[:12]}-{uuid.uuid4().hex[:8]}")
         self.fs.makedirs(self.path_of("damaged"), exist_ok=True)
         self.fs.mv(source, target, recursive=True)
-
-
-def _remote_failures() -> tuple[type[Exception], ...]:
-    """What S3 clients raise besides OSError, such as missing credentials."""
-    from botocore.exceptions import BotoCoreError
-
-    return (BotoCoreError,)
-
-
-def _host() -> str:
-    return hashlib.sha256(platform.node().encode()).hexdigest()[:8]
-
-
-def _owner() -> str:
-    """This process, told apart from those of other machines that share the store's folder."""
-    return f"{_host()}.{os.getpid()}"
 
 
 def default_scratch() -> Path:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from rhapsody_lib.artifacts import ArtifactRef, Store, canonical_json, put_if_absent
+from rhapsody_lib.artifacts import ArtifactRef, Store, canonical_json
 from rhapsody_lib.errors import InputError, NoReleaseError, StoreError
+from rhapsody_lib.objects import put_if_absent
 
 RELEASE_KINDS = ("corpus", "lyrics", "encoder", "catalogue", "backing")
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhapsody_lib.artifacts import MANIFEST, STORE_VERSION, Recipe, Store, _owner, canonical_json, put_if_absent
+from rhapsody_lib.artifacts import MANIFEST, STORE_VERSION, Recipe, Store, canonical_json
 from rhapsody_lib.errors import DamagedArtifactError, StoreError
+from rhapsody_lib.objects import process_name, put_if_absent
 
 RECIPE = Recipe("lyrics", 1, {"epochs": 3}, {"corpus": "ab" * 32})
 
@@ -98,7 +99,7 @@ def test_a_folder_without_manifest_is_no_artifact(tmp_path):
 
 def test_what_a_killed_process_left_is_swept(tmp_path):
     store = Store(str(tmp_path / "store"))
-    host, own = _owner().split(".")
+    host, own = process_name().split(".")
     dead, alive, elsewhere = (
         store.scratch / "building" / f"lyrics-abc-def-{owner}"
         for owner in (f"{host}.999999999", f"{host}.{own}", "0badcafe.999999999")
