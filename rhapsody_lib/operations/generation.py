@@ -178,7 +178,7 @@ def _info(
     composition: Composition,
 ) -> dict[str, Any]:
     """What song.json tells of how the song was made: no time, no path, so that the same song is the same bytes."""
-    settings, best = request.model_dump(mode="json"), draft.best
+    settings, best = request.model_dump(mode="json", exclude={"audio", "prompt", "seed"}), draft.best
     settings["primer"] = Path(request.primer).name
     return {
         "prompt": request.prompt,
@@ -187,7 +187,11 @@ def _info(
         "release": {"number": release.number, "artifacts": {kind: ref.key for kind, ref in release.refs.items()}},
         "primer": composition.primer,
         "matches": [asdict(match) for match in matches],
-        "scores": {"total": best.score, "parts": best.parts, "candidates": 1 + len(draft.alternatives)},
+        "scores": {
+            "total": round(best.score, 5),
+            "parts": {name: round(value, 5) for name, value in best.parts.items()},
+            "candidates": 1 + len(draft.alternatives),
+        },
         "copying": asdict(best.copying),
         "versions": {"rhapsody": metadata.version("rhapsody"), "stages": STAGE_VERSIONS},
     }
