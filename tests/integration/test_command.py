@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -202,30 +203,63 @@ def test_a_damaged_model_is_noticed_and_built_again(rhapsody, trained, tmp_path)
     assert rhapsody("song", "one", "--store", store, "--out", str(tmp_path / "out"), "--no-audio")[0] == 0
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_training_leaves_no_half_and_goes_on(trained, tmp_path, how):
-    store = str(tmp_path / "store")
-    command = [
-        sys.executable, "-m", "flows.cli", "train", trained.source, "--profile", trained.profile, "--store", store,
-        "--set", "lyrics.max_epochs=400", "--set", "lyrics.patience=400",
-    ]  # fmt: skip
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
-    while not any((Path(store) / "work" / "checkpoints").glob("lyrics-*/*")):
+def training(trained, store: str, *changes: str) -> subprocess.Popen[str]:
+    """`rhapsody train` in a process of its own."""
+    command = [sys.executable, "-m", "flows.cli", "train", trained.source, "--profile", trained.profile]
+    settings = [word for change in changes for word in ("--set", change)]
+    return subprocess.Popen([*command, "--store", store, *settings], stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(process: subprocess.Popen[str], folder: Path, pattern: str) -> None:
+    """Return when a path of that pattern is there; fail if the process ends first or nothing comes for two minutes."""
+    deadline = time.monotonic() + 120
+    while not any(folder.glob(pattern)):
         assert process.poll() is None, process.stderr.read()
-    process.send_signal(how)
+        assert time.monotonic() < deadline
+        os.sched_yield()
+
+
+def test_ctrl_c_in_training_is_one_message_and_the_next_run_goes_on(trained, tmp_path):
+    store = str(tmp_path / "store")
+    process = training(trained, store, "lyrics.max_epochs=400", "lyrics.patience=400")
+    wait_for(process, tmp_path / "store" / "work" / "checkpoints", "lyrics-*/*")
+    process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     opened = Store(store)
-    assert process.returncode == (130 if how == signal.SIGINT else -signal.SIGKILL)
+    assert process.returncode == 130
+    assert "Interrupted" in stderr
     assert "Traceback" not in stderr
     assert {ref.kind for ref in opened.artifacts()} == {"corpus"}
     assert release_numbers(opened) == []
-    finished = subprocess.run(
-        [*command[:-4], "--set", "lyrics.max_epochs=1"], capture_output=True, text=True, env=environment, check=False
-    )
-    assert finished.returncode == 0, finished.stderr
-    assert "corpus: unchanged" in finished.stderr
+    process = training(trained, store)
+    _, stderr = process.communicate(timeout=240)
+    assert process.returncode == 0, stderr
+    assert "corpus: unchanged" in stderr
     assert release_numbers(opened) == [1]
+
+
+def test_killed_in_every_stage_the_next_run_goes_on(trained, tmp_path):
+    store, work = str(tmp_path / "store"), tmp_path / "store" / "work"
+    finished: set[str] = set()
+    for kind in ("corpus", "lyrics", "encoder", "catalogue", "backing"):
+        process = training(trained, store)
+        wait_for(process, work / "building", f"{kind}-*")
+        process.kill()
+        process.communicate(timeout=60)
+        opened = Store(store)
+        found = {ref.kind for ref in opened.artifacts()}
+        assert finished <= found
+        for ref in opened.artifacts():
+            assert opened.fetch(ref).is_dir()
+        assert release_numbers(opened) == []
+        finished = found
+        for leftover in (work / "building").glob(f"{kind}-*"):
+            leftover.rename(leftover.with_name(f"dead-{leftover.name}"))
+    process = training(trained, store)
+    _, stderr = process.communicate(timeout=240)
+    assert process.returncode == 0, stderr
+    assert release_numbers(Store(store)) == [1]
+    assert not list((work / "building").iterdir())
 
 
 def test_doctor_tells_what_is_missing_and_where_things_are(rhapsody, trained, monkeypatch):
