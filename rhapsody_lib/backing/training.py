@@ -210,7 +210,7 @@ def ngram_nll(data: BackingData) -> float:
     return -float(np.concatenate(found).mean())
 
 
-def _write(run: _Run, data: BackingData, out: Path, settings: BackingSettings) -> dict[str, Any]:
+def _write(run: _Run, data: BackingData, out: Path) -> dict[str, Any]:
     out.mkdir(parents=True, exist_ok=True)
     run.network.load_state_dict(run.best)
     metrics: dict[str, Any] = {
@@ -223,7 +223,6 @@ def _write(run: _Run, data: BackingData, out: Path, settings: BackingSettings) -
         "train_tokens": int(sum(len(song.ids) for song in data.train)),
         "heldout_tokens": int(sum(len(song.ids) for song in data.heldout)),
         "vocabulary": len(data.vocabulary),
-        "settings": settings.model_dump(),
     }
     tensors = {name: value.contiguous() for name, value in run.best.items()}
     require("safetensors.torch").save_file(tensors, out / WEIGHTS_FILE)
@@ -266,4 +265,4 @@ def train_backing(
             if run.best_epoch == len(run.history) - 1:
                 run.best = {name: value.clone() for name, value in run.network.state_dict().items()}
             _save(run, checkpoint, recipe)
-        return _write(run, data, out, settings)
+        return _write(run, data, out)
