@@ -33,7 +33,7 @@ class Copying:
     """What a song has in common with the training songs.
 
     Args:
-        copied_runs: runs of seven words that stand in a training song too; those within the prompt are not counted.
+        copied_runs: runs of six words that stand in a training song too; those within the prompt are not counted.
         prompt_copied_runs: those within the prompt.
         shared_share: share of the runs of five words, of what was written, that stand in a training song.
     """
