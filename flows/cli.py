@@ -96,7 +96,7 @@ def _train(store: str, profile: str, changes: list[str] | None, sources: list[st
 def _release_for(store: str, profile: str, changes: list[str] | None, sources: list[str] | None) -> Any:
     """The live release, or the newest one made as asked for; what is not there yet is trained."""
     from rhapsody_lib.artifacts import Store
-    from rhapsody_lib.operations.training import release_made_from
+    from rhapsody_lib.operations.releasing import release_made_from
     from rhapsody_lib.release import live_release, release_numbers
     from rhapsody_lib.settings import load_settings
 

@@ -5,14 +5,9 @@ Importing it loads no framework.
 """
 
 from rhapsody_lib.operations.generation import compose_backing, find_match, write_lyrics, write_song
-from rhapsody_lib.operations.training import (
-    embed_catalogue,
-    prepare_corpus,
-    release_models,
-    train_backing,
-    train_encoder,
-    train_lyrics,
-)
+from rhapsody_lib.operations.releasing import release_models
+from rhapsody_lib.operations.tables import embed_catalogue, prepare_corpus
+from rhapsody_lib.operations.training import train_backing, train_encoder, train_lyrics
 
 __all__ = [
     "compose_backing",

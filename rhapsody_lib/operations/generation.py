@@ -17,7 +17,7 @@ from rhapsody_lib.errors import InputError, StoreError, UnreadableFileError
 from rhapsody_lib.music.chords import Key, parse_key
 from rhapsody_lib.music.plan import SongPlan, plan_from_lyrics
 from rhapsody_lib.music.score import Score
-from rhapsody_lib.operations.training import STAGE_VERSIONS
+from rhapsody_lib.operations.recipes import STAGE_VERSIONS
 from rhapsody_lib.progress import reporter
 from rhapsody_lib.release import Release
 from rhapsody_lib.seeding import split_seed

@@ -17,7 +17,7 @@ from rhapsody_lib.settings import Settings, SongSettings
 
 
 class TrainingSteps(Protocol):
-    """What training is composed of; the steps are those of `rhapsody_lib.operations.training`."""
+    """What training is composed of; the steps are those of `rhapsody_lib.operations`."""
 
     @property
     def prepare_corpus(self) -> Callable[[str, Settings, Sequence[str]], ArtifactRef]: ...

@@ -13,7 +13,7 @@ from prefect.client.schemas.sorting import TaskRunSort
 
 import tasks
 from rhapsody_lib.artifacts import ArtifactRef, Store
-from rhapsody_lib.operations import training
+from rhapsody_lib.operations import recipes
 from rhapsody_lib.settings import Settings, load_settings
 
 
@@ -55,7 +55,7 @@ def test_a_repeated_task_is_cached_until_its_artifact_is_gone(tmp_path, built):
     assert state_after(store, settings) == "Cached"
     assert built == ["offline"]
 
-    recipe = training.encoder_recipe(settings)
+    recipe = recipes.encoder_recipe(settings)
     shutil.rmtree(Store(store).path_of("artifacts", recipe.kind, recipe.key))
     assert state_after(store, settings) == "Completed"
     assert state_after(store, settings) == "Cached"

@@ -133,7 +133,7 @@ def test_a_source_in_which_nothing_is_usable_leaves_nothing_behind(tmp_path: Pat
 
 
 def test_a_language_that_nobody_knows_is_refused_before_any_file_is_read(tmp_path: Path) -> None:
-    from rhapsody_lib.operations.training import corpus_recipe
+    from rhapsody_lib.operations.recipes import corpus_recipe
     from rhapsody_lib.settings import Settings
 
     unknown = CorpusSettings(language="zz")

@@ -1,0 +1,52 @@
+"""What each artifact is made from: its recipe, and the version of the stage that makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rhapsody_lib.artifacts import ArtifactRef, Recipe
+from rhapsody_lib.hashing import file_sha256
+from rhapsody_lib.settings import Settings
+
+#: Raised whenever a stage gives other results from the same settings and inputs.
+STAGE_VERSIONS = {"corpus": 1, "lyrics": 1, "encoder": 1, "catalogue": 1, "backing": 1}
+
+
+def corpus_recipe(settings: Settings, sources: Sequence[str]) -> Recipe:
+    """Recipe of the prepared corpus: its settings and the contents of its sources, in order."""
+    from rhapsody_lib.corpus.language import check_language
+    from rhapsody_lib.corpus.prepare import source_fingerprint
+
+    check_language(settings.corpus.language)  # before the sources are read for their fingerprints
+    inputs = {f"source-{index}": source_fingerprint(source) for index, source in enumerate(sources)}
+    values = {"corpus": settings.corpus.model_dump(mode="json"), "seed": settings.seed}
+    return Recipe("corpus", STAGE_VERSIONS["corpus"], values, inputs)
+
+
+def lyrics_recipe(settings: Settings, corpus: ArtifactRef) -> Recipe:
+    """Recipe of the lyrics model."""
+    values = {"lyrics": settings.lyrics.model_dump(mode="json"), "seed": settings.seed}
+    return Recipe("lyrics", STAGE_VERSIONS["lyrics"], values, {"corpus": corpus.sha256})
+
+
+def encoder_recipe(settings: Settings) -> Recipe:
+    """Recipe of the exported sentence encoder: its settings, and the contents of a model given as a folder."""
+    values = {"encoder": settings.encoder.model_dump(mode="json")}
+    folder = Path(settings.encoder.model).expanduser()
+    files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+    inputs = {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}
+    return Recipe("encoder", STAGE_VERSIONS["encoder"], values, inputs)
+
+
+def catalogue_recipe(settings: Settings, corpus: ArtifactRef, encoder: ArtifactRef) -> Recipe:
+    """Recipe of the embedded catalogue."""
+    values = {"catalogue": settings.catalogue.model_dump(mode="json")}
+    inputs = {"corpus": corpus.sha256, "encoder": encoder.sha256}
+    return Recipe("catalogue", STAGE_VERSIONS["catalogue"], values, inputs)
+
+
+def backing_recipe(settings: Settings, corpus: ArtifactRef) -> Recipe:
+    """Recipe of the backing model."""
+    values = {"backing": settings.backing.model_dump(mode="json"), "seed": settings.seed}
+    return Recipe("backing", STAGE_VERSIONS["backing"], values, {"corpus": corpus.sha256})
