@@ -1,4 +1,4 @@
-"""The steps that train. Each takes the address of the store, the settings and the refs of its inputs, and returns a ref.
+"""The steps that train: each takes the store, the settings and the refs of its inputs, and returns a ref.
 
 Nothing is made twice.
 """
