@@ -1,6 +1,7 @@
 """The `rhapsody` command.
 
-Exit codes: 0 done, 1 failed, 2 bad input, 3 something is not installed, 4 store, 5 nothing trained, 130 interrupted.
+Exit codes: 0 done, 1 failed, 2 bad input, 3 something is not installed, 4 store, 5 nothing trained, 6 refused,
+130 interrupted.
 Nothing heavy is imported here: `rhapsody --help` must be quick, and a song must not pay for what it does not use.
 """
 
@@ -15,7 +16,9 @@ import typer
 from typer.core import TyperGroup
 
 from flows import console
-from rhapsody_lib.errors import RhapsodyError, StoreError
+from flows.cli_releases import releases_app
+from flows.options import JsonOption, ProfileOption, SetOption, SourcesArgument, StoreOption, store_address
+from rhapsody_lib.errors import RhapsodyError
 from rhapsody_lib.optional import require
 
 
@@ -46,31 +49,10 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    epilog="Exit codes: 0 done, 1 failed, 2 bad input, 3 not installed, 4 store, 5 nothing trained, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 failed, 2 bad input, 3 not installed, 4 store, 5 nothing trained, 6 refused, "
+    "130 interrupted.",
 )
-releases_app = typer.Typer(help="List, show and roll back releases: the models that songs are made from.")
 app.add_typer(releases_app, name="releases", invoke_without_command=True)
-
-StoreOption = Annotated[
-    str,
-    typer.Option("--store", envvar="RHAPSODY_STORE", help="Where artifacts are kept: a folder or s3://bucket/prefix."),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
-ProfileOption = Annotated[
-    str, typer.Option(help="Training profile: fast (the default), full, or the path of a .toml file.")
-]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="Change a setting, e.g. --set lyrics.max_epochs=4. May be repeated.")
-]
-SourcesArgument = Annotated[
-    list[str] | None, typer.Argument(help="Folders or files of songs; 'songbook' is the embedded one (the default).")
-]
-
-
-def _store(address: str) -> str:
-    from rhapsody_lib.artifacts import default_root
-
-    return address or default_root()
 
 
 def _through_prefect() -> bool:
@@ -78,7 +60,9 @@ def _through_prefect() -> bool:
     return bool(os.environ.get("PREFECT_API_URL"))
 
 
-def _train(store: str, profile: str, changes: list[str] | None, sources: list[str], reason: str) -> Any:
+def _train(
+    store: str, profile: str, changes: list[str] | None, sources: list[str], reason: str, *, gate: bool = False
+) -> Any:
     from rhapsody_lib.settings import load_settings
 
     settings = load_settings(profile or "fast", changes)
@@ -86,11 +70,13 @@ def _train(store: str, profile: str, changes: list[str] | None, sources: list[st
         require("prefect")
         from flows.retrain import retrain
 
-        return retrain(store=store, settings=settings, sources=sources, reason=reason)
+        return retrain(
+            sources=sources, profile=profile or "fast", changes=changes or [], gate=gate, reason=reason, store=store
+        )
     from rhapsody_lib import operations
     from rhapsody_lib.operations.pipelines import train_all
 
-    return train_all(operations, store, settings, sources, reason)
+    return train_all(operations, store, settings, sources, reason, gate=gate)
 
 
 def _release_for(store: str, profile: str, changes: list[str] | None, sources: list[str] | None) -> Any:
@@ -156,7 +142,7 @@ def song(
         with_primer=with_primer,
         audio=audio,
     )
-    address, folder = _store(store), check_out(out or default_folder(request), audio=request.audio)
+    address, folder = store_address(store), check_out(out or default_folder(request), audio=request.audio)
     with console.progress():
         release = _release_for(address, profile, change, source)
         result = _make_song(address, release, request, folder)
@@ -168,7 +154,7 @@ def _make_song(store: str, release: Any, request: Any, out: Path) -> Any:
         require("prefect")
         from flows.generate_song import generate_song
 
-        return generate_song(request=request, store=store, release=release.number, out=str(out))
+        return generate_song(**request.model_dump(), store=store, release=release.number, out=str(out))
     from rhapsody_lib import operations
     from rhapsody_lib.operations.pipelines import make_song
 
@@ -180,17 +166,21 @@ def train(
     sources: SourcesArgument = None,
     profile: ProfileOption = "",
     change: SetOption = None,
+    gate: Annotated[
+        bool, typer.Option("--gate/--no-gate", help="Refuse what is worse than the live release on held-out songs.")
+    ] = True,
+    reason: Annotated[str, typer.Option(help="Said of the release in the list of releases.")] = "rhapsody train",
     store: StoreOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Prepare songs, train the three stages, release. What was built before from the same is kept."""
+    """Prepare songs, train the three stages, release what is no worse. What was built before from the same is kept."""
     from rhapsody_lib.artifacts import Store
     from rhapsody_lib.release import release_numbers
 
-    address = _store(store)
+    address = store_address(store)
     before = release_numbers(Store(address))
     with console.progress():
-        release = _train(address, profile, change, sources or ["songbook"], "rhapsody train")
+        release = _train(address, profile, change, sources or ["songbook"], reason, gate=gate)
     console.show_training(release, unchanged=release.number in before, as_json=as_json)
 
 
@@ -205,13 +195,13 @@ def prepare(
     """Read, clean and split songs into tables, and say what was left out and why."""
     from rhapsody_lib.settings import load_settings
 
-    address, settings = _store(store), load_settings(profile or "fast", change)
+    address, settings = store_address(store), load_settings(profile or "fast", change)
     with console.progress():
         if _through_prefect():
             require("prefect")
             from flows.prepare_corpus import prepare_corpus
 
-            ref = prepare_corpus(store=address, settings=settings, sources=sources)
+            ref = prepare_corpus(sources=sources, profile=profile or "fast", changes=change or [], store=address)
         else:
             from rhapsody_lib import operations
 
@@ -224,62 +214,12 @@ def doctor(store: StoreOption = "", as_json: JsonOption = False) -> None:
     """Show what is installed, which extra is missing, where store and data are. Exits 3 if an extra is missing."""
     from rhapsody_lib.operations.health import examine
 
-    report = examine(_store(store))
+    report = examine(store_address(store))
     console.show_health(report, as_json=as_json)
     if report.missing_extras:
         raise typer.Exit(3)
     if report.store_error:
         raise typer.Exit(4)
-
-
-@releases_app.callback()
-def releases(context: typer.Context, store: StoreOption = "", as_json: JsonOption = False) -> None:
-    """List, show and roll back releases: the models that songs are made from. Without a command: the list."""
-    if context.invoked_subcommand is None:
-        list_releases(store, as_json)
-
-
-@releases_app.command("list")
-def list_releases(store: StoreOption = "", as_json: JsonOption = False) -> None:
-    """All releases, the live one last."""
-    from rhapsody_lib.artifacts import Store
-    from rhapsody_lib.release import readable_releases
-
-    releases, problems = readable_releases(Store(_store(store)))
-    console.show_releases(releases, as_json=as_json)
-    for problem in problems:
-        console.fail(problem)
-    if problems:
-        raise typer.Exit(StoreError.exit_code)
-
-
-@releases_app.command("show")
-def show_release(
-    number: Annotated[int | None, typer.Argument(help="Number; the live one by default.")] = None,
-    store: StoreOption = "",
-    as_json: JsonOption = False,
-) -> None:
-    """One release: its artifacts, its held-out figures, where it came from."""
-    from rhapsody_lib.artifacts import Store
-    from rhapsody_lib.release import live_release, read_release
-
-    opened = Store(_store(store))
-    console.show_release(live_release(opened) if number is None else read_release(opened, number), as_json=as_json)
-
-
-@releases_app.command("rollback")
-def rollback_release(
-    number: Annotated[
-        int | None, typer.Argument(help="Release to go back to; the live one's parent by default.")
-    ] = None,
-    store: StoreOption = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Publish an older release again, under a new number. Nothing is removed."""
-    from rhapsody_lib.artifacts import Store
-    from rhapsody_lib.release import rollback
-
-    console.show_release(rollback(Store(_store(store)), number), as_json=as_json)
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Embed the catalogue.
 
-Inputs: sources, settings.  Output: ref of a catalogue artifact.  Makes corpus and encoder first unless they are stored.
-Pool: gpu-pool.  Environment: RHAPSODY_STORE; for s3:// the AWS_* variables.
+Inputs: sources, profile, changes; or an order of a retraining.  Output: ref of a catalogue artifact.
+Pool: gpu-pool.  Environment: RHAPSODY_STORE; for s3:// the AWS_* variables.  RHAPSODY_RUNNER spreads the embedding.
 """
 
 from __future__ import annotations
@@ -9,14 +9,32 @@ from __future__ import annotations
 from prefect import flow
 
 import tasks
-from rhapsody_lib.artifacts import ArtifactRef, default_root
-from rhapsody_lib.settings import Settings
+import tasks.pools
+from flows.forms import NO_CHANGES, SONGBOOK, Order, Profile
+from rhapsody_lib.artifacts import ArtifactRef
+from rhapsody_lib.operations.orders import ordered
+from rhapsody_lib.operations.recipes import catalogue_recipe
 
 
-@flow(name="embed-catalogue")
-def embed_catalogue(sources: list[str] | None = None, settings: Settings | None = None, store: str = "") -> ArtifactRef:
-    """Embed the lyrics of every song."""
-    store, settings = store or default_root(), settings or Settings()
-    corpus = tasks.prepare_corpus(store, settings, tuple(sources or ["songbook"]))
-    encoder = tasks.train_encoder(store, settings)
-    return tasks.embed_catalogue(store, settings, corpus, encoder)
+@flow(name="embed-catalogue", persist_result=False)
+def embed_catalogue(
+    sources: list[str] = SONGBOOK,
+    profile: Profile = "fast",
+    changes: list[str] = NO_CHANGES,
+    store: str = "",
+    order: Order = None,
+) -> ArtifactRef:
+    """Embed the lyrics of every song. Corpus and encoder are made first unless they are stored.
+
+    Args:
+        sources: Folders or files of songs that the CPU workers can read; `songbook` is the one in the package.
+        profile: `fast` trains in minutes, `full` until it gets no better.
+        changes: Settings that differ from the profile, one a row, such as `lyrics.max_epochs=30`.
+        store: Address of the store. Empty: the worker's own (RHAPSODY_STORE).
+        order: Filled in by a retraining, and overrules the rest. Leave it empty.
+    """
+    work = ordered(order, store, profile, changes, sources)
+    corpus = work.corpus or tasks.pools.prepare_corpus(work.store, work.settings, work.sources)
+    encoder = work.encoder or tasks.train_encoder(work.store, work.settings)
+    work.check(catalogue_recipe, work.settings, corpus, encoder)
+    return tasks.embed_catalogue(work.store, work.settings, corpus, encoder)

@@ -1,7 +1,7 @@
 """Make a song.
 
-Inputs: a request (prompt, seed, title, key, tempo ...), the number of a release (the live one by default), a folder.
-Output: the words, the matches, and where the files are.
+Inputs: a prompt, a seed, title, key, tempo ..., the number of a release (the live one by default), a folder.
+Output: the words, the matches, and where the files are: an artifact of the store, or a folder where one is named.
 Pool: cpu-pool.  Environment: RHAPSODY_STORE; for s3:// the AWS_* variables.
 """
 
@@ -12,19 +12,67 @@ from pathlib import Path
 from prefect import flow
 
 import tasks
+from flows import forms
 from rhapsody_lib.artifacts import Store, default_root
+from rhapsody_lib.operations.delivery import deliver_song
 from rhapsody_lib.operations.generation import SongResult
 from rhapsody_lib.operations.pipelines import make_song
-from rhapsody_lib.operations.requests import check_out, default_folder
+from rhapsody_lib.operations.requests import check_out, check_request
 from rhapsody_lib.release import live_release, read_release
-from rhapsody_lib.settings import SongSettings
+from tasks.report import report_song
 
 
-@flow(name="generate-song", persist_result=False)
-def generate_song(request: SongSettings, store: str = "", release: int | None = None, out: str = "") -> SongResult:
-    """Write the words, find the matched song, write the music, write the files."""
-    store = store or default_root()
-    opened = Store(store)
+@flow(name="generate-song", flow_run_name="song: {prompt} (seed {seed})", persist_result=False)
+def generate_song(
+    prompt: forms.Prompt,
+    seed: forms.Seed = 0,
+    title: forms.Title = "",
+    key: forms.KeyName = forms.AS_PRIMER,
+    tempo_bpm: forms.TempoBpm = None,
+    max_lines: forms.MaxLines = 24,
+    temperature: forms.Temperature = 0.8,
+    candidates: forms.Candidates = 16,
+    primer: str = "",
+    with_primer: bool = True,
+    audio: bool = True,
+    release: forms.ReleaseNumber = None,
+    store: str = "",
+    out: str = "",
+) -> SongResult:
+    """A prompt becomes a song: words, the matched song, music primed with it, and the files.
+
+    Args:
+        prompt: The line that opens the song, word for word. More lines may follow it.
+        seed: Another seed, another song. From 0 to 2147483647.
+        title: Title of the song. Empty: taken from the chorus.
+        key: Key of the song.
+        tempo_bpm: Quarter notes a minute, from 40 to 240. Empty: that of the matched song.
+        max_lines: At most so many lines, from 4 to 120.
+        temperature: Low is plain, high is daring. From 0.1 to 2.
+        candidates: Lyrics written at once, of which the best is kept. From 1 to 256.
+        primer: A MIDI file that the worker can read, to prime the music with instead of the matched song.
+        with_primer: Open with the primer's own first bars.
+        audio: Also write song.mp3, so that the page plays.
+        release: Number of the release to use. Empty: the live one.
+        store: Address of the store. Empty: the worker's own (RHAPSODY_STORE).
+        out: A folder on the worker for the files. Empty: the store.
+    """
+    wanted = "" if key == forms.AS_PRIMER else key
+    request = check_request(
+        prompt=prompt, seed=seed, title=title, key=wanted, tempo_bpm=tempo_bpm, max_lines=max_lines,
+        temperature=temperature, candidates=candidates, primer=primer, with_primer=with_primer, audio=audio,
+    )  # fmt: skip
+    address = store or default_root()
+    opened = Store(address)
     chosen = live_release(opened) if release is None else read_release(opened, release)
-    folder = check_out(Path(out) if out else default_folder(request), audio=request.audio)
-    return make_song(tasks, store, chosen, request, folder)
+
+    def make(folder: Path) -> SongResult:
+        return make_song(tasks, address, chosen, request, check_out(folder, audio=audio))
+
+    if out:
+        result, place = make(Path(out)), out
+    else:
+        ref, result = deliver_song(address, chosen, request, make)
+        place = ref.uri
+    report_song(result, place)
+    return result

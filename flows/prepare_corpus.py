@@ -1,7 +1,7 @@
 """Prepare a corpus.
 
-Inputs: sources (folders or files of songs, or `songbook`), settings.  Output: ref of a corpus artifact.
-Pool: cpu-pool.  Environment: RHAPSODY_STORE; for s3:// AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINT_URL.
+Inputs: sources (folders or files of songs, or `songbook`), profile, changes.  Output: ref of a corpus artifact.
+Pool: cpu-pool.  Environment: RHAPSODY_STORE; for s3:// the AWS_* variables.  RHAPSODY_RUNNER spreads the reading.
 """
 
 from __future__ import annotations
@@ -9,11 +9,29 @@ from __future__ import annotations
 from prefect import flow
 
 import tasks
-from rhapsody_lib.artifacts import ArtifactRef, default_root
-from rhapsody_lib.settings import Settings
+from flows.forms import NO_CHANGES, SONGBOOK, Order, Profile
+from rhapsody_lib.artifacts import ArtifactRef
+from rhapsody_lib.operations.orders import ordered
+from rhapsody_lib.operations.recipes import corpus_recipe
 
 
-@flow(name="prepare-corpus")
-def prepare_corpus(sources: list[str] | None = None, settings: Settings | None = None, store: str = "") -> ArtifactRef:
-    """Read, clean and split songs into tables."""
-    return tasks.prepare_corpus(store or default_root(), settings or Settings(), tuple(sources or ["songbook"]))
+@flow(name="prepare-corpus", flow_run_name="corpus: {sources}", persist_result=False)
+def prepare_corpus(
+    sources: list[str] = SONGBOOK,
+    profile: Profile = "fast",
+    changes: list[str] = NO_CHANGES,
+    store: str = "",
+    order: Order = None,
+) -> ArtifactRef:
+    """Read, clean and split songs into tables.
+
+    Args:
+        sources: Folders or files of songs that the CPU workers can read; `songbook` is the one in the package.
+        profile: `fast` trains in minutes, `full` until it gets no better.
+        changes: Settings that differ from the profile, one a row, such as `lyrics.max_epochs=30`.
+        store: Address of the store. Empty: the worker's own (RHAPSODY_STORE).
+        order: Filled in by a retraining, and overrules the rest. Leave it empty.
+    """
+    work = ordered(order, store, profile, changes, sources)
+    work.check(corpus_recipe, work.settings, work.sources)
+    return tasks.prepare_corpus(work.store, work.settings, work.sources)

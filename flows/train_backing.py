@@ -1,6 +1,6 @@
 """Train the backing model.
 
-Inputs: sources, settings.  Output: ref of a backing artifact.  Prepares the corpus first unless it is in the store.
+Inputs: sources, profile, changes; or an order of a retraining.  Output: ref of a backing artifact.
 Pool: cpu-pool.  Environment: RHAPSODY_STORE; for s3:// the AWS_* variables.
 """
 
@@ -9,13 +9,30 @@ from __future__ import annotations
 from prefect import flow
 
 import tasks
-from rhapsody_lib.artifacts import ArtifactRef, default_root
-from rhapsody_lib.settings import Settings
+from flows.forms import NO_CHANGES, SONGBOOK, Order, Profile
+from rhapsody_lib.artifacts import ArtifactRef
+from rhapsody_lib.operations.orders import ordered
+from rhapsody_lib.operations.recipes import backing_recipe
 
 
-@flow(name="train-backing")
-def train_backing(sources: list[str] | None = None, settings: Settings | None = None, store: str = "") -> ArtifactRef:
-    """Train the backing GRU on a corpus."""
-    store, settings = store or default_root(), settings or Settings()
-    corpus = tasks.prepare_corpus(store, settings, tuple(sources or ["songbook"]))
-    return tasks.train_backing(store, settings, corpus)
+@flow(name="train-backing", persist_result=False)
+def train_backing(
+    sources: list[str] = SONGBOOK,
+    profile: Profile = "fast",
+    changes: list[str] = NO_CHANGES,
+    store: str = "",
+    order: Order = None,
+) -> ArtifactRef:
+    """Train the backing GRU on a corpus, which is prepared first unless it is stored.
+
+    Args:
+        sources: Folders or files of songs that the CPU workers can read; `songbook` is the one in the package.
+        profile: `fast` trains in minutes, `full` until it gets no better.
+        changes: Settings that differ from the profile, one a row, such as `lyrics.max_epochs=30`.
+        store: Address of the store. Empty: the worker's own (RHAPSODY_STORE).
+        order: Filled in by a retraining, and overrules the rest. Leave it empty.
+    """
+    work = ordered(order, store, profile, changes, sources)
+    corpus = work.corpus or tasks.prepare_corpus(work.store, work.settings, work.sources)
+    work.check(backing_recipe, work.settings, corpus)
+    return tasks.train_backing(work.store, work.settings, corpus)

@@ -1,6 +1,6 @@
 """Make the sentence encoder ready to serve.
 
-Inputs: settings.  Output: ref of an encoder artifact (ONNX).
+Inputs: profile, changes; or an order of a retraining.  Output: ref of an encoder artifact (ONNX).
 Pool: gpu-pool.  Environment: RHAPSODY_STORE; for s3:// the AWS_* variables; HF_HOME and HF_TOKEN for models from a hub.
 """
 
@@ -9,11 +9,27 @@ from __future__ import annotations
 from prefect import flow
 
 import tasks
-from rhapsody_lib.artifacts import ArtifactRef, default_root
-from rhapsody_lib.settings import Settings
+from flows.forms import NO_CHANGES, Order, Profile
+from rhapsody_lib.artifacts import ArtifactRef
+from rhapsody_lib.operations.orders import ordered
+from rhapsody_lib.operations.recipes import encoder_recipe
 
 
-@flow(name="train-encoder")
-def train_encoder(settings: Settings | None = None, store: str = "") -> ArtifactRef:
-    """Export the sentence encoder."""
-    return tasks.train_encoder(store or default_root(), settings or Settings())
+@flow(name="train-encoder", persist_result=False)
+def train_encoder(
+    profile: Profile = "fast",
+    changes: list[str] = NO_CHANGES,
+    store: str = "",
+    order: Order = None,
+) -> ArtifactRef:
+    """Make the sentence encoder ready to serve.
+
+    Args:
+        profile: `fast` trains in minutes, `full` until it gets no better.
+        changes: Settings that differ from the profile, one a row, such as `lyrics.max_epochs=30`.
+        store: Address of the store. Empty: the worker's own (RHAPSODY_STORE).
+        order: Filled in by a retraining, and overrules the rest. Leave it empty.
+    """
+    work = ordered(order, store, profile, changes)
+    work.check(encoder_recipe, work.settings)
+    return tasks.train_encoder(work.store, work.settings)

@@ -165,6 +165,22 @@ class Store:
             raise DamagedArtifactError(f"{path}: is damaged. Run 'rhapsody train' to build it again.") from error
         return manifest
 
+    def is_intact(self, ref: ArtifactRef) -> bool:
+        """Whether all files of an artifact are there: by their digests in a local store, by their sizes in a remote one."""
+        try:
+            if self.is_local:
+                self.fetch(ref)
+                return True
+            manifest = self.manifest(ref)
+            base = self.path_of("artifacts", ref.kind, ref.key, manifest["data"])
+            sizes = self.fs.find(base, detail=True)
+            return all(
+                sizes.get(f"{base}/{name}", {}).get("size") == entry["bytes"]
+                for name, entry in manifest["files"].items()
+            )
+        except DamagedArtifactError:
+            return False
+
     def fetch(self, ref: ArtifactRef) -> Path:
         """A local folder with the artifact's files, every digest verified.
 

@@ -46,6 +46,10 @@ class StoreError(RhapsodyError):
     exit_code = 4
 
 
+class StoreAccessError(StoreError):
+    """The store refuses: no rights, no credentials, no such bucket. To try again is of no use."""
+
+
 class DamagedArtifactError(StoreError):
     """A file of an artifact is missing or does not have the digest that its manifest states."""
 
@@ -54,3 +58,17 @@ class NoReleaseError(RhapsodyError):
     """Nothing has been trained and released yet."""
 
     exit_code = 5
+
+
+class RefusedError(RhapsodyError):
+    """A candidate is worse than the live release, or cannot make a song: it was not released."""
+
+    exit_code = 6
+
+
+class StageFailedError(RhapsodyError):
+    """The run of one stage, on a worker, did not end well."""
+
+
+class OtherVersionError(RhapsodyError):
+    """A worker's version of Rhapsody is not that of the run it works for."""

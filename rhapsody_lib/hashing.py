@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from pathlib import Path
 
 _BLOCK_BYTES = 1 << 20
+#: A file changed this shortly before it was read may be changed again within the same tick of the file system's clock.
+_TICK_NS = 2_000_000_000
 
 
 def file_sha256(path: Path) -> str:
@@ -15,3 +18,33 @@ def file_sha256(path: Path) -> str:
         while block := stream.read(_BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()
+
+
+class VerifiedFiles:
+    """Files whose digests this process has seen to be right, so that a file is not read twice only to be verified.
+
+    A file is known by its inode, size and time of change (ctime, which no program can set back). Whoever writes to it
+    changes that time, so a digest need be computed again only then. A file that changed less than two seconds before
+    it was verified is never taken as known. What this leaves out is a disk that goes bad while a process runs; the
+    next process verifies again.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[Path, str], tuple[int, int, int]] = {}
+
+    def matches(self, path: Path, size_bytes: int, sha256: str) -> bool:
+        """Whether there is such a file with that size and digest."""
+        try:
+            state = path.stat()
+        except OSError:
+            return False
+        if not path.is_file() or state.st_size != size_bytes:
+            return False
+        mark, name = (state.st_ino, state.st_size, state.st_ctime_ns), (path, sha256)
+        if self._known.get(name) == mark:
+            return True
+        if file_sha256(path) != sha256:
+            return False
+        if state.st_ctime_ns < time.time_ns() - _TICK_NS:
+            self._known[name] = mark
+        return True

@@ -26,6 +26,9 @@ EXTRA_OF_MODULE = {
     "lameenc": "song",
     "lingua": "corpus",
     "prefect": "orchestrate",
+    "PIL": "orchestrate",
+    "prefect_dask": "dask",
+    "distributed": "dask",
 }
 
 

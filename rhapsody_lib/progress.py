@@ -1,12 +1,13 @@
 """How long work tells how far it is: a bar on a terminal, log lines in a worker, nothing in a test.
 
 Whoever runs an operation may install a reporter with `reporting`; the operation asks for it by `reporter`. So no step
-takes a callback as an argument, and a step's arguments stay plain data that a task runner can store.
+takes a callback as an argument, and a step's arguments stay plain data that a task runner can store. In the same way a
+training tells its figures of each epoch to a recorder, from which a listener draws loss curves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
@@ -41,3 +42,31 @@ def reporting(factory: ReporterFactory) -> Iterator[None]:
         yield
     finally:
         _factory.reset(token)
+
+
+#: Called after each epoch with its number, counted from 1, and its figures such as `{"train perplexity": 151.2}`.
+Recorder = Callable[[int, Mapping[str, float]], None]
+
+
+def unrecorded(step: int, figures: Mapping[str, float]) -> None:
+    """A recorder that keeps nothing."""
+
+
+RecorderFactory = Callable[[str], Recorder]
+_recorders: ContextVar[RecorderFactory | None] = ContextVar("rhapsody_recorder", default=None)
+
+
+def recorder(what: str) -> Recorder:
+    """The recorder for a training named `what`; silent if nobody listens."""
+    factory = _recorders.get()
+    return unrecorded if factory is None else factory(what)
+
+
+@contextmanager
+def recording(factory: RecorderFactory) -> Iterator[None]:
+    """Within the block, `recorder(what)` gives `factory(what)`."""
+    token = _recorders.set(factory)
+    try:
+        yield
+    finally:
+        _recorders.reset(token)

@@ -14,6 +14,8 @@ from rhapsody_lib.artifacts import ArtifactRef, Store, canonical_json
 from rhapsody_lib.errors import InputError, NoReleaseError, StoreError
 from rhapsody_lib.objects import put_if_absent
 
+#: How the reason of a release that undoes another begins.
+ROLLBACK = "rollback to "
 RELEASE_KINDS = ("corpus", "lyrics", "encoder", "catalogue", "backing")
 
 
@@ -99,13 +101,36 @@ def live_release(store: Store) -> Release:
 
 
 def publish_release(
-    store: Store, refs: Mapping[str, ArtifactRef], figures: Mapping[str, Any], *, reason: str, recipe_sha256: str = ""
+    store: Store,
+    refs: Mapping[str, ArtifactRef],
+    figures: Mapping[str, Any],
+    *,
+    reason: str,
+    recipe_sha256: str = "",
+    after: int | None = None,
 ) -> Release:
-    """Publish the next release; if others publish at the same time, each gets a number of its own."""
+    """Publish the next release; if others publish at the same time, each gets a number of its own.
+
+    Args:
+        store: where.
+        refs: one for each of `RELEASE_KINDS`.
+        figures: held-out figures.
+        reason: said of it.
+        recipe_sha256: digest of what it was made from.
+        after: the release that must still be the newest, 0 for none; None: whichever is.
+
+    Raises:
+        StoreError: it cannot be written, or another was published after `after`.
+    """
     store.fs.makedirs(store.path_of("releases"), exist_ok=True)
     while True:
         numbers = release_numbers(store)
         parent = numbers[-1] if numbers else None
+        if after is not None and (parent or 0) != after:
+            raise StoreError(
+                f"Release {parent} was published while this one was compared with release {after or 'none'}. "
+                "Run it again: what was made is kept, and is compared with the new one."
+            )
         release = Release((parent or 0) + 1, dict(refs), dict(figures), parent, reason, recipe_sha256)
         short_refs = {kind: {"key": ref.key, "sha256": ref.sha256} for kind, ref in refs.items()}
         body = {**asdict(replace(release, refs={})), "refs": short_refs}
@@ -130,5 +155,5 @@ def rollback(store: Store, number: int | None = None) -> Release:
         number = live.parent
     old = read_release(store, number)
     return publish_release(
-        store, old.refs, old.figures, reason=f"rollback to {number}", recipe_sha256=old.recipe_sha256
+        store, old.refs, old.figures, reason=f"{ROLLBACK}{number}", recipe_sha256=old.recipe_sha256
     )

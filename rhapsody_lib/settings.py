@@ -86,8 +86,18 @@ class BackingSettings(StageSettings):
     patience: int = Field(2, ge=1)
 
 
+class GateSettings(StageSettings):
+    """How much worse than the live release a candidate may be. Part of no recipe: no artifact depends on it."""
+
+    lyrics_tolerance: float = Field(0.05, ge=0, description="Share by which perplexity per word may be higher.")
+    backing_tolerance: float = Field(0.05, ge=0, description="Share by which nats per quarter note may be higher.")
+    retrieval_tolerance: float = Field(0.03, ge=0, le=1, description="Share by which MRR may be lower.")
+    recall_tolerance: float = Field(0.05, ge=0, le=1, description="Share by which Recall@1 may be lower.")
+    max_shared_words: int = Field(5, ge=1, description="Longest run of words shared with a training song.")
+
+
 class Settings(StageSettings):
-    """Everything that a training run depends on, besides the sources themselves."""
+    """Everything that a training run depends on, besides the sources themselves. `gate` alone is in no recipe."""
 
     seed: int = Field(0, ge=0)
     corpus: CorpusSettings = CorpusSettings()
@@ -95,6 +105,7 @@ class Settings(StageSettings):
     encoder: EncoderSettings = EncoderSettings()
     catalogue: CatalogueSettings = CatalogueSettings()
     backing: BackingSettings = BackingSettings()
+    gate: GateSettings = GateSettings()
 
 
 class SongSettings(StageSettings):

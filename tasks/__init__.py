@@ -1,11 +1,24 @@
 """Prefect tasks: one wrapper an operation, under the operation's name, so that this package is a namespace of steps."""
 
 from tasks.generation import compose_backing, find_match, write_lyrics, write_song
-from tasks.training import embed_catalogue, prepare_corpus, release_models, train_backing, train_encoder, train_lyrics
+from tasks.training import (
+    at_once,
+    check_gate,
+    embed_catalogue,
+    evaluate_models,
+    prepare_corpus,
+    release_models,
+    train_backing,
+    train_encoder,
+    train_lyrics,
+)
 
 __all__ = [
+    "at_once",
+    "check_gate",
     "compose_backing",
     "embed_catalogue",
+    "evaluate_models",
     "find_match",
     "prepare_corpus",
     "release_models",

@@ -11,37 +11,35 @@ from rhapsody_lib import operations
 from rhapsody_lib.operations.generation import SongResult
 from rhapsody_lib.release import Release
 from rhapsody_lib.settings import SongSettings
-from tasks.policies import SONG_TASK
-from tasks.report import logged_progress, report_song
+from tasks.policies import IN_MEMORY
+from tasks.report import logged_progress
 
 
-@task(**SONG_TASK)
+@task(**IN_MEMORY)
 def write_lyrics(store: str, release: Release, request: SongSettings) -> Any:
     """Write lyrics that open with the prompt."""
     with logged_progress():
         return operations.write_lyrics(store, release, request)
 
 
-@task(**SONG_TASK)
+@task(**IN_MEMORY)
 def find_match(store: str, release: Release, draft: Any) -> Any:
     """Find the catalogue songs with the most similar lyrics."""
     with logged_progress():
         return operations.find_match(store, release, draft)
 
 
-@task(**SONG_TASK)
+@task(**IN_MEMORY)
 def compose_backing(store: str, release: Release, request: SongSettings, draft: Any, matches: Any) -> Any:
     """Write new music, primed with the match."""
     with logged_progress():
         return operations.compose_backing(store, release, request, draft, matches)
 
 
-@task(**SONG_TASK)
+@task(**IN_MEMORY)
 def write_song(
     release: Release, request: SongSettings, draft: Any, matches: Any, composition: Any, out: Path
 ) -> SongResult:
     """Fit the words to the melody and write the files."""
     with logged_progress():
-        result = operations.write_song(release, request, draft, matches, composition, out)
-    report_song(result)
-    return result
+        return operations.write_song(release, request, draft, matches, composition, out)

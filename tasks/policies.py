@@ -1,52 +1,57 @@
-"""Every cache key and result policy of the tasks, in one place. Retries and timeouts belong here too.
+"""Every cache and retry policy of the tasks, in one place.
 
-The cache key of a training task is the recipe key of its artifact, so that the UI shows Cached when the store holds the
-result. Prefect checks only its own record; so where the artifact is gone, that record is refreshed.
+A training task asks the store for the artifact of its recipe. Where it is there and intact, the task run ends as Cached
+and nothing is made. The store is the only truth: Prefect keeps no results, so there is none to go stale
+(docs/decisions/0020).
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, cast
 
 from prefect import task
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
+from tasks.report import report_cached
 
 P = ParamSpec("P")
+Step = Callable[Concatenate[str, P], ArtifactRef]
 
-#: Options of the tasks of a song: their results are handed on in memory, within one flow run.
-SONG_TASK: dict[str, Any] = {"persist_result": False}
+#: Options of tasks whose results are handed on in memory, within one flow run.
+IN_MEMORY: dict[str, Any] = {"persist_result": False}
 
 
 def artifact_task(
-    recipe_of: Callable[P, Recipe], tags: list[str]
+    recipe_of: Callable[P, Recipe], tags: list[str], **options: Any
 ) -> Callable[[Callable[Concatenate[str, P], ArtifactRef]], Callable[Concatenate[str, P], ArtifactRef]]:
-    """Make a task of a step that builds an artifact, cached by its recipe.
+    """Make a task of a step that builds an artifact; a task run whose artifact is stored is Cached.
 
     Args:
         recipe_of: the step's recipe, from the step's arguments after the store.
         tags: of the task runs.
+        options: further options of the task.
     """
 
     def decorate(step: Callable[Concatenate[str, P], ArtifactRef]) -> Callable[Concatenate[str, P], ArtifactRef]:
-        # Plain `json` results corrupt dicts with the keys data, result or metadata.
-        as_task = task(
-            tags=tags, persist_result=True, result_serializer="compressed/json", cache_result_in_memory=False
-        )(step)
+        @functools.wraps(step)
+        def found_or_made(store: str, /, *args: P.args, **kwargs: P.kwargs) -> ArtifactRef | State[ArtifactRef]:
+            recipe, opened = recipe_of(*args, **kwargs), Store(store)
+            found = opened.find(recipe.kind, recipe.key)
+            if found is not None and opened.is_intact(found):
+                report_cached(recipe.kind, recipe.key)
+                return Completed(name="Cached", message=f"{recipe.kind} {recipe.key[:12]} is in the store", data=found)
+            return step(store, *args, **kwargs)
+
+        as_task: Any = task(tags=tags, **IN_MEMORY, **options)(found_or_made)
 
         @functools.wraps(step)
         def run(store: str, /, *args: P.args, **kwargs: P.kwargs) -> ArtifactRef:
-            recipe = recipe_of(*args, **kwargs)
-            missing = Store(store).find(recipe.kind, recipe.key) is None
-            # A key is the name of a file in Prefect's result storage, which an address is not.
-            place = hashlib.sha256(store.encode()).hexdigest()[:12]
-            key = f"{recipe.kind}-{recipe.key}-{place}"
-            options: Any = as_task.with_options(cache_key_fn=lambda *_: key, refresh_cache=missing)
-            ref: ArtifactRef = options(store, *args, **kwargs)
-            return ref
+            outcome = as_task(store, *args, **kwargs)
+            return cast(ArtifactRef, outcome.result() if isinstance(outcome, State) else outcome)
 
         return run
 

@@ -1,58 +1,90 @@
-"""The training steps as Prefect tasks: same names, same arguments, cached by recipe key."""
+"""The training steps as Prefect tasks: same names, same arguments; a step whose artifact is stored is Cached."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from prefect import task
 
 from rhapsody_lib import operations
 from rhapsody_lib.artifacts import ArtifactRef
+from rhapsody_lib.gate import Verdict
 from rhapsody_lib.operations import recipes
 from rhapsody_lib.release import Release
 from rhapsody_lib.settings import Settings
-from tasks.policies import SONG_TASK, artifact_task
-from tasks.report import logged_progress, report_release
+from tasks.policies import IN_MEMORY, artifact_task
+from tasks.report import report_release, report_verdict, run_page
+
+T = TypeVar("T")
+
+
+def at_once(*branches: Callable[[], T]) -> list[T]:
+    """Run branches one after another: in one process they would only slow one another down."""
+    return operations.at_once(*branches)
 
 
 @artifact_task(recipes.corpus_recipe, tags=["cpu"])
 def prepare_corpus(store: str, settings: Settings, sources: Sequence[str]) -> ArtifactRef:
     """Read, clean and split the sources."""
-    with logged_progress():
+    with run_page("prepare-corpus"):
         return operations.prepare_corpus(store, settings, sources)
 
 
 @artifact_task(recipes.lyrics_recipe, tags=["gpu"])
 def train_lyrics(store: str, settings: Settings, corpus: ArtifactRef) -> ArtifactRef:
     """Train the lyrics LSTM."""
-    with logged_progress():
+    with run_page("train-lyrics"):
         return operations.train_lyrics(store, settings, corpus)
 
 
 @artifact_task(recipes.encoder_recipe, tags=["gpu"])
 def train_encoder(store: str, settings: Settings) -> ArtifactRef:
     """Export the sentence encoder."""
-    with logged_progress():
+    with run_page("train-encoder"):
         return operations.train_encoder(store, settings)
 
 
 @artifact_task(recipes.catalogue_recipe, tags=["gpu"])
 def embed_catalogue(store: str, settings: Settings, corpus: ArtifactRef, encoder: ArtifactRef) -> ArtifactRef:
     """Embed the catalogue."""
-    with logged_progress():
+    with run_page("embed-catalogue"):
         return operations.embed_catalogue(store, settings, corpus, encoder)
 
 
 @artifact_task(recipes.backing_recipe, tags=["cpu"])
 def train_backing(store: str, settings: Settings, corpus: ArtifactRef) -> ArtifactRef:
     """Train the backing GRU."""
-    with logged_progress():
+    with run_page("train-backing"):
         return operations.train_backing(store, settings, corpus)
 
 
-@task(**SONG_TASK)
-def release_models(store: str, refs: Mapping[str, ArtifactRef], reason: str) -> Release:
+@task(**IN_MEMORY)
+def evaluate_models(
+    store: str, candidate: Mapping[str, ArtifactRef], live: Mapping[str, ArtifactRef] | None
+) -> ArtifactRef:
+    """Measure candidate and live release on the same held-out songs."""
+    with run_page("evaluate"):
+        return operations.evaluate_models(store, candidate, live)
+
+
+@task(**IN_MEMORY)
+def check_gate(store: str, evaluation: ArtifactRef, settings: Settings) -> Verdict:
+    """Compare the candidate with the live release and show every figure."""
+    verdict = operations.check_gate(store, evaluation, settings)
+    report_verdict(verdict, released=None)
+    return verdict
+
+
+@task(**IN_MEMORY)
+def release_models(
+    store: str,
+    refs: Mapping[str, ArtifactRef],
+    reason: str,
+    evaluation: ArtifactRef | None = None,
+    after: int | None = None,
+) -> Release:
     """Publish the release and show its figures on the run's page."""
-    release = operations.release_models(store, refs, reason)
+    release = operations.release_models(store, refs, reason, evaluation, after)
     report_release(release)
     return release

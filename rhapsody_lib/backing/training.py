@@ -1,8 +1,7 @@
 """Training of the GRU: early stopping on held-out songs, resumable after each epoch.
 
-The state of a run (weights, optimiser, epoch, best so far) is one safetensors file in the checkpoint folder, replaced
-whole. What is random depends on the seed and the epoch alone, so a killed run that is called again ends with the same
-weights as one that was not.
+What is random depends on the seed and the epoch alone, and each epoch begins without a carried state of the GRU; so a
+killed run that is called again ends with the same weights as one that was not.
 """
 
 from __future__ import annotations
@@ -11,55 +10,35 @@ import hashlib
 import json
 import logging
 import math
-import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rhapsody_lib.backing.checkpoint import BFLOAT16, Run, resume, save, start
 from rhapsody_lib.backing.context import COLUMNS
 from rhapsody_lib.backing.dataset import BackingData, PackedSong, load_data, streams
-from rhapsody_lib.backing.network import build_network, forward
+from rhapsody_lib.backing.network import forward
 from rhapsody_lib.backing.tokens import HEADER_TOKENS
+from rhapsody_lib.checkpoints import Checkpoint
 from rhapsody_lib.ngram import KneserNey
 from rhapsody_lib.optional import require
-from rhapsody_lib.progress import Progress, silent
+from rhapsody_lib.progress import Progress, Recorder, silent, unrecorded
 from rhapsody_lib.seeding import generator, split_seed
 from rhapsody_lib.settings import BackingSettings
 
 logger = logging.getLogger(__name__)
 
 WEIGHTS_FILE, VOCABULARY_FILE, METRICS_FILE = "weights.safetensors", "vocabulary.json", "metrics.json"
-_STATE_FILE = "backing.safetensors"
 _GRADIENT_NORM = 1.0
 _EVALUATION_SONGS, _EVALUATION_STEPS = 16, 512
 #: Held-out songs by which training stops; the figure reported at the end is of all of them.
 _STOPPING_SONGS = 12
 NGRAM_ORDER = 5
-
-
-@dataclass
-class _Run:
-    """A run's network, optimiser and history."""
-
-    network: Any
-    optimiser: Any
-    best: dict[str, Any]
-    history: list[dict[str, float]] = field(default_factory=list)
-
-    @property
-    def best_epoch(self) -> int:
-        return min(range(len(self.history)), key=lambda epoch: self.history[epoch]["heldout_nll"])
-
-    def finished(self, settings: BackingSettings) -> bool:
-        """Whether all epochs are done, or the last few brought nothing."""
-        done = len(self.history)
-        return done >= settings.max_epochs or (done > 0 and done - 1 - self.best_epoch >= settings.patience)
 
 
 @contextmanager
@@ -78,61 +57,9 @@ def _torch_settings(seed: int) -> Iterator[Any]:
             torch.use_deterministic_algorithms(deterministic)
 
 
-def _start(torch: Any, vocabulary_size: int, settings: BackingSettings) -> _Run:
-    network = build_network(vocabulary_size, settings)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=0.01)
-    return _Run(network, optimiser, {})
-
-
-def _save(run: _Run, checkpoint: Path, recipe: str) -> None:
-    tensors = {f"weights.{name}": value for name, value in run.network.state_dict().items()}
-    tensors |= {f"best.{name}": value for name, value in run.best.items()}
-    for index, state in run.optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{name}": value for name, value in state.items()}
-    checkpoint.mkdir(parents=True, exist_ok=True)
-    draft = checkpoint / f"{_STATE_FILE}.{os.getpid()}.draft"
-    metadata = {"recipe": recipe, "history": json.dumps(run.history)}
-    require("safetensors.torch").save_file({k: v.contiguous() for k, v in tensors.items()}, draft, metadata)
-    draft.replace(checkpoint / _STATE_FILE)
-
-
-def _resume(run: _Run, checkpoint: Path, recipe: str) -> None:
-    """Take up a saved run of the same recipe; anything else in the folder is ignored."""
-    path = checkpoint / _STATE_FILE
-    if not path.is_file():
-        return
-    safetensors = require("safetensors")
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("recipe") != recipe:
-                return
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except safetensors.SafetensorError:
-        return
-    run.history = json.loads(metadata["history"])
-    run.network.load_state_dict(_with_prefix(tensors, "weights."))
-    run.best = _with_prefix(tensors, "best.")
-    state = run.optimiser.state_dict()
-    for name, value in _with_prefix(tensors, "optimiser.").items():
-        index, _, entry = name.partition(".")
-        state["state"].setdefault(int(index), {})[entry] = value
-    run.optimiser.load_state_dict(state)
-
-
-def _with_prefix(tensors: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
 def _learning_rate(done: float, settings: BackingSettings) -> float:
     """Warm-up over a fiftieth of the run, then a half cosine to a twentieth."""
     return settings.learning_rate * min(1.0, done * 50 + 0.02, 0.05 + 0.475 * (1 + math.cos(math.pi * done)))
-
-
-def _has_fast_bfloat16(torch: Any) -> bool:
-    """Whether the processor has matrix units for bfloat16 (AMX), where it pays."""
-    supported = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return bool(supported and supported())
 
 
 def _epoch_batches(
@@ -152,7 +79,7 @@ def _epoch_batches(
 
 
 def _train_epoch(
-    torch: Any, run: _Run, data: BackingData, settings: BackingSettings, seed: int, progress: Progress
+    torch: Any, run: Run, data: BackingData, settings: BackingSettings, seed: int, progress: Progress
 ) -> dict[str, float]:
     epoch, began = len(run.history), time.perf_counter()
     torch.manual_seed(split_seed(seed, "backing", "dropout", epoch) % 2**32)
@@ -164,7 +91,7 @@ def _train_epoch(
             parameters["lr"] = rate
         rows, targets = (torch.from_numpy(array.astype(np.int64)) for array in group)
         state = state.detach() if state is not None and state.shape[1] == len(rows) else None
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=_has_fast_bfloat16(torch)):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=run.arithmetic == BFLOAT16):
             logits, state = forward(run.network, rows, state, dropout=settings.dropout)
         loss = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
         run.optimiser.zero_grad(set_to_none=True)
@@ -210,7 +137,7 @@ def ngram_nll(data: BackingData) -> float:
     return -float(np.concatenate(found).mean())
 
 
-def _write(run: _Run, data: BackingData, out: Path) -> dict[str, Any]:
+def _write(run: Run, data: BackingData, out: Path) -> dict[str, Any]:
     out.mkdir(parents=True, exist_ok=True)
     run.network.load_state_dict(run.best)
     metrics: dict[str, Any] = {
@@ -232,7 +159,14 @@ def _write(run: _Run, data: BackingData, out: Path) -> dict[str, Any]:
 
 
 def train_backing(
-    corpus: Path, out: Path, checkpoint: Path, settings: BackingSettings, *, seed: int, progress: Progress = silent
+    corpus: Path,
+    out: Path,
+    checkpoint: Checkpoint,
+    settings: BackingSettings,
+    *,
+    seed: int,
+    progress: Progress = silent,
+    record: Recorder = unrecorded,
 ) -> dict[str, Any]:
     """Train on the tracks of a prepared corpus; write weights, vocabulary and metrics into `out`.
 
@@ -241,28 +175,37 @@ def train_backing(
     Args:
         corpus: folder with songs.parquet and tracks.parquet.
         out: folder for weights.safetensors, vocabulary.json, metrics.json.
-        checkpoint: folder for the state of this run, from which the same call goes on after a kill.
+        checkpoint: keeps the state of each epoch, from which the same call goes on after a kill.
         settings: size, optimiser and length of the training.
         seed: root seed.
         progress: told of each batch.
+        record: told the figures of each epoch, those before a kill too.
 
     Returns:
         What metrics.json holds.
 
     Raises:
         SourceError: the corpus holds nothing to train on.
+        StoreError: the saved states cannot be read, for the store does not answer.
         MissingExtraError: torch or symusic is not installed.
     """
     data = load_data(corpus)
     recipe = hashlib.sha256(f"{data.fingerprint} {settings.model_dump_json()} {seed}".encode()).hexdigest()
     with _torch_settings(split_seed(seed, "backing", "weights") % 2**32) as torch:
-        run = _start(torch, len(data.vocabulary), settings)
-        _resume(run, checkpoint, recipe)
+        run = start(len(data.vocabulary), settings)
+        resume(run, checkpoint, recipe)
+        for epoch, figures in enumerate(run.history, start=1):
+            record(epoch, _named(figures))
         while not run.finished(settings):
             figures = _train_epoch(torch, run, data, settings, seed, progress)
             stopping = heldout_nll(run.network, data.heldout[:: -(-len(data.heldout) // _STOPPING_SONGS)])
             run.history.append({**figures, "heldout_nll": stopping})
             if run.best_epoch == len(run.history) - 1:
                 run.best = {name: value.clone() for name, value in run.network.state_dict().items()}
-            _save(run, checkpoint, recipe)
+            save(run, checkpoint, recipe)
+            record(len(run.history), _named(run.history[-1]))
         return _write(run, data, out)
+
+
+def _named(figures: dict[str, float]) -> dict[str, float]:
+    return {name.replace("_nll", " loss"): value for name, value in figures.items()}

@@ -10,18 +10,19 @@ import hashlib
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from rhapsody_lib.corpus.clean import clean_lyrics, sung_words
+from rhapsody_lib.corpus.clean import sung_words
 from rhapsody_lib.corpus.duplicates import DuplicateIndex
+from rhapsody_lib.corpus.examine import examined
 from rhapsody_lib.corpus.found import Found, Reject, Track
-from rhapsody_lib.corpus.language import ANY_LANGUAGE, UNDETERMINED, check_language, detect_language
+from rhapsody_lib.corpus.language import check_language
 from rhapsody_lib.corpus.reading import read_source
 from rhapsody_lib.corpus.schema import (
     REJECTS_FILE,
@@ -33,6 +34,7 @@ from rhapsody_lib.corpus.schema import (
     TRACKS_SCHEMA,
     RejectCode,
 )
+from rhapsody_lib.corpus.shards import SongShard, plan_shards, read_shard
 from rhapsody_lib.corpus.sources import Source, open_source, source_fingerprint, unique_names
 from rhapsody_lib.corpus.split import Splitter, song_group
 from rhapsody_lib.corpus.tables import TableWriter
@@ -41,6 +43,9 @@ from rhapsody_lib.progress import Progress, silent
 from rhapsody_lib.settings import CorpusSettings
 
 __all__ = ["CorpusSummary", "prepare_corpus", "source_fingerprint"]
+
+#: Reads shards and gives the folder of each, in order.
+ReadShards = Callable[[Sequence[SongShard]], Iterable[Path]]
 
 _STAGED_FILE = "staged.parquet"
 
@@ -108,28 +113,14 @@ class _Tally:
         )
 
 
-def _examined(found: Found, settings: CorpusSettings, index: DuplicateIndex) -> tuple[Found, list[str]] | Reject:
-    """The song with clean lyrics and its language, and its words; or why it is left out."""
-
-    def reject(code: RejectCode, detail: str) -> Reject:
-        return Reject(found.source, found.path, code, detail)
-
-    lyrics = clean_lyrics(found.song.lyrics)
-    words = sung_words(lyrics)
-    if not words:
-        return reject(RejectCode.NO_LYRICS, "has no words once cleaned")
-    if len(words) < settings.min_words:
-        return reject(RejectCode.TOO_SHORT, f"has {len(words)} words, fewer than {settings.min_words}")
-    language = found.song.language or UNDETERMINED
-    if settings.language != ANY_LANGUAGE:
-        language = found.song.language or detect_language(" ".join(words), settings.language)
-        if language not in {settings.language, UNDETERMINED}:
-            return reject(RejectCode.OTHER_LANGUAGE, f"is in '{language}', not in '{settings.language}'")
+def _repeated(found: Found, words: list[str], index: DuplicateIndex) -> Reject | None:
+    """Why a song is left out that repeats one already kept."""
     repeated = index.add_or_find(found.song_id, words)
-    if repeated is not None:
-        code = RejectCode.DUPLICATE if repeated.exact else RejectCode.NEAR_DUPLICATE
-        return reject(code, f"repeats {repeated.song_id} (similarity {repeated.similarity:.3f})")
-    return replace(found, song=replace(found.song, lyrics=lyrics, language=language)), words
+    if repeated is None:
+        return None
+    code = RejectCode.DUPLICATE if repeated.exact else RejectCode.NEAR_DUPLICATE
+    detail = f"repeats {repeated.song_id} (similarity {repeated.similarity:.3f})"
+    return Reject(found.source, found.path, code, detail)
 
 
 def _song_row(found: Found) -> dict[str, Any]:
@@ -158,41 +149,51 @@ def _track_row(song_id: str, track: Track) -> dict[str, Any]:
     }
 
 
+def _reject_row(reject: Reject) -> dict[str, Any]:
+    return {"source": reject.source, "path": reject.path, "reason": reject.code.value, "detail": reject.detail}
+
+
 def _write_staged(
-    sources: Sequence[Source], folder: Path, settings: CorpusSettings, splitter: Splitter, progress: Progress
-) -> _Tally:
-    """Read and filter everything; songs lie in the staged file, without their split."""
-    tally = _Tally(sources)
+    items: Iterable[Found | Reject], folder: Path, settings: CorpusSettings, splitter: Splitter, tally: _Tally
+) -> None:
+    """Leave repeated songs out and write the rest; songs lie in the staged file, without their split."""
     with ExitStack() as stack:
         songs = stack.enter_context(TableWriter(folder / _STAGED_FILE, SONGS_SCHEMA))
         tracks = stack.enter_context(TableWriter(folder / TRACKS_FILE, TRACKS_SCHEMA))
         rejects = stack.enter_context(TableWriter(folder / REJECTS_FILE, REJECTS_SCHEMA))
         index = stack.enter_context(DuplicateIndex(settings.near_duplicate_similarity))
-        for item in _read_all(sources, settings, progress):
-            result = _examined(item, settings, index) if isinstance(item, Found) else item
-            if isinstance(result, Reject):
-                tally.reject(result)
-                rejects.write(
-                    {"source": result.source, "path": result.path, "reason": result.code.value, "detail": result.detail}
-                )
-                continue
-            found, words = result
-            splitter.add(song_group(found.song.title, found.song.artist, found.song_id))
-            tally.keep(found, len(words))
-            songs.write(_song_row(found))
-            if found.song.track is not None:
-                tracks.write(_track_row(found.song_id, found.song.track))
-    return tally
+        for item in items:
+            words = sung_words(item.song.lyrics) if isinstance(item, Found) else []
+            reject = _repeated(item, words, index) if isinstance(item, Found) else item
+            if reject is not None:
+                tally.reject(reject)
+                rejects.write(_reject_row(reject))
+            elif isinstance(item, Found):
+                splitter.add(song_group(item.song.title, item.song.artist, item.song_id))
+                tally.keep(item, len(words))
+                songs.write(_song_row(item))
+                if item.song.track is not None:
+                    tracks.write(_track_row(item.song_id, item.song.track))
 
 
-def _read_all(sources: Sequence[Source], settings: CorpusSettings, progress: Progress) -> Iterator[Found | Reject]:
+def _read_here(sources: Sequence[Source], settings: CorpusSettings, progress: Progress) -> Iterator[Found | Reject]:
+    """Every file of the sources, parsed and cleaned by this process."""
     total, before = sum(len(source.files) for source in sources), 0
     for source in sources:
         for done, item in read_source(source, settings):
-            if item is not None:
-                yield item
+            yield examined(item, settings) if isinstance(item, Found) else item
             progress(before + done, total, source.name)
         before += len(source.files)
+
+
+def _read_shards(plan: Sequence[SongShard], read: ReadShards, progress: Progress) -> Iterator[Found | Reject]:
+    """What the shards hold, in order, one folder at a time."""
+    total, done = sum(len(shard.items) for shard in plan), 0
+    for shard, folder in zip(plan, read(plan), strict=True):
+        for item in read_shard(shard, folder):
+            yield item
+            done += 1
+            progress(done, total, shard.source)
 
 
 def _write_split(folder: Path, splitter: Splitter, tally: _Tally) -> None:
@@ -215,7 +216,13 @@ def _publish(staging: Path, out: Path) -> None:
 
 
 def prepare_corpus(
-    sources: Sequence[str], out: Path, settings: CorpusSettings, *, seed: int, progress: Progress = silent
+    sources: Sequence[str],
+    out: Path,
+    settings: CorpusSettings,
+    *,
+    seed: int,
+    progress: Progress = silent,
+    read_shards: ReadShards | None = None,
 ) -> CorpusSummary:
     """Prepare sources into `out`: songs.parquet, tracks.parquet, rejects.parquet and summary.json.
 
@@ -228,6 +235,8 @@ def prepare_corpus(
         settings: what to keep and the limits of reading.
         seed: of the split.
         progress: told the files done of all files.
+        read_shards: reads the sources in shards, elsewhere or side by side, where there are more files than one shard
+            takes; without it this process reads them all. The result is the same.
 
     Raises:
         InputError: the language in `settings` is none that can be detected.
@@ -238,11 +247,16 @@ def prepare_corpus(
     if not sources:
         raise SourceError("There is no source to prepare. Name a folder or file of songs, or 'songbook'.")
     opened = unique_names([open_source(text) for text in sources])
-    splitter = Splitter(seed, settings.heldout_share)
+    plan = [] if read_shards is None else plan_shards(opened)
+    if read_shards is not None and plan:
+        items = _read_shards(plan, read_shards, progress)
+    else:
+        items = _read_here(opened, settings, progress)
+    splitter, tally = Splitter(seed, settings.heldout_share), _Tally(opened)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-", suffix=".partial") as name:
         staging = Path(name)
-        tally = _write_staged(opened, staging, settings, splitter, progress)
+        _write_staged(items, staging, settings, splitter, tally)
         if not tally.songs:
             raise _nothing_usable(sources, tally, settings)
         _write_split(staging, splitter, tally)

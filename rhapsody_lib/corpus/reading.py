@@ -33,9 +33,6 @@ EMBEDDED_LANGUAGE = "en"
 def read_source(source: Source, settings: CorpusSettings, *, workers: int = 0) -> Iterator[tuple[int, Found | Reject]]:
     """Every file of a source, in order, as (files done, song or reject).
 
-    Files are parsed in sandboxes, side by side. The embedded songbook is trusted: with one worker it is read in this
-    process.
-
     Args:
         source: what to read.
         settings: limits of time and memory for a file.
@@ -44,28 +41,42 @@ def read_source(source: Source, settings: CorpusSettings, *, workers: int = 0) -
     Raises:
         MissingExtraError: a package that a kind of file needs is not installed.
     """
-    manifest = read_manifest(source)
-    order = {path: number for number, path in enumerate(map(str, source.files), start=1)}
-    workers = workers or default_workers()
+    order = {display_name(path, source.root): number for number, path in enumerate(source.files, start=1)}
     done = 0
+    for item in read_jobs(source, list_jobs(source), settings, workers=workers):
+        done = order.get(item.path, done)
+        yield done, item
 
-    def read(item: Job | Reject, parse: Parse) -> tuple[str, Found | Reject]:
-        if isinstance(item, Reject):
-            return "", item
-        return item.path, _read_one(source, item, parse, manifest)
 
-    results: Generator[tuple[str, Found | Reject], None, None]
+def read_jobs(
+    source: Source, jobs: Iterable[Job | Reject], settings: CorpusSettings, *, workers: int = 0
+) -> Generator[Found | Reject, None, None]:
+    """Some files of a source, in the order given, as songs or rejects.
+
+    Files are parsed in sandboxes, side by side. The embedded songbook is trusted: with one worker it is read in this
+    process.
+
+    Args:
+        source: where the files come from.
+        jobs: `list_jobs` of the source, or a part of them.
+        settings: limits of time and memory for a file.
+        workers: files parsed at once; 0 is one for each processor. The result does not depend on it.
+
+    Raises:
+        MissingExtraError: a package that a kind of file needs is not installed.
+    """
+    manifest = read_manifest(source)
+    workers = workers or default_workers()
+
+    def read(item: Job | Reject, parse: Parse) -> Found | Reject:
+        return item if isinstance(item, Reject) else _read_one(source, item, parse, manifest)
+
     if source.embedded and workers == 1:
-        results = (read(item, parse_job) for item in list_jobs(source))
-    else:
-        sandboxes = [
-            Sandbox(timeout_s=settings.file_timeout_s, memory_mb=settings.file_memory_mb) for _ in range(workers)
-        ]
-        results = in_order(list_jobs(source), read, sandboxes)
-    with closing(results):
-        for path, item in results:
-            done = order.get(path, done)
-            yield done, item
+        yield from (read(item, parse_job) for item in jobs)
+        return
+    sandboxes = [Sandbox(timeout_s=settings.file_timeout_s, memory_mb=settings.file_memory_mb) for _ in range(workers)]
+    with closing(in_order(jobs, read, sandboxes)) as results:
+        yield from results
 
 
 def _read_one(source: Source, job: Job, parse: Parse, manifest: dict[str, dict[str, str]]) -> Found | Reject:

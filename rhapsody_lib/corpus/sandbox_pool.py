@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +10,7 @@ from typing import TypeVar
 
 from rhapsody_lib.corpus.found import Job, ParsedSong
 from rhapsody_lib.corpus.sandbox import Sandbox
+from rhapsody_lib.processors import available_processors
 
 MAX_WORKERS = 8
 #: Results that may wait for an earlier one, per worker: bounds memory where one file takes long.
@@ -23,8 +23,7 @@ Parse = Callable[[Job], ParsedSong]
 
 def default_workers() -> int:
     """Processors that this process may use, `MAX_WORKERS` at most."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(available, MAX_WORKERS)
+    return min(available_processors(), MAX_WORKERS)
 
 
 def in_order(

@@ -1,9 +1,10 @@
-"""The state of a training after each epoch: one safetensors file, replaced whole, for a killed run to go on from."""
+"""The state of a training after each epoch as one safetensors file, for a killed run to go on from."""
 
 from __future__ import annotations
 
 import json
-import os
+import logging
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -12,7 +13,10 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-STATE_FILE = "state.safetensors"
+from rhapsody_lib.checkpoints import Checkpoint
+
+logger = logging.getLogger(__name__)
+
 Arrays = list[npt.NDArray[np.generic]]
 
 
@@ -28,35 +32,50 @@ class Progressed:
 
 @dataclass
 class TrainingState:
-    """Everything that the next epoch depends on. `weights`, `optimizer` and `best` are in the network's order."""
+    """Everything that the next epoch depends on. `weights`, `optimizer` and `best` are in the network's order.
+
+    The LSTM's carried state is none of it: each epoch begins without one. `machine` says what it was computed on.
+    """
 
     progressed: Progressed
     weights: Arrays
     optimizer: Arrays
     best: Arrays
+    machine: Mapping[str, str] = field(default_factory=dict)
 
 
-def save_state(folder: Path, recipe: str, state: TrainingState) -> None:
-    """Write the state of the training that `recipe` names; the one before stays until this is whole on the disk."""
-    folder.mkdir(parents=True, exist_ok=True)
+def save_state(checkpoint: Checkpoint, recipe: str, state: TrainingState) -> None:
+    """Save the state of the training that `recipe` names."""
     arrays = {
         f"{group}.{index}": np.ascontiguousarray(array).reshape(np.shape(array))
         for group in ("weights", "optimizer", "best")
         for index, array in enumerate(getattr(state, group))
     }
-    metadata = {"recipe": recipe, "progressed": json.dumps(asdict(state.progressed))}
-    partial = folder / f"{STATE_FILE}.{os.getpid()}.partial"
-    save_file(arrays, partial, metadata=metadata)
-    with partial.open("rb") as stream:
-        os.fsync(stream.fileno())
-    partial.replace(folder / STATE_FILE)
+    metadata = {
+        "recipe": recipe,
+        "progressed": json.dumps(asdict(state.progressed)),
+        "machine": json.dumps(dict(state.machine)),
+    }
+    checkpoint.save(state.progressed.epoch, lambda path: save_file(arrays, path, metadata=metadata))
 
 
-def load_state(folder: Path, recipe: str) -> TrainingState | None:
-    """The state of the same recipe, or none where there is none, or one of another recipe, or a damaged one."""
-    path = folder / STATE_FILE
-    if not path.is_file():
+def load_state(checkpoint: Checkpoint, recipe: str) -> TrainingState | None:
+    """The newest state of the same recipe; states of another recipe, or of another layout, are of no use and removed.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    path = checkpoint.latest()
+    if path is None:
         return None
+    state = _read(path, recipe)
+    if state is None:
+        logger.warning("lyrics: the saved state is not of this training: it starts from the beginning.")
+        checkpoint.clear()
+    return state
+
+
+def _read(path: Path, recipe: str) -> TrainingState | None:
     try:
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -67,7 +86,7 @@ def load_state(folder: Path, recipe: str) -> TrainingState | None:
                 group: [file.get_tensor(name) for name in names if name.startswith(f"{group}.")]
                 for group in ("weights", "optimizer", "best")
             }
-            progressed = Progressed(**json.loads(metadata["progressed"]))
+            progressed, machine = Progressed(**json.loads(metadata["progressed"])), json.loads(metadata["machine"])
     except (SafetensorError, OSError, ValueError, KeyError, TypeError):
         return None
-    return TrainingState(progressed, **groups)
+    return TrainingState(progressed, **groups, machine=machine)

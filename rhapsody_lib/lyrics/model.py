@@ -127,7 +127,12 @@ class LyricsModel:
             states.append(state[0][0])
         if not states:
             return np.zeros(0)
-        hidden, targets = np.stack(states), stream[1:]
+        return self.log_probabilities_after(np.stack(states), stream[1:], cache_share=cache_share)
+
+    def log_probabilities_after(
+        self, hidden: Floats, targets: Tokens, *, cache_share: float = 0.0
+    ) -> npt.NDArray[np.float64]:
+        """The same from the hidden states [targets x hidden] that each target of one song was read after."""
         rows = np.arange(len(targets))
         probabilities = softmax(self.logits(hidden))[rows, targets].astype(np.float64)
         if cache_share:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
+from rhapsody_lib.checkpoints import Checkpoint, processor, warn_of_another_machine
 from rhapsody_lib.errors import SourceError
 from rhapsody_lib.lyrics.checkpoint import Progressed, TrainingState, load_state, save_state
 from rhapsody_lib.lyrics.copying import CopyIndex
-from rhapsody_lib.lyrics.framework import load_keras
+from rhapsody_lib.lyrics.framework import device_name, load_keras
 from rhapsody_lib.lyrics.model import (
     CACHE_SHARE,
     COPIES_FILE,
@@ -32,7 +33,8 @@ from rhapsody_lib.lyrics.steering import SteeringTables
 from rhapsody_lib.lyrics.streams import batches, joined, read_lyrics
 from rhapsody_lib.lyrics.vocabulary import UNKNOWN_ID, Tokens, Vocabulary
 from rhapsody_lib.ngram import KneserNey, perplexity
-from rhapsody_lib.progress import Progress, silent
+from rhapsody_lib.optional import require
+from rhapsody_lib.progress import Progress, Recorder, silent, unrecorded
 from rhapsody_lib.seeding import generator, split_seed
 from rhapsody_lib.settings import LyricsSettings
 
@@ -61,11 +63,12 @@ class _Songs:
 def train_lyrics(
     corpus: Path,
     out: Path,
-    checkpoint: Path,
+    checkpoint: Checkpoint,
     settings: LyricsSettings,
     *,
     seed: int,
     progress: Progress = silent,
+    record: Recorder = unrecorded,
 ) -> dict[str, Any]:
     """Train on a prepared corpus and write the model's files and `metrics.json` into `out`.
 
@@ -75,16 +78,18 @@ def train_lyrics(
     Args:
         corpus: folder with the `songs` table.
         out: folder to write to; made where missing.
-        checkpoint: folder that keeps the state between epochs.
+        checkpoint: keeps the state of each epoch.
         settings: size, dropout, learning rate, when to stop.
         seed: seed of weights, order of songs and dropout.
         progress: told the epochs done and the held-out perplexity.
+        record: told the figures of each epoch, those before a kill too.
 
     Returns:
         What `metrics.json` holds.
 
     Raises:
         SourceError: the corpus has no training song with lyrics.
+        StoreError: the saved states cannot be read, for the store does not answer.
         MissingExtraError: Keras or its backend is not installed.
     """
     train, heldout = read_lyrics(corpus, "train"), read_lyrics(corpus, "heldout")
@@ -93,7 +98,7 @@ def train_lyrics(
     vocabulary = Vocabulary.build(train, settings.min_count, settings.max_vocabulary)
     encode = vocabulary.encode_song
     songs = _Songs(vocabulary, tuple(map(encode, train)), tuple(map(encode, heldout)))
-    state, words_per_s = _fit(songs, checkpoint, settings, seed, progress)
+    state, words_per_s = _fit(songs, checkpoint, settings, seed, progress, record)
     out.mkdir(parents=True, exist_ok=True)
     save_file(dict(zip(WEIGHT_NAMES, state.best, strict=True)), out / WEIGHTS_FILE)
     vocabulary.save(out / VOCABULARY_FILE)
@@ -106,20 +111,18 @@ def train_lyrics(
 
 
 def _fit(
-    songs: _Songs, checkpoint: Path, settings: LyricsSettings, seed: int, progress: Progress
+    songs: _Songs, checkpoint: Checkpoint, settings: LyricsSettings, seed: int, progress: Progress, record: Recorder
 ) -> tuple[TrainingState, float]:
     """Train until the held-out loss has not fallen for `patience` epochs; also the speed in words a second."""
     recipe = songs.recipe(settings, seed)
     state = load_state(checkpoint, recipe)
     done = state.progressed if state else Progressed()
+    for epoch, figures in enumerate(done.history, start=1):
+        record(epoch, _named(figures))
     if state and _finished(done, settings):
         return state, 0.0
-    keras = load_keras()
-    keras.utils.set_random_seed(split_seed(seed, "lyrics") % 2**32)
-    network = build_network(len(songs.vocabulary), settings)
-    if state:
-        _restore(network, state)
-    state = state or _snapshot(network, done, [])
+    network, machine = _started(songs, settings, seed, state)
+    state = state or _snapshot(network, done, [], machine)
     started, words = time.monotonic(), 0
     while not _finished(done, settings):
         stream = joined(songs.train, generator(seed, "lyrics", "order", done.epoch).permutation(len(songs.train)))
@@ -133,12 +136,30 @@ def _fit(
         better = loss < done.best_loss
         done.best_loss = min(loss, done.best_loss)
         done.epochs_without_gain = 0 if better else done.epochs_without_gain + 1
-        state = _snapshot(network, done, state.best)
-        if better:
-            state.best = _trained(network)
+        state = _snapshot(network, done, _trained(network) if better else state.best, machine)
         save_state(checkpoint, recipe, state)
+        record(done.epoch, _named(done.history[-1]))
         progress(done.epoch, settings.max_epochs, f"perplexity {np.exp(loss):.0f}")
     return state, words / max(time.monotonic() - started, 1e-9)
+
+
+def _started(
+    songs: _Songs, settings: LyricsSettings, seed: int, state: TrainingState | None
+) -> tuple[Any, dict[str, str]]:
+    """The network with fresh weights or those of a saved state, and what it is computed on."""
+    keras = load_keras()
+    keras.utils.set_random_seed(split_seed(seed, "lyrics") % 2**32)
+    network = build_network(len(songs.vocabulary), settings)
+    backend = keras.backend.backend()
+    machine = {"device": device_name(keras), "processor": processor(), backend: require(backend).__version__}
+    if state:
+        _restore(network, state)
+        warn_of_another_machine("lyrics", state.progressed.epoch, state.machine, machine)
+    return network, machine
+
+
+def _named(figures: Mapping[str, float]) -> dict[str, float]:
+    return {name.replace("_", " "): value for name, value in figures.items()}
 
 
 def _finished(done: Progressed, settings: LyricsSettings) -> bool:
@@ -150,9 +171,9 @@ def _trained(network: Any) -> list[Any]:
     return [np.array(variable.numpy()) for variable in network.trainable_variables]
 
 
-def _snapshot(network: Any, done: Progressed, best: list[Any]) -> TrainingState:
+def _snapshot(network: Any, done: Progressed, best: list[Any], machine: Mapping[str, str]) -> TrainingState:
     optimizer = [np.array(variable.numpy()) for variable in network.optimizer.variables]
-    return TrainingState(done, _trained(network), optimizer, best)
+    return TrainingState(done, _trained(network), optimizer, best, machine)
 
 
 def _restore(network: Any, state: TrainingState) -> None:

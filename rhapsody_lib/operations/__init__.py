@@ -4,14 +4,19 @@ The names exported here are the steps that `pipelines` composes, so that this pa
 Importing it loads no framework.
 """
 
+from rhapsody_lib.operations.evaluation import check_gate, evaluate_models
 from rhapsody_lib.operations.generation import compose_backing, find_match, write_lyrics, write_song
+from rhapsody_lib.operations.pipelines import at_once
 from rhapsody_lib.operations.releasing import release_models
 from rhapsody_lib.operations.tables import embed_catalogue, prepare_corpus
 from rhapsody_lib.operations.training import train_backing, train_encoder, train_lyrics
 
 __all__ = [
+    "at_once",
+    "check_gate",
     "compose_backing",
     "embed_catalogue",
+    "evaluate_models",
     "find_match",
     "prepare_corpus",
     "release_models",

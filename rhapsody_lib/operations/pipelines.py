@@ -6,14 +6,20 @@ name. So nothing is composed twice.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from rhapsody_lib.artifacts import ArtifactRef
+from rhapsody_lib.artifacts import ArtifactRef, Store
+from rhapsody_lib.errors import DamagedArtifactError
+from rhapsody_lib.gate import Verdict
 from rhapsody_lib.operations.generation import SongResult
-from rhapsody_lib.release import Release
+from rhapsody_lib.operations.releasing import is_made_of, live_or_none, refuse_rolled_back
+from rhapsody_lib.release import RELEASE_KINDS, Release
 from rhapsody_lib.settings import Settings, SongSettings
+
+logger = logging.getLogger(__name__)
 
 
 class TrainingSteps(Protocol):
@@ -30,7 +36,17 @@ class TrainingSteps(Protocol):
     @property
     def train_backing(self) -> Callable[[str, Settings, ArtifactRef], ArtifactRef]: ...
     @property
-    def release_models(self) -> Callable[[str, Mapping[str, ArtifactRef], str], Release]: ...
+    def at_once(self) -> Callable[..., list[Any]]: ...
+    @property
+    def evaluate_models(
+        self,
+    ) -> Callable[[str, Mapping[str, ArtifactRef], Mapping[str, ArtifactRef] | None], ArtifactRef]: ...
+    @property
+    def check_gate(self) -> Callable[[str, ArtifactRef, Settings], Verdict]: ...
+    @property
+    def release_models(
+        self,
+    ) -> Callable[[str, Mapping[str, ArtifactRef], str, ArtifactRef | None, int | None], Release]: ...
 
 
 class SongSteps(Protocol):
@@ -46,15 +62,75 @@ class SongSteps(Protocol):
     def write_song(self) -> Callable[..., SongResult]: ...
 
 
-def train_all(steps: TrainingSteps, store: str, settings: Settings, sources: Sequence[str], reason: str) -> Release:
-    """Prepare, train the three stages, embed the catalogue, release. What was made before from the same is kept."""
+def at_once(*branches: Callable[[], Any]) -> list[Any]:
+    """Run branches one after another: what a namespace of steps does that has one process."""
+    return [branch() for branch in branches]
+
+
+def without_asking(verdict: Verdict) -> None:
+    """Release without asking a person."""
+
+
+def train_all(
+    steps: TrainingSteps,
+    store: str,
+    settings: Settings,
+    sources: Sequence[str],
+    reason: str,
+    *,
+    gate: bool = True,
+    approve: Callable[[Verdict], None] = without_asking,
+) -> Release:
+    """Prepare, train the three stages, embed the catalogue, evaluate, release. What was made before is kept.
+
+    Args:
+        steps: the namespace of steps.
+        store: address of the store.
+        settings: of all stages and of the gate.
+        sources: of songs.
+        reason: said of the release.
+        gate: whether a candidate that is worse than the live release is refused.
+        approve: asked before the release; raises to refuse it.
+
+    Raises:
+        RefusedError: the candidate is worse than the live release, cannot make a song, or was not approved.
+    """
+    try:
+        refs = train_models(steps, store, settings, sources)
+    except DamagedArtifactError as error:
+        logger.warning("%s It was set aside and is made again.", error)
+        refs = train_models(steps, store, settings, sources)
+    live = live_or_none(Store(store))
+    if live is not None and is_made_of(live, refs):
+        return steps.release_models(store, refs, reason, None, None)
+    if gate:
+        refuse_rolled_back(Store(store), refs)
+    evaluation = steps.evaluate_models(store, refs, live.refs if live else None)
+    verdict = steps.check_gate(store, evaluation, settings)
+    if gate:
+        verdict.enforce()
+    approve(verdict)
+    return steps.release_models(store, refs, reason, evaluation, live.number if live else 0)
+
+
+def train_models(
+    steps: TrainingSteps, store: str, settings: Settings, sources: Sequence[str]
+) -> dict[str, ArtifactRef]:
+    """The five artifacts of a release. What does not depend on one another is made at once where there are workers."""
     corpus = steps.prepare_corpus(store, settings, tuple(sources))
-    lyrics = steps.train_lyrics(store, settings, corpus)
-    encoder = steps.train_encoder(store, settings)
-    catalogue = steps.embed_catalogue(store, settings, corpus, encoder)
-    backing = steps.train_backing(store, settings, corpus)
-    refs = {"corpus": corpus, "lyrics": lyrics, "encoder": encoder, "catalogue": catalogue, "backing": backing}
-    return steps.release_models(store, refs, reason)
+
+    def lyrics() -> dict[str, ArtifactRef]:
+        return {"lyrics": steps.train_lyrics(store, settings, corpus)}
+
+    def catalogue() -> dict[str, ArtifactRef]:
+        encoder = steps.train_encoder(store, settings)
+        return {"encoder": encoder, "catalogue": steps.embed_catalogue(store, settings, corpus, encoder)}
+
+    def backing() -> dict[str, ArtifactRef]:
+        return {"backing": steps.train_backing(store, settings, corpus)}
+
+    made = {kind: ref for branch in steps.at_once(lyrics, catalogue, backing) for kind, ref in branch.items()}
+    return {kind: made.get(kind, corpus) for kind in RELEASE_KINDS}
 
 
 def make_song(steps: SongSteps, store: str, release: Release, request: SongSettings, out: Path) -> SongResult:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rhapsody_lib.artifacts import ArtifactRef, Store, canonical_json
+from rhapsody_lib.errors import NoReleaseError, RefusedError, StoreError
 from rhapsody_lib.operations.recipes import (
     backing_recipe,
     catalogue_recipe,
@@ -16,12 +17,12 @@ from rhapsody_lib.operations.recipes import (
     encoder_recipe,
     lyrics_recipe,
 )
-from rhapsody_lib.release import Release, publish_release, readable_releases, release_numbers
+from rhapsody_lib.release import ROLLBACK, Release, live_release, publish_release, readable_releases
 from rhapsody_lib.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-METRICS_FILE = "metrics.json"
+METRICS_FILE, EVALUATION_FILE = "metrics.json", "evaluation.json"
 
 
 def figures_of(store: str, refs: Mapping[str, ArtifactRef]) -> dict[str, Any]:
@@ -35,15 +36,68 @@ def figures_of(store: str, refs: Mapping[str, ArtifactRef]) -> dict[str, Any]:
     return figures
 
 
-def release_models(store: str, refs: Mapping[str, ArtifactRef], reason: str) -> Release:
-    """Publish the artifacts as the live release, unless the live release is these very artifacts."""
+def _digest(refs: Mapping[str, ArtifactRef]) -> str:
+    return hashlib.sha256(canonical_json({kind: ref.sha256 for kind, ref in refs.items()}).encode()).hexdigest()
+
+
+def is_made_of(release: Release, refs: Mapping[str, ArtifactRef]) -> bool:
+    """Whether a release is these very artifacts."""
+    return release.recipe_sha256 == _digest(refs)
+
+
+def refuse_rolled_back(store: Store, refs: Mapping[str, ArtifactRef]) -> None:
+    """Refuse artifacts that were released before and rolled back by a person, lest a schedule undo what they did.
+
+    Raises:
+        RefusedError: these very artifacts were a release that was rolled back.
+    """
+    releases, _ = readable_releases(store)
+    undone = {release.parent for release in releases if release.reason.startswith(ROLLBACK)}
+    for release in releases:
+        if release.number in undone and is_made_of(release, refs):
+            raise RefusedError(
+                f"Release {release.number} was these very models and was rolled back. Change the settings or the "
+                "songs, or release them all the same without the gate (--no-gate)."
+            )
+
+
+def live_or_none(store: Store) -> Release | None:
+    """The live release; None where there is none, or none that can be read."""
+    try:
+        return live_release(store)
+    except (NoReleaseError, StoreError) as error:
+        logger.info("There is no live release to compare with: %s", error)
+        return None
+
+
+def release_models(
+    store: str,
+    refs: Mapping[str, ArtifactRef],
+    reason: str,
+    evaluation: ArtifactRef | None = None,
+    after: int | None = None,
+) -> Release:
+    """Publish the artifacts as the live release, unless the live release is these very artifacts.
+
+    Args:
+        store: address of the store.
+        refs: one for each of `RELEASE_KINDS`.
+        reason: said of the release.
+        evaluation: the figures the gate saw, stored with the release.
+        after: number of the release that was live when the gate saw it, 0 for none; None: whichever is live.
+
+    Raises:
+        StoreError: another release was published since the gate saw the live one.
+    """
     opened = Store(store)
-    digest = hashlib.sha256(canonical_json({kind: ref.sha256 for kind, ref in refs.items()}).encode()).hexdigest()
-    numbers, (readable, _) = release_numbers(opened), readable_releases(opened)
-    if readable and readable[-1].number == numbers[-1] and readable[-1].recipe_sha256 == digest:
-        logger.info("Release %d is these very models: nothing to publish.", numbers[-1])
-        return readable[-1]
-    return publish_release(opened, refs, figures_of(store, refs), reason=reason, recipe_sha256=digest)
+    live = live_or_none(opened)
+    if live is not None and is_made_of(live, refs):
+        logger.info("Release %d is these very models: nothing to publish.", live.number)
+        return live
+    figures = figures_of(store, refs)
+    if evaluation is not None:
+        figures["evaluation"] = json.loads((opened.fetch(evaluation) / EVALUATION_FILE).read_text(encoding="utf-8"))
+    return publish_release(opened, refs, figures, reason=reason, recipe_sha256=_digest(refs), after=after)
 
 
 def release_made_from(store: Store, settings: Settings, sources: Sequence[str]) -> Release | None:

@@ -1,36 +1,132 @@
-"""The steps that go through every song: reading the sources into tables, embedding the catalogue."""
+"""The steps that go through every song: reading the sources into tables, embedding the catalogue.
+
+Where there are many songs they go in shards, spread over threads, processes or machines by `spread`; the result does
+not depend on it (docs/decisions/0019).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rhapsody_lib.artifacts import ArtifactRef, Store
-from rhapsody_lib.operations.recipes import catalogue_recipe, corpus_recipe
+from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
+from rhapsody_lib.operations.recipes import STAGE_VERSIONS, catalogue_recipe, corpus_recipe
+from rhapsody_lib.operations.sharding import (
+    Spread,
+    Work,
+    earlier_shards,
+    in_turn,
+    intact_folders,
+    overlapping,
+    shard_folders,
+    shard_recipe,
+)
 from rhapsody_lib.progress import reporter
 from rhapsody_lib.seeding import split_seed
 from rhapsody_lib.settings import Settings
 
+if TYPE_CHECKING:
+    from rhapsody_lib.corpus.shards import SongShard
+    from rhapsody_lib.retrieval.shards import VectorShard
 
-def prepare_corpus(store: str, settings: Settings, sources: Sequence[str]) -> ArtifactRef:
+
+def prepare_corpus(store: str, settings: Settings, sources: Sequence[str], *, spread: Spread = in_turn) -> ArtifactRef:
     """Read, clean and split the sources into `songs`, `tracks` and `rejects` tables."""
     from rhapsody_lib.corpus import prepare
 
+    opened = Store(store)
+    # Shards that are made one after another have all processors, those made side by side one each.
+    step = partial(make_songs_shard, store, settings, workers=0 if spread is in_turn else 1)
+
+    def read_shards(plan: Sequence[SongShard]) -> Iterator[Path]:
+        held = {name: earlier_shards(opened, _songs_like(settings, name)) for name in {part.source for part in plan}}
+        work = [Work(part, overlapping(held[part.source], part.bounds)) for part in plan]
+        return shard_folders(opened, step, work, spread, "songs shard")
+
     def make(folder: Path) -> None:
-        seed = split_seed(settings.seed, "corpus")
-        prepare.prepare_corpus(sources, folder, settings.corpus, seed=seed, progress=reporter("Preparing songs"))
+        seed, progress = split_seed(settings.seed, "corpus"), reporter("Preparing songs")
+        prepare.prepare_corpus(sources, folder, settings.corpus, seed=seed, progress=progress, read_shards=read_shards)
 
-    return Store(store).build(corpus_recipe(settings, sources), make)
+    return opened.build(corpus_recipe(settings, sources), make)
 
 
-def embed_catalogue(store: str, settings: Settings, corpus: ArtifactRef, encoder: ArtifactRef) -> ArtifactRef:
+def _songs_like(settings: Settings, source: str) -> Recipe:
+    from rhapsody_lib.corpus.shards import shard_settings
+
+    values = {"corpus": shard_settings(settings.corpus), "source": source}
+    return Recipe("songs-shard", STAGE_VERSIONS["corpus"], values, {})
+
+
+def make_songs_shard(store: str, settings: Settings, work: Work[SongShard], *, workers: int) -> ArtifactRef:
+    """Read and clean one shard of songs; a shard of the same files is kept.
+
+    Args:
+        store: address of the store.
+        settings: of the run.
+        work: the shard.
+        workers: files parsed at once; 0 is one for each processor.
+    """
+    from rhapsody_lib.corpus import shards
+
+    opened, digests = Store(store), shards.file_digests(work.shard)
+    like = _songs_like(settings, work.shard.source)
+    made_of = Recipe(like.kind, like.version, like.settings, {"files": shards.digest_of(digests)})
+
+    def make(folder: Path) -> None:
+        earlier = intact_folders(opened, work.earlier)
+        shards.write_shard(work.shard, folder, settings.corpus, digests=digests, earlier=earlier, workers=workers)
+
+    return opened.build(shard_recipe(made_of, work.shard.bounds), make)
+
+
+def embed_catalogue(
+    store: str, settings: Settings, corpus: ArtifactRef, encoder: ArtifactRef, *, spread: Spread = in_turn
+) -> ArtifactRef:
     """Embed the lyrics of every song of the corpus."""
     opened = Store(store)
+    step = partial(make_vectors_shard, store, corpus, encoder, texts_at_once=0 if spread is in_turn else 1)
+
+    def read_shards(plan: Sequence[VectorShard]) -> Iterator[Path]:
+        held = earlier_shards(opened, _vectors_like(encoder))
+        work = [Work(part, overlapping(held, part.bounds)) for part in plan]
+        return shard_folders(opened, step, work, spread, "vectors shard")
 
     def make(folder: Path) -> None:
         from rhapsody_lib.retrieval import catalogue
 
         songs, served = opened.fetch(corpus), opened.fetch(encoder)
-        catalogue.embed_catalogue(songs, served, folder, settings.catalogue, progress=reporter("Embedding catalogue"))
+        progress = reporter("Embedding catalogue")
+        catalogue.embed_catalogue(songs, served, folder, settings.catalogue, progress=progress, read_shards=read_shards)
 
     return opened.build(catalogue_recipe(settings, corpus, encoder), make)
+
+
+def _vectors_like(encoder: ArtifactRef) -> Recipe:
+    return Recipe("vectors-shard", STAGE_VERSIONS["catalogue"], {}, {"encoder": encoder.sha256})
+
+
+def make_vectors_shard(
+    store: str, corpus: ArtifactRef, encoder: ArtifactRef, work: Work[VectorShard], *, texts_at_once: int
+) -> ArtifactRef:
+    """Embed one shard of songs; a shard of the same words is kept.
+
+    Args:
+        store: address of the store.
+        corpus: where the songs are.
+        encoder: what embeds them.
+        work: the shard.
+        texts_at_once: texts embedded side by side; 0 is one for each processor.
+    """
+    from rhapsody_lib.retrieval import shards
+
+    opened, like = Store(store), _vectors_like(encoder)
+    songs = work.shard.songs(opened.fetch(corpus))
+    made_of = Recipe(like.kind, like.version, like.settings, {**like.inputs, "texts": shards.songs_digest(songs)})
+
+    def make(folder: Path) -> None:
+        served, earlier = opened.fetch(encoder), intact_folders(opened, work.earlier)
+        shards.write_shard(songs, served, folder, earlier=earlier, texts_at_once=texts_at_once)
+
+    return opened.build(shard_recipe(made_of, work.shard.bounds), make)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from rhapsody_lib.artifacts import ArtifactRef, Store
+from rhapsody_lib.checkpoints import Checkpoint
 from rhapsody_lib.operations.recipes import backing_recipe, encoder_recipe, lyrics_recipe
-from rhapsody_lib.progress import reporter
+from rhapsody_lib.progress import recorder, reporter
 from rhapsody_lib.seeding import split_seed
 from rhapsody_lib.settings import Settings
 
@@ -17,15 +18,26 @@ from rhapsody_lib.settings import Settings
 def train_lyrics(store: str, settings: Settings, corpus: ArtifactRef) -> ArtifactRef:
     """Train the lyrics LSTM (Keras) and export its weights."""
     opened, recipe = Store(store), lyrics_recipe(settings, corpus)
+    checkpoint = Checkpoint.of(opened, recipe)
 
     def make(folder: Path) -> None:
         from rhapsody_lib.lyrics.training import train_lyrics as train
 
-        checkpoint, seed = opened.checkpoint(recipe), split_seed(settings.seed, "lyrics")
-        songs, progress = opened.fetch(corpus), reporter("Training lyrics")
-        train(songs, folder, checkpoint, settings.lyrics, seed=seed, progress=progress)
+        seed = split_seed(settings.seed, "lyrics")
+        what = "Training lyrics"
+        train(
+            opened.fetch(corpus),
+            folder,
+            checkpoint,
+            settings.lyrics,
+            seed=seed,
+            progress=reporter(what),
+            record=recorder(what),
+        )
 
-    return opened.build(recipe, make)
+    ref = opened.build(recipe, make)
+    checkpoint.clear()
+    return ref
 
 
 def train_encoder(store: str, settings: Settings) -> ArtifactRef:
@@ -42,12 +54,23 @@ def train_encoder(store: str, settings: Settings) -> ArtifactRef:
 def train_backing(store: str, settings: Settings, corpus: ArtifactRef) -> ArtifactRef:
     """Train the backing GRU (PyTorch) and export its weights."""
     opened, recipe = Store(store), backing_recipe(settings, corpus)
+    checkpoint = Checkpoint.of(opened, recipe)
 
     def make(folder: Path) -> None:
         from rhapsody_lib.backing.training import train_backing as train
 
-        checkpoint, seed = opened.checkpoint(recipe), split_seed(settings.seed, "backing")
-        tracks, progress = opened.fetch(corpus), reporter("Training backing")
-        train(tracks, folder, checkpoint, settings.backing, seed=seed, progress=progress)
+        seed = split_seed(settings.seed, "backing")
+        what = "Training backing"
+        train(
+            opened.fetch(corpus),
+            folder,
+            checkpoint,
+            settings.backing,
+            seed=seed,
+            progress=reporter(what),
+            record=recorder(what),
+        )
 
-    return opened.build(recipe, make)
+    ref = opened.build(recipe, make)
+    checkpoint.clear()
+    return ref

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ import pyarrow.parquet as pq
 from rhapsody_lib.corpus.schema import SONGS_FILE, TRACKS_FILE
 from rhapsody_lib.errors import DamagedArtifactError, SourceError
 from rhapsody_lib.words.document import Lyrics, parse_lyrics
+
+_COLUMNS = ["song_id", "title", "lyrics", "split"]
 
 
 @dataclass(frozen=True)
@@ -46,14 +49,34 @@ def count_songs(corpus: Path) -> int:
     return count
 
 
+def _songs(table: pa.Table | pa.RecordBatch) -> list[CorpusSong]:
+    return [
+        CorpusSong(row["song_id"], row["split"] or "", parse_lyrics(row["lyrics"] or "", row["title"] or ""))
+        for row in table.to_pylist()
+    ]
+
+
 def read_songs(corpus: Path, batch_size: int = 256) -> Iterator[list[CorpusSong]]:
     """Songs of a corpus folder in their order, at most `batch_size` at a time."""
     with _open(corpus / SONGS_FILE) as file:
-        for batch in file.iter_batches(batch_size, columns=["song_id", "title", "lyrics", "split"]):
-            yield [
-                CorpusSong(row["song_id"], row["split"] or "", parse_lyrics(row["lyrics"] or "", row["title"] or ""))
-                for row in batch.to_pylist()
-            ]
+        for batch in file.iter_batches(batch_size, columns=_COLUMNS):
+            yield _songs(batch)
+
+
+def read_song_rows(corpus: Path, start: int, stop: int) -> list[CorpusSong]:
+    """Songs of a corpus folder in rows `start` to `stop` (excluded); the row groups beside them are not read."""
+    with _open(corpus / SONGS_FILE) as file:
+        counts = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+        firsts = [0, *itertools.accumulate(counts)]
+        groups = [group for group in range(len(counts)) if firsts[group] < stop and firsts[group + 1] > start]
+        table = file.read_row_groups(groups, columns=_COLUMNS)
+        return _songs(table.slice(start - firsts[groups[0]] if groups else 0, stop - start))
+
+
+def song_ids(corpus: Path) -> list[str]:
+    """The id of every song of a corpus folder, in order."""
+    with _open(corpus / SONGS_FILE) as file:
+        return [str(song_id) for song_id in file.read(columns=["song_id"]).column("song_id").to_pylist()]
 
 
 def track_of_song(corpus: Path) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -13,18 +14,20 @@ from rhapsody_lib import operations
 from rhapsody_lib.artifacts import Store
 from rhapsody_lib.operations.pipelines import make_song
 from rhapsody_lib.operations.requests import check_request
-from rhapsody_lib.release import live_release
-from rhapsody_lib.settings import load_settings
+from rhapsody_lib.release import live_release, release_numbers
 
 
 def task_states() -> dict[str, str]:
-    """State of each task run of the latest flow run, by the task's name."""
+    """State of each task run of the latest flow run, by the task's name, once the server has been told of all ends."""
 
     async def read() -> dict[str, str]:
         async with get_client() as client:
             flow_run = (await client.read_flow_runs(limit=1, sort="START_TIME_DESC"))[0]
-            runs = await client.read_task_runs()
-        return {run.name.rsplit("-", 1)[0]: run.state_name for run in runs if run.flow_run_id == flow_run.id}
+            deadline = time.monotonic() + 30
+            while True:
+                runs = [run for run in await client.read_task_runs() if run.flow_run_id == flow_run.id]
+                if all(run.state and run.state.is_final() for run in runs) or time.monotonic() > deadline:
+                    return {run.name.rsplit("-", 1)[0]: run.state_name for run in runs}
 
     return asyncio.run(read())
 
@@ -47,33 +50,24 @@ def retrained(trained):
     """The release of a retraining flow over the store that holds everything already."""
     from flows.retrain import retrain
 
-    return retrain(sources=[trained.source], settings=load_settings(trained.profile), store=trained.store)
+    return retrain(sources=[trained.source], profile=trained.profile, store=trained.store)
 
 
-def test_an_unchanged_retraining_releases_nothing_new(retrained, trained):
+def test_an_unchanged_retraining_shows_every_step_cached_and_releases_nothing_new(retrained, trained):
     assert retrained.number == 1
     states = task_states()
-    assert set(states) == {
-        "prepare_corpus", "train_lyrics", "train_encoder", "embed_catalogue", "train_backing", "release_models",
-    }  # fmt: skip
-    assert set(states.values()) == {"Completed"}
-    assert "lyrics.heldout_perplexity" in artifact("release-figures")
-
-
-def test_a_second_retraining_shows_every_step_cached(retrained, trained):
-    from flows.retrain import retrain
-
-    retrain(sources=[trained.source], settings=load_settings(trained.profile), store=trained.store)
-    states = task_states()
     assert states.pop("release_models") == "Completed"
+    assert set(states) == {"prepare_corpus", "train_lyrics", "train_encoder", "embed_catalogue", "train_backing"}
     assert set(states.values()) == {"Cached"}
+    assert "lyrics.heldout_perplexity" in artifact("release-figures")
 
 
 def test_a_song_of_the_flow_is_the_song_without_it(trained, tmp_path):
     from flows.generate_song import generate_song
 
-    request = check_request(prompt="the sky is blue", seed=4, audio=False)
-    result = generate_song(request=request, store=trained.store, out=str(tmp_path / "flow"))
+    asked = {"prompt": "the sky is blue", "seed": 4, "audio": False}
+    request = check_request(**asked)
+    result = generate_song(**asked, store=trained.store, out=str(tmp_path / "flow"))
     make_song(operations, trained.store, live_release(Store(trained.store)), request, tmp_path / "direct")
     for name in ("lyrics.txt", "song.mid", "song.kar", "song.json"):
         assert (tmp_path / "flow" / name).read_bytes() == (tmp_path / "direct" / name).read_bytes()
@@ -93,6 +87,36 @@ def test_the_command_is_a_flow_run_where_a_server_is_set(trained, tmp_path, monk
     assert (out / "song.mid").is_file()
 
 
+def test_a_song_without_a_folder_is_an_artifact_made_once(trained):
+    from flows.generate_song import generate_song
+
+    store = Store(trained.store)
+    asked = {"prompt": "rain on the roof", "seed": 5, "audio": False, "store": trained.store}
+    first = generate_song(**asked)
+    assert set(task_states()) >= {"write_lyrics", "find_match", "compose_backing", "write_song"}
+    assert generate_song(**asked) == first
+    assert "write_lyrics" not in task_states()
+    songs = [ref for ref in store.artifacts() if ref.kind == "song"]
+    assert [store.fetch(ref) for ref in songs] == [first.folder]
+    assert songs[0].uri.rsplit("/", 1)[-1] in artifact("song")
+
+
+def test_a_worse_release_is_refused_and_the_run_says_why(trained, monkeypatch):
+    from prefect.states import State
+
+    from flows.retrain import retrain
+    from rhapsody_lib.gate import Verdict
+
+    monkeypatch.setattr("rhapsody_lib.operations.check_gate", lambda *_: Verdict((), ("It is worse.",)))
+    numbers = release_numbers(Store(trained.store))
+    state: State = retrain(
+        sources=[trained.source], profile=trained.profile, changes=["seed=7"], store=trained.store, return_state=True
+    )
+    assert (state.name, state.type.value) == ("Refused", "FAILED")
+    assert "It is worse." in (state.message or "")
+    assert release_numbers(Store(trained.store)) == numbers
+
+
 @pytest.mark.parametrize(
     "name", ["train_lyrics", "embed_catalogue", "train_backing", "train_encoder", "prepare_corpus"]
 )
@@ -101,6 +125,6 @@ def test_each_stage_is_a_flow_of_its_own(trained, name):
 
     flow = getattr(importlib.import_module(f"flows.{name}"), name)
     sources = {} if name == "train_encoder" else {"sources": [trained.source]}
-    ref = flow(settings=load_settings(trained.profile), store=trained.store, **sources)
+    ref = flow(profile=trained.profile, store=trained.store, **sources)
     assert Path(Store(trained.store).fetch(ref)).is_dir()
     assert ref in live_release(Store(trained.store)).refs.values()

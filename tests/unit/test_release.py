@@ -77,3 +77,11 @@ def test_a_moved_store_still_reads(tmp_path, store):
     publish_release(store, refs(store, "a"), {}, reason="first")
     moved = (tmp_path / "store").rename(tmp_path / "elsewhere")
     assert live_release(Store(str(moved))).refs["lyrics"].uri.startswith(str(moved))
+
+
+def test_a_release_compared_with_one_that_is_no_longer_live_is_not_published(store):
+    publish_release(store, refs(store, "a"), {}, reason="first", after=0)
+    with pytest.raises(StoreError, match="Release 1 was published while this one was compared with release none"):
+        publish_release(store, refs(store, "b"), {}, reason="second", after=0)
+    assert publish_release(store, refs(store, "b"), {}, reason="second", after=1).number == 2
+    assert release_numbers(store) == [1, 2]

@@ -1,0 +1,63 @@
+"""`rhapsody releases`: list, show and roll back the models that songs are made from."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flows import console
+from flows.options import JsonOption, StoreOption, store_address
+from rhapsody_lib.errors import StoreError
+
+releases_app = typer.Typer(help="List, show and roll back releases: the models that songs are made from.")
+
+
+@releases_app.callback()
+def releases(context: typer.Context, store: StoreOption = "", as_json: JsonOption = False) -> None:
+    """List, show and roll back releases: the models that songs are made from. Without a command: the list."""
+    if context.invoked_subcommand is None:
+        list_releases(store, as_json)
+
+
+@releases_app.command("list")
+def list_releases(store: StoreOption = "", as_json: JsonOption = False) -> None:
+    """All releases, the live one last."""
+    from rhapsody_lib.artifacts import Store
+    from rhapsody_lib.release import readable_releases
+
+    releases, problems = readable_releases(Store(store_address(store)))
+    console.show_releases(releases, as_json=as_json)
+    for problem in problems:
+        console.fail(problem)
+    if problems:
+        raise typer.Exit(StoreError.exit_code)
+
+
+@releases_app.command("show")
+def show_release(
+    number: Annotated[int | None, typer.Argument(help="Number; the live one by default.")] = None,
+    store: StoreOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """One release: its artifacts, its held-out figures, where it came from."""
+    from rhapsody_lib.artifacts import Store
+    from rhapsody_lib.release import live_release, read_release
+
+    opened = Store(store_address(store))
+    console.show_release(live_release(opened) if number is None else read_release(opened, number), as_json=as_json)
+
+
+@releases_app.command("rollback")
+def rollback_release(
+    number: Annotated[
+        int | None, typer.Argument(help="Release to go back to; the live one's parent by default.")
+    ] = None,
+    store: StoreOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Publish an older release again, under a new number. Nothing is removed."""
+    from rhapsody_lib.artifacts import Store
+    from rhapsody_lib.release import rollback
+
+    console.show_release(rollback(Store(store_address(store)), number), as_json=as_json)

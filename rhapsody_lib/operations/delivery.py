@@ -1,0 +1,61 @@
+"""A song as an artifact: published whole or not at all, and the same request to the same release made once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
+from rhapsody_lib.errors import InputError
+from rhapsody_lib.hashing import file_sha256
+from rhapsody_lib.operations.generation import SongResult
+from rhapsody_lib.operations.recipes import STAGE_VERSIONS
+from rhapsody_lib.release import Release
+from rhapsody_lib.settings import SongSettings
+
+SONG = "song"
+
+
+def song_recipe(release: Release, request: SongSettings) -> Recipe:
+    """What a song is made from: the request, the release's artifacts, and the user's own primer.
+
+    Raises:
+        InputError: the primer cannot be read.
+    """
+    inputs = {kind: ref.sha256 for kind, ref in release.refs.items()}
+    settings: dict[str, Any] = {**request.model_dump(mode="json"), "release": release.number}
+    if request.primer:
+        primer = Path(request.primer)
+        try:
+            inputs["primer"] = file_sha256(primer)
+        except OSError as error:
+            raise InputError(f"{primer}: cannot be read ({error.strerror}). Give the path of a MIDI file.") from error
+        settings["primer"] = primer.name
+    return Recipe(SONG, STAGE_VERSIONS[SONG], settings, inputs)
+
+
+def deliver_song(
+    store: str, release: Release, request: SongSettings, make: Callable[[Path], object]
+) -> tuple[ArtifactRef, SongResult]:
+    """The song of a request, made by `make(folder)` unless the store has it, and what a songwriter is shown of it."""
+    opened = Store(store)
+    ref = opened.build(song_recipe(release, request), make)
+    return ref, read_song(opened.fetch(ref))
+
+
+def read_song(folder: Path) -> SongResult:
+    """What a songwriter is shown, read from the files of a song."""
+    from rhapsody_lib.retrieval.search import Closest, Match
+
+    info = json.loads((folder / "song.json").read_text(encoding="utf-8"))
+    _, _, lyrics = (folder / "lyrics.txt").read_text(encoding="utf-8").partition("\n\n")
+    matches = tuple(
+        Match(**{**match, "closest": Closest(**match["closest"]) if match["closest"] else None})
+        for match in info["matches"]
+    )
+    files = {path.name: path for path in sorted(folder.iterdir())}
+    return SongResult(
+        info["title"], lyrics, matches, folder, files, info["music"]["duration_s"], info["release"]["number"]
+    )

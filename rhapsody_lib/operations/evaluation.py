@@ -1,0 +1,207 @@
+"""The step before a release: candidate and live release are measured on the same held-out songs, and judged.
+
+An evaluation is an artifact: `evaluation.json` holds the figures of both by stage, a song that was tried, and notes.
+Everything is measured as it is served, with NumPy and ONNX Runtime: neither TensorFlow nor torch is needed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
+from rhapsody_lib.errors import DamagedArtifactError, MissingExtraError, StoreError
+from rhapsody_lib.gate import Verdict, judge
+from rhapsody_lib.operations.heldout import Heldout, choose_songs, training_lyrics
+from rhapsody_lib.operations.recipes import STAGE_VERSIONS
+from rhapsody_lib.operations.releasing import EVALUATION_FILE
+from rhapsody_lib.progress import Progress, reporter
+from rhapsody_lib.release import Release
+from rhapsody_lib.settings import Settings, SongSettings
+
+logger = logging.getLogger(__name__)
+
+#: What the candidate is asked for, to see that it can make a song.
+TRIAL = SongSettings(prompt="the sky is blue", candidates=4, max_lines=12, audio=False)
+#: What each figure depends on.
+_ARTIFACTS_OF = {"lyrics": ("lyrics",), "backing": ("backing",), "retrieval": ("encoder", "catalogue")}
+_DIGITS = 6
+
+Figures = dict[str, float]
+
+
+def evaluation_recipe(candidate: Mapping[str, ArtifactRef], live: Mapping[str, ArtifactRef] | None) -> Recipe:
+    """Recipe of the comparison of two releases, or of a first one."""
+    inputs = {kind: ref.sha256 for kind, ref in candidate.items()}
+    inputs |= {f"live-{kind}": ref.sha256 for kind, ref in (live or {}).items()}
+    return Recipe("evaluation", STAGE_VERSIONS["evaluation"], {"trial": TRIAL.model_dump(mode="json")}, inputs)
+
+
+def evaluate_models(
+    store: str, candidate: Mapping[str, ArtifactRef], live: Mapping[str, ArtifactRef] | None = None
+) -> ArtifactRef:
+    """Measure a candidate, and the live release beside it, on the same held-out songs; try to make a song.
+
+    Args:
+        store: address of the store.
+        candidate: a ref for each of `release.RELEASE_KINDS`.
+        live: those of the live release; none where there is none.
+
+    Raises:
+        DamagedArtifactError: an artifact of the candidate is damaged. One of the live release is noted instead.
+        StoreError: the store cannot be read.
+    """
+    opened = Store(store)
+
+    def make(folder: Path) -> None:
+        evaluation = _evaluate(opened, candidate, live, reporter("Evaluating"))
+        text = json.dumps(evaluation, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        (folder / EVALUATION_FILE).write_text(text + "\n", encoding="utf-8")
+
+    return opened.build(evaluation_recipe(candidate, live), make)
+
+
+def read_evaluation(store: str, evaluation: ArtifactRef) -> dict[str, Any]:
+    """What `evaluate_models` measured."""
+    path = Store(store).fetch(evaluation) / EVALUATION_FILE
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def check_gate(store: str, evaluation: ArtifactRef, settings: Settings) -> Verdict:
+    """Whether the candidate of an evaluation may be released, by `settings.gate`."""
+    return judge(read_evaluation(store, evaluation), settings.gate)
+
+
+def _evaluate(
+    store: Store,
+    candidate: Mapping[str, ArtifactRef],
+    live: Mapping[str, ArtifactRef] | None,
+    progress: Progress,
+) -> dict[str, Any]:
+    notes: list[str] = []
+    corpus = store.fetch(candidate["corpus"])
+    heldout = choose_songs(corpus, _live_corpus(store, candidate, live, notes))
+    notes += heldout.notes
+    stages = tuple(_ARTIFACTS_OF)
+    total = len(stages) * (2 if live else 1) + 1
+    measured: dict[str, Figures] = {}
+    for done, stage in enumerate(stages, start=1):
+        measured[stage] = _measure(store, candidate, heldout, stage)
+        progress(done, total, f"{stage} of the candidate")
+    beside: dict[str, Figures] = {}
+    for done, stage in enumerate(stages if live else (), start=len(stages) + 1):
+        beside[stage] = _measure_live(store, candidate, live or {}, heldout, stage, measured[stage], notes)
+        progress(done, total, f"{stage} of the live release")
+    song = _try_song(store, candidate, corpus)
+    progress(total, total, "a song")
+    found = {
+        "songs": len(heldout.songs),
+        "scores": len(heldout.scores),
+        "candidate": measured,
+        "live": beside if live else None,
+        "song": song,
+        "notes": notes,
+    }
+    rounded: dict[str, Any] = json.loads(json.dumps(found), parse_float=lambda text: round(float(text), _DIGITS))
+    return rounded
+
+
+def _live_corpus(
+    store: Store,
+    candidate: Mapping[str, ArtifactRef],
+    live: Mapping[str, ArtifactRef] | None,
+    notes: list[str],
+) -> Path | None:
+    """The live release's corpus, where it is another one that can be read."""
+    if live is None or live["corpus"].sha256 == candidate["corpus"].sha256:
+        return None
+    try:
+        return store.fetch(live["corpus"])
+    except DamagedArtifactError as error:
+        notes.append(f"Songs that the live release was trained on could not be left out: {error}")
+        return None
+
+
+def _measure_live(
+    store: Store,
+    candidate: Mapping[str, ArtifactRef],
+    live: Mapping[str, ArtifactRef],
+    heldout: Heldout,
+    stage: str,
+    of_candidate: Figures,
+    notes: list[str],
+) -> Figures:
+    """A stage's figures of the live release; none, and a note, where it is damaged or of an older format."""
+    if all(live[kind].sha256 == candidate[kind].sha256 for kind in _ARTIFACTS_OF[stage]):
+        return dict(of_candidate)
+    try:
+        return _measure(store, live, heldout, stage)
+    except DamagedArtifactError as error:
+        notes.append(f"{stage.capitalize()} could not be compared with the live release: {error}")
+        return {}
+
+
+def _measure(store: Store, refs: Mapping[str, ArtifactRef], heldout: Heldout, stage: str) -> Figures:
+    measures: dict[str, Callable[[Store, Mapping[str, ArtifactRef], Heldout], Figures]] = {
+        "lyrics": _measure_lyrics,
+        "backing": _measure_backing,
+        "retrieval": _measure_retrieval,
+    }
+    return measures[stage](store, refs, heldout)
+
+
+def _measure_lyrics(store: Store, refs: Mapping[str, ArtifactRef], heldout: Heldout) -> Figures:
+    from rhapsody_lib.lyrics.evaluate import evaluate_lyrics
+    from rhapsody_lib.lyrics.model import LyricsModel
+
+    model = LyricsModel.load(store.fetch(refs["lyrics"]))
+    return evaluate_lyrics(model, heldout.songs) if heldout.songs else {}
+
+
+def _measure_backing(store: Store, refs: Mapping[str, ArtifactRef], heldout: Heldout) -> Figures:
+    from rhapsody_lib.backing.evaluate import evaluate_backing
+    from rhapsody_lib.backing.model import BackingModel
+
+    return evaluate_backing(BackingModel.load(store.fetch(refs["backing"])), heldout.scores)
+
+
+def _measure_retrieval(store: Store, refs: Mapping[str, ArtifactRef], heldout: Heldout) -> Figures:
+    from rhapsody_lib.retrieval.evaluate import compare_halves, lexical_weight_of
+    from rhapsody_lib.retrieval.serving import Encoder
+
+    weight = lexical_weight_of(store.fetch(refs["catalogue"]))
+    encoder = Encoder.load(store.fetch(refs["encoder"]))
+    return compare_halves(encoder, heldout.songs, heldout.others, lexical_weight=weight)
+
+
+def _try_song(store: Store, refs: Mapping[str, ArtifactRef], corpus: Path) -> dict[str, Any]:
+    """Make words and music with the candidate; `error` says why it could not."""
+    from rhapsody_lib.lyrics.evaluate import longest_shared_run, words_of
+    from rhapsody_lib.operations.generation import compose_backing, find_match, write_lyrics
+    from rhapsody_lib.song.fit import fit_words
+
+    release = Release(0, refs, {}, None, "candidate", "")
+    try:
+        draft = write_lyrics(store.root, release, TRIAL)
+        matches = find_match(store.root, release, draft)
+        composition = compose_backing(store.root, release, TRIAL, draft, matches)
+        sung = fit_words(draft.best.lyrics, composition.score)
+    except (StoreError, MissingExtraError):
+        raise  # of this machine or of now, not of the candidate: nothing to be kept
+    except Exception as error:  # whatever it is, it would meet the songwriter
+        logger.exception("The candidate's song failed.")
+        return {"error": f"{type(error).__name__}: {error}"}
+    words = words_of(draft.best.lyrics)
+    shared = longest_shared_run(words, training_lyrics(corpus), but_within=TRIAL.prompt.split())
+    facts = {
+        "words": len(words),
+        "sung_syllables": len(sung.syllables),
+        "melody_notes": len(composition.score.parts["melody"]),
+        "longest_shared_words": shared,
+    }
+    empty = [name.replace("_", " ") for name in ("words", "sung_syllables", "melody_notes") if not facts[name]]
+    return {**facts, "error": f"its song has no {' and no '.join(empty)}." if empty else ""}

@@ -1,0 +1,116 @@
+"""Steps cut into shards: how they are spread over workers, and how a shard finds what earlier ones have done.
+
+A shard is an artifact of its own. So a step that was killed goes on with the shards that are missing, and one whose
+input has grown makes the changed shards alone; of these, it takes over whatever an earlier shard holds unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from rhapsody_lib.artifacts import MANIFEST, ArtifactRef, Recipe, Store
+from rhapsody_lib.errors import DamagedArtifactError
+from rhapsody_lib.progress import reporter
+
+Shard = TypeVar("Shard")
+
+#: Manifests looked at side by side while earlier shards are sought: each is a request of its own on S3.
+_LOOKED_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Work(Generic[Shard]):
+    """A shard to be made, and the earlier shards that may hold some of it."""
+
+    shard: Shard
+    earlier: tuple[ArtifactRef, ...]
+
+
+#: Makes one shard and returns its ref. It is shipped to other processes: a function of a module, or a `partial` of one.
+ShardStep = Callable[[Work[Shard]], ArtifactRef]
+
+
+class Spread(Protocol):
+    """Maps a step over shards; the results come in the order of the shards."""
+
+    def __call__(self, step: ShardStep[Shard], work: Sequence[Work[Shard]], what: str) -> list[ArtifactRef]:
+        """Make every shard; `what` is what a shard is called, such as `songs shard`."""
+
+
+def in_turn(step: ShardStep[Shard], work: Sequence[Work[Shard]], what: str) -> list[ArtifactRef]:
+    """Make the shards in this process, one after another."""
+    progress, refs = reporter(f"Making {what}s"), list[ArtifactRef]()
+    for number, item in enumerate(work, start=1):
+        refs.append(step(item))
+        progress(number, len(work))
+    return refs
+
+
+@dataclass(frozen=True)
+class EarlierShard:
+    """A shard of the store, and the lowest and the highest name in it."""
+
+    ref: ArtifactRef
+    bounds: tuple[str, str]
+
+
+def shard_recipe(like: Recipe, bounds: tuple[str, str]) -> Recipe:
+    """The recipe with the bounds of its shard: they say which earlier shards are worth a look."""
+    return Recipe(like.kind, like.version, {**like.settings, "bounds": list(bounds)}, like.inputs)
+
+
+def earlier_shards(store: Store, like: Recipe) -> list[EarlierShard]:
+    """The shards of the store with the kind, version, settings and inputs of a recipe, whatever else they were made of.
+
+    Args:
+        store: where to look.
+        like: a recipe without bounds, and without the input that differs from shard to shard.
+    """
+
+    def matching(path: str) -> EarlierShard | None:
+        ref = store.find(like.kind, path.split("/")[-2])
+        try:
+            recipe = store.manifest(ref)["recipe"] if ref is not None else {}
+        except DamagedArtifactError:
+            return None
+        settings = dict(recipe.get("settings", {}))
+        bounds, inputs = settings.pop("bounds", None), recipe.get("inputs", {})
+        same = recipe.get("version") == like.version and settings == dict(like.settings)
+        if ref is None or bounds is None or not same or not like.inputs.items() <= inputs.items():
+            return None
+        return EarlierShard(ref, (bounds[0], bounds[1]))
+
+    paths = sorted(map(str, store.fs.glob(store.path_of("artifacts", like.kind, "*", MANIFEST))))
+    with ThreadPoolExecutor(_LOOKED_AT_ONCE) as pool:
+        return [found for found in pool.map(matching, paths) if found is not None]
+
+
+def overlapping(shards: Sequence[EarlierShard], bounds: tuple[str, str]) -> tuple[ArtifactRef, ...]:
+    """Those shards that may hold a name within the bounds."""
+    low, high = bounds
+    return tuple(shard.ref for shard in shards if shard.bounds[0] <= high and shard.bounds[1] >= low)
+
+
+def intact_folders(store: Store, refs: Sequence[ArtifactRef]) -> Iterator[Path]:
+    """A local folder for each of these artifacts that is still there and whole."""
+    for ref in refs:
+        try:
+            yield store.fetch(ref)
+        except DamagedArtifactError:
+            continue
+
+
+def shard_folders(
+    store: Store, step: ShardStep[Shard], work: Sequence[Work[Shard]], spread: Spread, what: str
+) -> Iterator[Path]:
+    """Make all shards, then give the folder of each in turn; one found damaged is made again by this process."""
+    for item, ref in zip(work, spread(step, work, what), strict=True):
+        try:
+            folder = store.fetch(ref)
+        except DamagedArtifactError:
+            folder = store.fetch(step(item))
+        yield folder

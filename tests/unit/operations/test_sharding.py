@@ -1,0 +1,164 @@
+"""The sharded steps make what the unsharded ones make, go on where they were killed, and make new songs alone."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from rhapsody_lib import operations
+from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
+from rhapsody_lib.corpus import reading
+from rhapsody_lib.operations.sharding import EarlierShard, earlier_shards, in_turn, overlapping
+from rhapsody_lib.progress import reporting
+from rhapsody_lib.settings import CorpusSettings, Settings
+from tests.trained import songs_folder
+from tests.unit.retrieval.conftest import write_encoder
+
+SETTINGS = Settings(corpus=CorpusSettings(heldout_share=0.2))
+
+
+@pytest.fixture
+def songs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small songbook in the place of the embedded one, which is read in this process; shards of about three songs."""
+    folder = songs_folder(tmp_path / "songbook", each=3)
+    monkeypatch.setattr("rhapsody_lib.corpus.sources.EMBEDDED_FOLDER", folder)
+    monkeypatch.setattr(reading, "default_workers", lambda: 1)
+    monkeypatch.setattr("rhapsody_lib.corpus.shards.SHARD_FILES", 3)
+    monkeypatch.setattr("rhapsody_lib.retrieval.shards.SHARD_SONGS", 3)
+    return folder
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the files that are parsed."""
+    names: list[str] = []
+    plain = reading._read_one
+
+    def noted(source, job, parse, manifest):
+        names.append(job.name)
+        return plain(source, job, parse, manifest)
+
+    monkeypatch.setattr(reading, "_read_one", noted)
+    return names
+
+
+def files(store: str, ref: ArtifactRef) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in Store(store).fetch(ref).iterdir()}
+
+
+def kinds(store: str) -> list[str]:
+    return [ref.kind for ref in Store(store).artifacts()]
+
+
+def prepare(store: Path, **options) -> dict[str, bytes]:
+    return files(str(store), operations.prepare_corpus(str(store), SETTINGS, ("songbook",), **options))
+
+
+def unsharded(store: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+    with monkeypatch.context() as patch:
+        patch.setattr("rhapsody_lib.corpus.shards.SHARD_FILES", 1000)
+        return prepare(store)
+
+
+def test_the_corpus_does_not_depend_on_the_shards(songs, tmp_path, monkeypatch):
+    expected = unsharded(tmp_path / "direct", monkeypatch)
+    assert kinds(str(tmp_path / "direct")) == ["corpus"]
+    for size in (1, 3, 5):
+        monkeypatch.setattr("rhapsody_lib.corpus.shards.SHARD_FILES", size)
+        store = tmp_path / f"store-{size}"
+        assert prepare(store) == expected
+        assert kinds(str(store)).count("songs-shard") > 1
+
+
+def test_added_songs_alone_are_parsed(songs, tmp_path, parsed, monkeypatch):
+    more = songs_folder(tmp_path / "more", each=4)
+    new = min({path.name for path in more.iterdir()} - {path.name for path in songs.iterdir()})
+    prepare(tmp_path / "store")
+    parsed.clear()
+    shutil.copy(more / new, songs / "hush.txt")
+    grown = prepare(tmp_path / "store")
+    assert parsed == ["hush.txt"]
+    assert grown == unsharded(tmp_path / "direct", monkeypatch)
+
+
+def test_a_killed_preparation_goes_on(songs, tmp_path, parsed, monkeypatch):
+    def killed(step, work, what):
+        in_turn(step, work[:2], what)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare(tmp_path / "store", spread=killed)
+    before = len(parsed)
+    assert kinds(str(tmp_path / "store")) == ["songs-shard"] * 2
+    resumed = prepare(tmp_path / "store")
+    assert 0 < before < len(parsed) == len(set(parsed)) == 12
+    assert resumed == unsharded(tmp_path / "direct", monkeypatch)
+
+
+@pytest.mark.parametrize("damage", ["changed", "gone"])
+def test_a_damaged_shard_is_made_again(songs, tmp_path, damage):
+    def damaging(step, work, what):
+        refs = in_turn(step, work, what)
+        path = Store(str(tmp_path / "store")).fetch(refs[1]) / "files.parquet"
+        path.write_bytes(b"PAR1") if damage == "changed" else path.unlink()
+        return refs
+
+    expected = prepare(tmp_path / "other")
+    assert prepare(tmp_path / "store", spread=damaging) == expected
+
+
+def test_other_settings_find_no_shard_of_these(songs, tmp_path, parsed):
+    store = str(tmp_path / "store")
+    prepare(tmp_path / "store")
+    parsed.clear()
+    looser = SETTINGS.model_copy(update={"corpus": CorpusSettings(heldout_share=0.4)})
+    operations.prepare_corpus(store, looser, ("songbook",))
+    assert parsed == []
+    longer = SETTINGS.model_copy(update={"corpus": CorpusSettings(min_words=20)})
+    operations.prepare_corpus(store, longer, ("songbook",))
+    assert len(parsed) == 12
+
+
+def test_the_catalogue_does_not_depend_on_the_shards(songs, tmp_path, monkeypatch):
+    catalogues = []
+    for size in (1000, 3, 5):
+        monkeypatch.setattr("rhapsody_lib.retrieval.shards.SHARD_SONGS", size)
+        store = str(tmp_path / f"store-{size}")
+        corpus = operations.prepare_corpus(store, SETTINGS, ("songbook",))
+        encoder = Store(store).build(Recipe("encoder", 1, {}, {}), write_encoder)
+        catalogues.append(files(store, operations.embed_catalogue(store, SETTINGS, corpus, encoder)))
+        assert (kinds(store).count("vectors-shard") > 1) == (size < 1000)
+    assert catalogues[0] == catalogues[1] == catalogues[2]
+
+
+def test_progress_tells_of_the_shards(songs, tmp_path):
+    told: dict[str, list[tuple[int, int]]] = {}
+
+    def factory(what):
+        return lambda done, total, note="": told.setdefault(what, []).append((done, total))
+
+    with reporting(factory):
+        prepare(tmp_path / "store")
+    shards = told["Making songs shards"]
+    assert shards == [(number, len(shards)) for number in range(1, len(shards) + 1)]
+    assert told["Preparing songs"][-1] == (12, 12)
+
+
+def test_earlier_shards_are_those_made_alike(tmp_path):
+    store = Store(str(tmp_path / "store"))
+
+    def put(version: int, settings: dict[str, object], inputs: dict[str, str]) -> ArtifactRef:
+        return store.build(Recipe("vectors-shard", version, settings, inputs), lambda folder: None)
+
+    wanted = put(1, {"a": 1, "bounds": ["b", "d"]}, {"encoder": "x", "texts": "1"})
+    put(1, {"a": 2, "bounds": ["b", "d"]}, {"encoder": "x", "texts": "1"})
+    put(2, {"a": 1, "bounds": ["b", "d"]}, {"encoder": "x", "texts": "1"})
+    put(1, {"a": 1, "bounds": ["b", "d"]}, {"encoder": "y", "texts": "1"})
+    damaged = put(1, {"a": 1, "bounds": ["b", "e"]}, {"encoder": "x", "texts": "2"})
+    Path(store.path_of("artifacts", damaged.kind, damaged.key, "manifest.json")).write_bytes(b"{}")
+    found = earlier_shards(store, Recipe("vectors-shard", 1, {"a": 1}, {"encoder": "x"}))
+    assert found == [EarlierShard(wanted, ("b", "d"))]
+    assert overlapping(found, ("d", "z")) == overlapping(found, ("a", "b")) == (wanted,)
+    assert overlapping(found, ("da", "z")) == overlapping(found, ("a", "az")) == ()
