@@ -9,7 +9,7 @@ ARGS ?=
 # tinysoundfont declares pyaudio, which needs PortAudio headers and only plays live (docs/decisions/0005).
 SYNTHESIZER := tinysoundfont==0.3.7
 
-.PHONY: help setup song test check lint types layers bench clean
+.PHONY: help setup song serve deploy test check lint types layers bench clean
 help: ## Show what can be made.
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
@@ -26,6 +26,12 @@ setup: $(VENV)/.installed ## Create .venv and install what is missing.
 
 song: $(VENV)/.installed ## Make a song: make song PROMPT="the sky is blue" ARGS="--seed 1"
 	@$(BIN)/rhapsody song $(ARGS) -- "$$RHAPSODY_PROMPT"
+
+serve: $(VENV)/.installed ## One machine: Prefect server, both pools, workers, all deployments: make serve ARGS="--port 4300"
+	@$(BIN)/rhapsody serve $(ARGS)
+
+deploy: $(VENV)/.installed ## Make the server at PREFECT_API_URL look like prefect.yaml and deployments/.
+	@$(BIN)/rhapsody deploy $(ARGS)
 
 test: $(VENV)/.installed check ## Check style, types and layers, then run the tests.
 	@$(BIN)/python -m pytest

@@ -17,7 +17,9 @@ from typer.core import TyperGroup
 
 from flows import console
 from flows.cli_releases import releases_app
+from flows.deploy import deploy
 from flows.options import JsonOption, ProfileOption, SetOption, SourcesArgument, StoreOption, store_address
+from flows.serve import serve
 from rhapsody_lib.errors import RhapsodyError
 from rhapsody_lib.optional import require
 
@@ -220,6 +222,10 @@ def doctor(store: StoreOption = "", as_json: JsonOption = False) -> None:
         raise typer.Exit(3)
     if report.store_error:
         raise typer.Exit(4)
+
+
+app.command()(serve)
+app.command()(deploy)
 
 
 def main() -> None:

@@ -14,9 +14,10 @@ from flows.forms import NO_CHANGES, SONGBOOK, Order, Profile
 from rhapsody_lib.artifacts import ArtifactRef
 from rhapsody_lib.operations.orders import ordered
 from rhapsody_lib.operations.recipes import catalogue_recipe
+from tasks.names import training_run_name
 
 
-@flow(name="embed-catalogue", persist_result=False)
+@flow(name="embed-catalogue", flow_run_name=training_run_name, persist_result=False)
 def embed_catalogue(
     sources: list[str] = SONGBOOK,
     profile: Profile = "fast",

@@ -14,15 +14,16 @@ from prefect import flow
 import tasks
 from flows import forms
 from rhapsody_lib.artifacts import Store, default_root
-from rhapsody_lib.operations.delivery import deliver_song
+from rhapsody_lib.operations.delivery import deliver_song, song_addresses
 from rhapsody_lib.operations.generation import SongResult
 from rhapsody_lib.operations.pipelines import make_song
 from rhapsody_lib.operations.requests import check_out, check_request
 from rhapsody_lib.release import live_release, read_release
+from tasks.names import song_run_name
 from tasks.report import report_song
 
 
-@flow(name="generate-song", flow_run_name="song: {prompt} (seed {seed})", persist_result=False)
+@flow(name="generate-song", flow_run_name=song_run_name, persist_result=False)
 def generate_song(
     prompt: forms.Prompt,
     seed: forms.Seed = 0,
@@ -46,14 +47,14 @@ def generate_song(
         seed: Another seed, another song. From 0 to 2147483647.
         title: Title of the song. Empty: taken from the chorus.
         key: Key of the song.
-        tempo_bpm: Quarter notes a minute, from 40 to 240. Empty: that of the matched song.
+        tempo_bpm: Quarter notes a minute, from 40 to 240. None: that of the matched song.
         max_lines: At most so many lines, from 4 to 120.
         temperature: Low is plain, high is daring. From 0.1 to 2.
         candidates: Lyrics written at once, of which the best is kept. From 1 to 256.
         primer: A MIDI file that the worker can read, to prime the music with instead of the matched song.
         with_primer: Open with the primer's own first bars.
         audio: Also write song.mp3, so that the page plays.
-        release: Number of the release to use. Empty: the live one.
+        release: Number of the release to use. None: the live one.
         store: Address of the store. Empty: the worker's own (RHAPSODY_STORE).
         out: A folder on the worker for the files. Empty: the store.
     """
@@ -70,9 +71,9 @@ def generate_song(
         return make_song(tasks, address, chosen, request, check_out(folder, audio=audio))
 
     if out:
-        result, place = make(Path(out)), out
+        result = make(Path(out))
+        report_song(result, out)
     else:
-        ref, result = deliver_song(address, chosen, request, make)
-        place = ref.uri
-    report_song(result, place)
+        song, result = deliver_song(address, chosen, request, make)
+        report_song(result, song.uri, song_addresses(address, song))
     return result

@@ -13,9 +13,10 @@ from flows.forms import NO_CHANGES, SONGBOOK, Order, Profile
 from rhapsody_lib.artifacts import ArtifactRef
 from rhapsody_lib.operations.orders import ordered
 from rhapsody_lib.operations.recipes import corpus_recipe
+from tasks.names import training_run_name
 
 
-@flow(name="prepare-corpus", flow_run_name="corpus: {sources}", persist_result=False)
+@flow(name="prepare-corpus", flow_run_name=training_run_name, persist_result=False)
 def prepare_corpus(
     sources: list[str] = SONGBOOK,
     profile: Profile = "fast",

@@ -23,12 +23,13 @@ from rhapsody_lib.operations.pipelines import train_all, without_asking
 from rhapsody_lib.release import Release
 from rhapsody_lib.settings import load_settings
 from tasks.approval import ask_person
+from tasks.names import training_run_name
 from tasks.runs import cancel_children
 
 
 @flow(
     name="retrain",
-    flow_run_name="retrain: {profile}, {sources}",
+    flow_run_name=training_run_name,
     persist_result=False,
     on_cancellation=[cancel_children],
 )

@@ -1,4 +1,4 @@
-"""`rhapsody serve`: Prefect server, both pools, a worker each, all deployments, on one machine; Ctrl-C ends all of it."""
+"""`rhapsody serve`: Prefect server, both pools, a worker each, all deployments, until Ctrl-C."""
 
 from __future__ import annotations
 

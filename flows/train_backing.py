@@ -13,9 +13,10 @@ from flows.forms import NO_CHANGES, SONGBOOK, Order, Profile
 from rhapsody_lib.artifacts import ArtifactRef
 from rhapsody_lib.operations.orders import ordered
 from rhapsody_lib.operations.recipes import backing_recipe
+from tasks.names import training_run_name
 
 
-@flow(name="train-backing", persist_result=False)
+@flow(name="train-backing", flow_run_name=training_run_name, persist_result=False)
 def train_backing(
     sources: list[str] = SONGBOOK,
     profile: Profile = "fast",

@@ -13,9 +13,10 @@ from flows.forms import NO_CHANGES, Order, Profile
 from rhapsody_lib.artifacts import ArtifactRef
 from rhapsody_lib.operations.orders import ordered
 from rhapsody_lib.operations.recipes import encoder_recipe
+from tasks.names import training_run_name
 
 
-@flow(name="train-encoder", persist_result=False)
+@flow(name="train-encoder", flow_run_name=training_run_name, persist_result=False)
 def train_encoder(
     profile: Profile = "fast",
     changes: list[str] = NO_CHANGES,

@@ -14,9 +14,10 @@ from flows.forms import NO_CHANGES, SONGBOOK, Order, Profile
 from rhapsody_lib.artifacts import ArtifactRef
 from rhapsody_lib.operations.orders import ordered
 from rhapsody_lib.operations.recipes import lyrics_recipe
+from tasks.names import training_run_name
 
 
-@flow(name="train-lyrics", persist_result=False)
+@flow(name="train-lyrics", flow_run_name=training_run_name, persist_result=False)
 def train_lyrics(
     sources: list[str] = SONGBOOK,
     profile: Profile = "fast",

@@ -10,9 +10,10 @@ from __future__ import annotations
 import logging
 import platform
 import re
+import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -21,45 +22,16 @@ from rhapsody_lib.artifacts import Recipe, Store
 from rhapsody_lib.errors import StoreError
 from rhapsody_lib.hashing import file_sha256
 from rhapsody_lib.objects import flush, process_name
-from rhapsody_lib.remote import call
 
 logger = logging.getLogger(__name__)
 
 FOLDER = "checkpoints"
 EPOCHS_KEPT = 2
+#: After so long without a new state, a worker's own copies are of no use.
+FORGOTTEN_S = 30 * 86_400.0
 _NAME = re.compile(r"(\d{6})-([0-9a-f]{16})\.safetensors")
 #: Instruction sets by which the numerical libraries choose their kernels.
 _INSTRUCTION_SETS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve")
-
-
-class _StoreFolder:
-    """One folder of a store, with the store's retries."""
-
-    def __init__(self, store: Store, *parts: str) -> None:
-        self._store, self._folder = store, store.path_of(*parts)
-
-    def names(self) -> list[str]:
-        """Names of the files in the folder."""
-        found = call(self._store.root, "list saved states", self._store.fs.glob, f"{self._folder}/*")
-        return [str(path).rsplit("/", 1)[-1] for path in found]
-
-    def put(self, path: Path) -> None:
-        """Put a file under its own name."""
-        call(self._store.root, "save a state", self._store.fs.put_file, str(path), f"{self._folder}/{path.name}")
-
-    def get(self, name: str, target: Path) -> bool:
-        """Get a file; tells whether there is one."""
-        try:
-            call(self._store.root, "fetch a state", self._store.fs.get_file, f"{self._folder}/{name}", str(target))
-        except FileNotFoundError:
-            return False
-        return True
-
-    def remove(self, names: Iterable[str]) -> None:
-        """Remove files; one that is gone already is no error."""
-        for name in names:
-            with suppress(FileNotFoundError):
-                call(self._store.root, "remove a state", self._store.fs.rm_file, f"{self._folder}/{name}")
 
 
 class Checkpoint:
@@ -70,11 +42,12 @@ class Checkpoint:
 
     Args:
         folder: local folder; made when the first state is saved.
-        remote: the folder in a store that is not on this machine's disks.
+        store: a store that is not on this machine's disks.
+        name: the training's folder in it.
     """
 
-    def __init__(self, folder: Path, remote: _StoreFolder | None = None) -> None:
-        self._folder, self._remote = folder, remote
+    def __init__(self, folder: Path, store: Store | None = None, name: str = "") -> None:
+        self._folder, self._store, self._parts = folder, store, (FOLDER, name)
 
     @classmethod
     def of(cls, store: Store, recipe: Recipe) -> Checkpoint:
@@ -82,7 +55,7 @@ class Checkpoint:
         name = f"{recipe.kind}-{recipe.key}"
         if store.is_local:
             return cls(Path(store.path_of(FOLDER, name)))
-        return cls(store.scratch / FOLDER / name, _StoreFolder(store, FOLDER, name))
+        return cls(store.scratch / FOLDER / name, store, name)
 
     @classmethod
     def local(cls, folder: Path) -> Checkpoint:
@@ -110,14 +83,15 @@ class Checkpoint:
 
     def _fetched(self, name: str) -> bool:
         """Whether the state is now in the local folder, whole."""
-        if self._remote is None:
+        if self._store is None:
             return False
         self._folder.mkdir(parents=True, exist_ok=True)
         draft = self._draft()
         try:
-            if not self._remote.get(name, draft):
-                return False
+            self._store.get_file(draft, *self._parts, name)
             draft.replace(self._folder / name)
+        except FileNotFoundError:
+            return False
         finally:
             draft.unlink(missing_ok=True)
         return _intact(self._folder / name)
@@ -126,7 +100,7 @@ class Checkpoint:
         return _states(path.name for path in self._folder.iterdir()) if self._folder.is_dir() else set()
 
     def _remote_names(self) -> set[str]:
-        return set() if self._remote is None else _states(self._remote.names())
+        return set() if self._store is None else _states(entry.name for entry in self._store.listing(*self._parts))
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
@@ -144,11 +118,12 @@ class Checkpoint:
         except (OSError, SafetensorError) as error:
             logger.warning("The state after epoch %d could not be saved in %s: %s", epoch, self._folder, error)
             return
-        if self._remote is None:
+        if self._store is None:
             return
         try:
-            self._remote.put(self._folder / name)
-            self._remote.remove(_outdated(self._remote_names()))
+            self._store.put_file(self._folder / name, *self._parts, name)
+            for old in _outdated(self._remote_names()):
+                self._store.remove(*self._parts, old)
         except (StoreError, OSError) as error:
             logger.warning(
                 "The state after epoch %d stays on this machine, for it did not reach the store: %s "
@@ -173,17 +148,19 @@ class Checkpoint:
 
     def clear(self) -> None:
         """Remove all states, once the artifact is published or if they are of no use."""
-        self._remove_local(self._local_names())
         try:
-            # What a killed process left half-written is no state, and goes with the folder.
-            for path in self._folder.glob("*.draft"):
-                path.unlink(missing_ok=True)
-            if self._folder.is_dir():
-                self._folder.rmdir()
-            if self._remote is not None:
-                self._remote.remove(self._remote_names())
+            shutil.rmtree(self._folder, ignore_errors=True)
+            if self._store is not None:
+                self._remove_forgotten()
+                self._store.remove(*self._parts)
         except (OSError, StoreError) as error:
             logger.info("Saved states of a finished training were left behind: %s", error)
+
+    def _remove_forgotten(self) -> None:
+        """Remove local states of trainings that another worker went on with and published."""
+        for folder in self._folder.parent.iterdir() if self._folder.parent.is_dir() else ():
+            if time.time() - folder.stat().st_mtime > FORGOTTEN_S:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _remove_local(self, names: Iterable[str]) -> None:
         for name in names:

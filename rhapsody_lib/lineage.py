@@ -6,6 +6,7 @@ Kept beside the manifest as `provenance.json`. It is no part of the manifest, wh
 from __future__ import annotations
 
 import getpass
+import hashlib
 import json
 import os
 import platform
@@ -13,7 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from types import MappingProxyType
@@ -25,6 +26,9 @@ PROVENANCE = "provenance.json"
 #: Said of what was there and could not be read.
 DAMAGED = "the stored one was damaged"
 FIRST = "first of its kind"
+#: Kinds of which there are many, none made because another was: songs, and the parts that a step is cut into.
+NOT_COMPARED = ("song", "songs-shard", "vectors-shard")
+NEW = "not made before"
 
 #: What a build says of who asked for it, besides user, host and process: for instance the address of its flow run.
 builder: ContextVar[Mapping[str, str]] = ContextVar("rhapsody_builder", default=MappingProxyType({}))
@@ -51,7 +55,6 @@ class Provenance:
         built_by: user, host, process, and what `built_by` added.
         built_at: UTC, in ISO 8601.
         seconds: how long it took, without the time to publish it.
-        size_bytes: size of its files.
         versions: Rhapsody, Python, and the packages that were loaded.
     """
 
@@ -59,12 +62,7 @@ class Provenance:
     built_by: Mapping[str, str]
     built_at: str
     seconds: float
-    size_bytes: int
     versions: Mapping[str, str]
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain values."""
-        return asdict(self)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Provenance | None:
@@ -75,28 +73,27 @@ class Provenance:
             return None
 
 
-def provenance(because: str, *, seconds: float, size_bytes: int) -> Provenance:
+def provenance(because: str, *, seconds: float) -> Provenance:
     """The provenance of what this process has just built."""
     who = {"user": _user(), "host": platform.node(), "process": str(os.getpid()), **builder.get()}
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-    return Provenance(because, who, now, round(seconds, 3), size_bytes, _versions())
+    return Provenance(because, who, now, round(seconds, 3), _versions())
 
 
 def why(recipe: Recipe, earlier: Iterable[Recipe]) -> str:
     """Why a recipe has to be built: what differs from the nearest of the earlier ones of its kind."""
-    lists = [differences(old, recipe) for old in earlier]
-    if not lists:
+    nearest = sorted((differences(old, recipe) for old in earlier), key=len)
+    if not nearest:
         return FIRST
-    return "; ".join(min(lists, key=len)) or DAMAGED
+    return "; ".join(nearest[0]) or DAMAGED
 
 
 def differences(old: Recipe, new: Recipe) -> list[str]:
     """What differs between two recipes of a kind, a phrase each, such as `lyrics.dropout 0.5 -> 0.4`."""
     found = [] if old.version == new.version else [f"stage version {old.version} -> {new.version}"]
     before, after = _flat(old.settings), _flat(new.settings)
-    for name in sorted({*before, *after}):
-        if before.get(name, "unset") != after.get(name, "unset"):
-            found.append(f"{name} {_short(before, name)} -> {_short(after, name)}")
+    changed = [name for name in sorted({*before, *after}) if _short(before, name) != _short(after, name)]
+    found += [f"{name} {_short(before, name)} -> {_short(after, name)}" for name in changed]
     for name in sorted({*old.inputs, *new.inputs}):
         one, other = old.inputs.get(name), new.inputs.get(name)
         if one != other:
@@ -118,7 +115,7 @@ def _short(values: Mapping[str, Any], name: str) -> str:
     if name not in values:
         return "unset"
     text = json.dumps(values[name], ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= 60 else f"{text[:40]}... ({hashlib.sha256(text.encode()).hexdigest()[:8]})"
 
 
 def _digest(value: str | None) -> str:

@@ -115,16 +115,15 @@ class ObjectStore:
             return sorted(self.remote(f"list {'/'.join(parts) or self.root}", find), key=lambda entry: entry.name)
         return []
 
-    def get_file(self, target: Path, *parts: str, callback: Any = None) -> None:
+    def get_file(self, target: Path, *parts: str) -> None:
         """Fetch an object into a local file.
 
         Raises:
             FileNotFoundError: there is no such object.
         """
-        path, more = self.path_of(*parts), {} if callback is None else {"callback": callback}
+        path, what = self.path_of(*parts), f"fetch {'/'.join(parts)} into {target.parent}"
         target.parent.mkdir(parents=True, exist_ok=True)
-        what = f"fetch {'/'.join(parts)} into {target.parent}"
-        self.remote(what, lambda: self.fs.get_file(path, str(target), **self._large, **more))
+        self.remote(what, lambda: self.fs.get_file(path, str(target), **self._large))
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
@@ -159,19 +158,23 @@ class ObjectStore:
 
         return self.remote(f"write {'/'.join(parts)}", put)
 
+    def address(self, lasts_s: int, *parts: str) -> str:
+        """A signed address of a remote object, which anybody may read for so many seconds."""
+        return str(self.fs.sign(self.path_of(*parts), expiration=lasts_s))
+
     def remove(self, *parts: str) -> None:
         """Remove an object, or all below a folder; what is gone already is no failure."""
         path = self.path_of(*parts)
         with suppress(FileNotFoundError):
             self.remote(f"remove {'/'.join(parts)}", lambda: self.fs.rm(path, recursive=True))
 
-    def move(self, source: tuple[str, ...], target: tuple[str, ...], *, last: str = "") -> None:
-        """Move a folder: a rename where that is possible, else copies, and only then removals, of `last` first.
+    def move(self, source: tuple[str, ...], target: tuple[str, ...], *, first_removed: str) -> None:
+        """Move a folder: by a rename where there is such a thing, else by copies and, after these, removals.
 
         Args:
             source: parts of the folder.
             target: parts of its new name.
-            last: name of the file that says that the folder is whole.
+            first_removed: name of the file that says that the folder is whole.
 
         Raises:
             FileNotFoundError: another process moved it.
@@ -184,9 +187,29 @@ class ObjectStore:
         names = [entry.name for entry in self.listing(*source)]
         for name in names:
             self.remote(what, self._copy, self.path_of(*source, name), self.path_of(*target, name))
-        self.remove(*source, last)
+        self.remove(*source, first_removed)
         for name in names:
             self.remove(*source, name)
+
+    # -- uploads in parts that were broken off ------------------------------------------------------------------------
+
+    def uploads(self) -> list[tuple[tuple[str, ...], str, datetime]]:
+        """Unfinished uploads of large files, which take room unseen: name, id, and when they were begun."""
+        if not self._large:
+            return []
+        bucket, prefix, _ = self.fs.split_path(f"{self._base}/")
+        found = self.remote("list unfinished uploads", self.fs.list_multipart_uploads, bucket)
+        mine = [upload for upload in found or [] if upload["Key"].startswith(prefix)]
+        return [
+            (tuple(str(upload["Key"]).removeprefix(prefix).split("/")), upload["UploadId"], upload["Initiated"])
+            for upload in mine
+        ]
+
+    def abort_upload(self, parts: tuple[str, ...], upload_id: str) -> None:
+        """Give up an unfinished upload; one that is gone is no failure."""
+        bucket, key, _ = self.fs.split_path(self.path_of(*parts))
+        with suppress(FileNotFoundError):
+            self.remote("give up an upload", self.fs.abort_mpu, bucket, key, upload_id)
 
     def _copy(self, source: str, target: str) -> None:
         self.fs.copy(source, target)

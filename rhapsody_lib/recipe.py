@@ -10,6 +10,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+#: Where artifacts are in a store, where damaged ones are put, and the file that makes a folder an artifact.
+ARTIFACTS, DAMAGED, MANIFEST = "artifacts", "damaged", "manifest.json"
+
 
 class ArtifactRef(BaseModel):
     """All that passes between tasks: what it is, its recipe key, where it is, and the digest of its manifest."""

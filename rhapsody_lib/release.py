@@ -12,7 +12,7 @@ from typing import Any
 
 from rhapsody_lib.artifacts import ArtifactRef, Store, canonical_json
 from rhapsody_lib.errors import InputError, NoReleaseError, StoreError
-from rhapsody_lib.objects import put_if_absent
+from rhapsody_lib.uses import mark_used
 
 #: How the reason of a release that undoes another begins.
 ROLLBACK = "rollback to "
@@ -42,14 +42,14 @@ def flat_figures(figures: Mapping[str, Any], prefix: str = "") -> dict[str, floa
     return flat
 
 
-def _path(store: Store, number: int) -> str:
-    return store.path_of("releases", f"{number:06d}.json")
+def _parts(number: int) -> tuple[str, str]:
+    return "releases", f"{number:06d}.json"
 
 
 def release_numbers(store: Store) -> list[int]:
     """Numbers of all releases, oldest first."""
-    names = (str(path).rsplit("/", 1)[-1] for path in store.fs.glob(store.path_of("releases", "*.json")))
-    return sorted(int(name[:-5]) for name in names if name[:-5].isascii() and name[:-5].isdigit())
+    names = (entry.name.removesuffix(".json") for entry in store.listing("releases") if entry.name.endswith(".json"))
+    return sorted(int(name) for name in names if name.isascii() and name.isdigit())
 
 
 def read_release(store: Store, number: int) -> Release:
@@ -60,7 +60,7 @@ def read_release(store: Store, number: int) -> Release:
         StoreError: its file is damaged.
     """
     try:
-        data = json.loads(store.fs.cat_file(_path(store, number)))
+        data = json.loads(store.read(*_parts(number)))
         refs = {
             # Releases name keys, not addresses, so that a store may be moved.
             kind: store.ref(kind, ref["key"], ref["sha256"])
@@ -73,7 +73,7 @@ def read_release(store: Store, number: int) -> Release:
         raise InputError(f"There is no release {number}. 'rhapsody releases list' shows those there are.") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(
-            f"{_path(store, number)}: is damaged. 'rhapsody releases rollback NUMBER' publishes an older one."
+            f"{store.path_of(*_parts(number))}: is damaged. 'rhapsody releases rollback NUMBER' publishes an older one."
         ) from error
 
 
@@ -122,7 +122,6 @@ def publish_release(
     Raises:
         StoreError: it cannot be written, or another was published after `after`.
     """
-    store.fs.makedirs(store.path_of("releases"), exist_ok=True)
     while True:
         numbers = release_numbers(store)
         parent = numbers[-1] if numbers else None
@@ -134,18 +133,15 @@ def publish_release(
         release = Release((parent or 0) + 1, dict(refs), dict(figures), parent, reason, recipe_sha256)
         short_refs = {kind: {"key": ref.key, "sha256": ref.sha256} for kind, ref in refs.items()}
         body = {**asdict(replace(release, refs={})), "refs": short_refs}
-        try:
-            if put_if_absent(store.fs, _path(store, release.number), canonical_json(body).encode()):
-                return release
-        except OSError as error:
-            raise StoreError(f"{store.root}: the release could not be written ({error}).") from error
+        if store.put_if_absent(canonical_json(body).encode(), *_parts(release.number)):
+            return release
 
 
 def rollback(store: Store, number: int | None = None) -> Release:
     """Publish the refs of an older release again: of `number`, or of the parent of the live one.
 
     Raises:
-        InputError: there is nothing older.
+        InputError: there is nothing older, or its models are gone.
         StoreError: that release is damaged; with a `number`, the live one may be.
     """
     if number is None:
@@ -154,6 +150,11 @@ def rollback(store: Store, number: int | None = None) -> Release:
             raise InputError(f"Release {live.number} is the first one: there is nothing to roll back to.")
         number = live.parent
     old = read_release(store, number)
-    return publish_release(
-        store, old.refs, old.figures, reason=f"{ROLLBACK}{number}", recipe_sha256=old.recipe_sha256
-    )
+    for kind, ref in old.refs.items():
+        mark_used(store, ref.kind, ref.key)  # before the look, so that garbage collection leaves it alone from now on
+        if store.find(ref.kind, ref.key) != ref:
+            raise InputError(
+                f"Release {number}: its {kind} is no longer in the store, as 'rhapsody artifacts gc --keep-releases' "
+                "may leave it. Roll back to another, or train again."
+            )
+    return publish_release(store, old.refs, old.figures, reason=f"{ROLLBACK}{number}", recipe_sha256=old.recipe_sha256)

@@ -28,8 +28,8 @@ T = TypeVar("T")
 
 PATIENCE_VARIABLE = "RHAPSODY_STORE_PATIENCE_S"
 PATIENCE_S = 180.0
-#: Waits double from the first to the longest, each with up to a second of jitter: many workers do not knock at once.
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 15.0
+#: Waits double from the first to the longest; the jitter is there so that many workers do not knock at once.
+FIRST_WAIT_S, LONGEST_WAIT_S, JITTER_S = 0.5, 15.0, 1.0
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 10, 60
 
 _S3 = ("s3", "s3a")
@@ -39,6 +39,7 @@ _PASSING_CODES = frozenset(
     | {"RequestLimitExceeded", "OperationAborted", "ConditionalRequestConflict", "XAmzContentSHA256Mismatch"}
 )
 _BAD_CREDENTIALS = frozenset({"SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidToken", "ExpiredToken", "403"})
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -182,7 +183,7 @@ def _again(root: str, what: str, function: Callable[[], T]) -> T:
 
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(passing),
-        wait=tenacity.wait_exponential_jitter(initial=FIRST_WAIT_S, max=LONGEST_WAIT_S, jitter=1),
+        wait=tenacity.wait_exponential(FIRST_WAIT_S, max=LONGEST_WAIT_S) + tenacity.wait_random(0, JITTER_S),
         stop=tenacity.stop_after_delay(patience),
         before_sleep=say,
         reraise=True,
@@ -230,6 +231,10 @@ def _raise(root: str, what: str, error: Exception) -> NoReturn:
         raise StoreAccessError(
             f"{root}: could not {what} ({error}). These credentials need the rights to list, read, write and delete "
             "there; or choose others with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        ) from error
+    if getattr(error, "errno", None) in _FORBIDDEN:
+        raise StoreAccessError(
+            f"{root}: could not {what} ({error}). Ask for the right to, or choose another store."
         ) from error
     if is_full(error):
         raise StoreError(f"{root}: could not {what}: the disk is full ({error}). Free some space.") from error

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 import os
+import platform
 import threading
 from datetime import datetime, timezone
 from pathlib import Path
 
 from rhapsody_lib.errors import StoreAccessError
 from rhapsody_lib.lineage import builder
-from rhapsody_lib.objects import ObjectStore, host_name
+from rhapsody_lib.objects import ObjectStore
 from rhapsody_lib.recipe import canonical_json
 from rhapsody_lib.remote import failures
 
@@ -55,7 +56,7 @@ def mark_used(store: ObjectStore, kind: str, key: str) -> None:
 
 
 def _body() -> bytes:
-    facts = {"host": host_name(), "process": os.getpid(), "at": _now(), **builder.get()}
+    facts = {"host": platform.node(), "process": os.getpid(), "at": _now(), **builder.get()}
     return canonical_json(facts).encode()
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from rhapsody_lib.errors import RefusedError
 from rhapsody_lib.gate import Verdict
-from tasks.report import report_verdict, verdict_markdown
+from tasks.report import verdict_markdown
 
 #: How long a run waits for an answer: a weekend and two days.
 TIMEOUT_S = 4 * 24 * 3600
@@ -28,7 +28,6 @@ def ask_person(verdict: Verdict) -> None:
     Raises:
         RefusedError: the person refused, or nobody answered in time.
     """
-    report_verdict(verdict, released=None)
     form = Answer.with_initial_data(description=verdict_markdown(verdict))
     try:
         answer = pause_flow_run(wait_for_input=form, timeout=TIMEOUT_S)

@@ -21,10 +21,10 @@ from prefect.logging import get_run_logger
 from prefect.settings import PREFECT_CLIENT_MAX_RETRIES, temporary_settings
 
 from rhapsody_lib.progress import Progress, Recorder, recording, reporting
-from tasks.charts import SVG, data_uri, loss_curves
+from tasks.charts import SVG, data_uri, loss_curves, split_name
 from tasks.markup import cell
 
-LINE_INTERVAL_S, SEND_INTERVAL_S = 5.0, 2.0
+LINE_INTERVAL_S, SEND_INTERVAL_S, CURVES_INTERVAL_S = 5.0, 2.0, 10.0
 REQUEST_TIMEOUT_S = 5.0
 #: How long the end of a task waits for the last bar and curves to be sent.
 LAST_SEND_TIMEOUT_S = 15.0
@@ -78,10 +78,8 @@ class Work:
         what, note = quoted(self.what), quoted(self.note)
         if not self.total:
             return f"{what}: starting"
-        if self.over:
-            left = "enough"
-        else:
-            left = "" if self.left_s is None else f"about {time_words(self.left_s)} left"
+        left = "" if self.left_s is None else f"about {time_words(self.left_s)} left"
+        left = "ended early" if self.over else left
         return ", ".join(part for part in (f"{what}: {self.done} of {self.total}", note, left) if part)
 
 
@@ -91,6 +89,8 @@ class Shown(Protocol):
     kind: str
     key: str
     changed: bool
+    #: It is sent no more often.
+    interval_s: float
     #: Whether it is worth showing of a task that was over before anything was sent.
     lasting: bool
 
@@ -101,7 +101,7 @@ class Shown(Protocol):
 class Bar:
     """A progress bar."""
 
-    kind, lasting = "progress", False
+    kind, lasting, interval_s = "progress", False, SEND_INTERVAL_S
 
     def __init__(self, key: str, work: Work) -> None:
         self.key, self.work, self.changed = key, work, True
@@ -114,7 +114,7 @@ class Bar:
 class Curves:
     """The curves of a training."""
 
-    kind, lasting = "image", True
+    kind, lasting, interval_s = "image", True, CURVES_INTERVAL_S
 
     def __init__(self, key: str, what: str) -> None:
         self.key, self.what, self.changed = key, what, False
@@ -124,7 +124,7 @@ class Curves:
         """The picture, and the figures of the last epoch."""
         history = dict(self.history)
         last = max(history)
-        figures = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in history[last].items())
+        figures = ", ".join(f"{' '.join(split_name(name))} {value:.4g}" for name, value in history[last].items())
         return data_uri(loss_curves(history), SVG), cell(f"{self.what}, epoch {last}: {figures}")
 
 
@@ -141,7 +141,8 @@ class Page:
         self._run = {"task_run_id": task_run_id, "flow_run_id": flow_run_id}
         self._warn, self._warned = warn, False
         self._shown: list[Shown] = []
-        self._ids: dict[int, UUID] = {}
+        #: Of what is there: its artifact, and when it was last sent.
+        self._sent: dict[int, tuple[UUID, float]] = {}
         self._over = threading.Event()
         # The thread sees the settings of this task: a copy of its context.
         context = contextvars.copy_context()
@@ -157,15 +158,24 @@ class Page:
         """Send what has changed, within `LAST_SEND_TIMEOUT_S`, and end."""
         self._over.set()
         if self._thread.is_alive():
-            self._thread.join(LAST_SEND_TIMEOUT_S)
+            self._thread.join(LAST_SEND_TIMEOUT_S + REQUEST_TIMEOUT_S)
 
     def _send_all(self) -> None:
+        # The client's own patience is for calls that must succeed.
         with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
             while not self._over.wait(SEND_INTERVAL_S):
-                self._send_changed(list(self._shown))
-            self._send_changed([shown for shown in self._shown if shown.lasting or id(shown) in self._ids])
+                self._send_changed([shown for shown in self._shown if self._is_due(shown)])
+            last = [shown for shown in self._shown if shown.lasting or id(shown) in self._sent]
+            until_s = time.monotonic() + LAST_SEND_TIMEOUT_S
+            while not self._send_changed(last) and time.monotonic() < until_s:
+                time.sleep(SEND_INTERVAL_S)
 
-    def _send_changed(self, among: list[Shown]) -> None:
+    def _is_due(self, shown: Shown) -> bool:
+        sent = self._sent.get(id(shown))
+        return sent is None or time.monotonic() - sent[1] >= shown.interval_s
+
+    def _send_changed(self, among: list[Shown]) -> bool:
+        """Send those that have changed; whether all are sent."""
         with ExitStack() as stack:
             client: SyncPrefectClient | None = None
             for shown in among:
@@ -181,17 +191,20 @@ class Page:
                 except Exception as error:  # whatever it is, no training fails of it
                     shown.changed = True
                     self._complain(error)
-                    return
+                    return False
                 self._warned = False
+        return True
 
     def _send(self, client: SyncPrefectClient, shown: Shown) -> None:
         data, description = shown.content()
-        known = self._ids.get(id(shown))
-        if known is None:
+        sent = self._sent.get(id(shown))
+        if sent is None:
             request = ArtifactCreate(key=shown.key, type=shown.kind, data=data, description=description, **self._run)
-            self._ids[id(shown)] = client.create_artifact(request).id
+            artifact_id = client.create_artifact(request).id
         else:
-            client.update_artifact(known, ArtifactUpdate(data=data, description=description))
+            artifact_id = sent[0]
+            client.update_artifact(artifact_id, ArtifactUpdate(data=data, description=description))
+        self._sent[id(shown)] = (artifact_id, time.monotonic())
 
     def _complain(self, error: Exception) -> None:
         if not self._warned:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import string
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from urllib.parse import quote, urlsplit
@@ -11,16 +12,17 @@ from tasks.charts import data_uri
 
 #: Addresses a browser can open from the page of a run.
 _OPENED = frozenset({"http", "https"})
+_ESCAPED = frozenset(string.punctuation) - frozenset("',")
 
 
 def cell(text: str) -> str:
     """Text as one line of markdown that is read as nothing but text.
 
-    Whatever is neither letter nor digit becomes a reference, for any list of what is markup would miss some of it
-    (links made of bare addresses, say).
+    All punctuation is escaped but what is never markup, for any list of what is markup would miss some of it (links
+    made of bare addresses, say). By backslash: the UI shows character references as they are written.
     """
     line = " ".join(text.split())
-    return "".join(letter if letter.isalnum() or letter in " ,'" else f"&#{ord(letter)};" for letter in line)
+    return "".join(f"\\{letter}" if letter in _ESCAPED else letter for letter in line)
 
 
 def block(text: str) -> str:
@@ -44,13 +46,18 @@ def opened(address: str) -> str:
 
 def links(addresses: Mapping[str, str]) -> str:
     """Names as links, one line; those that a browser cannot open are left out."""
-    found = ((name, opened(address)) for name, address in addresses.items())
-    return ", ".join(f"[{cell(name)}]({address})" for name, address in found if address)
+    found = ((_label(name), opened(address)) for name, address in addresses.items())
+    return ", ".join(f"[{label}]({address})" for label, address in found if address)
+
+
+def _label(text: str) -> str:
+    """Text for where the UI shows escapes as they are written: links and pictures. Other signs are left out."""
+    return "".join(letter for letter in " ".join(text.split()) if letter.isalnum() or letter in " .-")
 
 
 def picture(image: bytes, mime: str, alternative: str) -> str:
     """A picture that the page holds itself."""
-    return f"![{cell(alternative)}]({data_uri(image, mime)})"
+    return f"![{_label(alternative)}]({data_uri(image, mime)})"
 
 
 def player(source: str) -> str:

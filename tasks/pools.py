@@ -88,7 +88,7 @@ def _made_by(deployment: str, store: str, recipe: Recipe, settings: Settings, **
         if found is not None:
             return found
         raise StageFailedError(f"{deployment} ({run.name}) completed, but {store} does not hold what it made.")
-    gone = [ref.kind for ref in order.inputs() if not opened.is_intact(ref)]
+    gone = [ref.kind for ref in order.inputs() if opened.find(ref.kind, ref.key) != ref]
     if gone:
         raise DamagedArtifactError(f"{deployment} ({run.name}): its input was damaged ({', '.join(gone)}).")
     message = f"{deployment} ({run.name}) ended {state.name}: {state.message or 'no message'}"

@@ -19,9 +19,10 @@ from prefect.logging import get_run_logger
 from rhapsody_lib.gate import SHARED_WORDS, Row, Verdict
 from rhapsody_lib.operations.generation import SongResult
 from rhapsody_lib.release import Release, flat_figures
-from tasks.charts import PNG, SVG, changes, loss_curves, smaller_picture
+from tasks.charts import PNG, SVG, changes, loss_curves, smaller_picture, split_name
 from tasks.live import logged_progress, run_page, time_words
 from tasks.markup import block, cell, links, mp3_uri, opened, picture, player, table
+from tasks.names import shortened
 
 __all__ = [
     "logged_progress",
@@ -58,6 +59,7 @@ FIGURES: Mapping[str, Mapping[str, str]] = {
 _FIVE_GRAM = {"lyrics": "heldout_perplexity_5gram", "backing": "ngram_nll"}
 #: So much of an MP3 is kept in the page where no address can be played: MP3 may be cut anywhere.
 OPENING_BYTES = 400_000
+MAX_PROMPT_CHARACTERS = 400
 
 
 def report_cached(kind: str, key: str) -> None:
@@ -69,7 +71,7 @@ def report_training(kind: str, figures: Mapping[str, Any]) -> None:
     """The held-out figures of a training beside their yardsticks, and its curves."""
     flat, known = flat_figures(figures), FIGURES.get(kind, {})
     rows = [[name, _number(flat[figure])] for figure, name in known.items() if figure in flat]
-    others = [[cell(figure.replace("_", " ")), _number(value)] for figure, value in flat.items() if figure not in known]
+    others = [[cell(_spelled(figure)), _number(value)] for figure, value in flat.items() if figure not in known]
     history = dict(enumerate(figures.get("history") or [], start=1))
     five_gram = flat.get(_FIVE_GRAM.get(kind, ""))
     curves = loss_curves(history, {} if five_gram is None else {"5-gram": five_gram})
@@ -82,6 +84,10 @@ def report_training(kind: str, figures: Mapping[str, Any]) -> None:
     ]
     first = f": {rows[0][0].lower()} {rows[0][1]}" if rows else ""
     _write_page(f"{kind}-figures", f"Held-out figures of {kind}{first}", parts)
+
+
+def _spelled(figure: str) -> str:
+    return " ".join(part for part in split_name(figure) if part)
 
 
 def report_corpus(summary: Mapping[str, Any]) -> None:
@@ -119,33 +125,26 @@ def report_release(release: Release) -> None:
         )
 
 
-def verdict_markdown(verdict: Verdict, released: int | None = None) -> str:
-    """The gate's verdict: in the first line what came of it and why, then every figure.
-
-    Args:
-        verdict: of the gate.
-        released: number of the release made of the candidate; none where there is none (yet).
-    """
+def verdict_markdown(verdict: Verdict) -> str:
+    """The gate's verdict: in the first line what came of it and why, then every figure."""
     rows = [
         [cell(row.label), _number(row.live), _number(row.candidate), _share(row.change), _allowed(row), _words(row)]
         for row in verdict.rows
     ]
     head = ["Figure", "Live", "Candidate", "Change", "Tolerated", "Verdict"]
     notes = "\n".join(f"- {cell(note)}" for note in verdict.notes)
-    parts = [_outcome(verdict, released), table(head, rows) if rows else "", notes]
+    parts = [_outcome(verdict), table(head, rows) if rows else "", notes]
     return "\n\n".join(part for part in parts if part)
 
 
-def report_verdict(verdict: Verdict, released: int | None) -> None:
+def report_verdict(verdict: Verdict) -> None:
     """The gate's verdict as a page, with a chart of what is better and what is worse than live."""
     chart = changes(verdict.rows)
-    parts = [verdict_markdown(verdict, released), picture(chart, SVG, "Better or worse than live") if chart else ""]
-    _write_page("gate", _outcome(verdict, released).replace("**", ""), parts)
+    parts = [verdict_markdown(verdict), picture(chart, SVG, "Better or worse than live") if chart else ""]
+    _write_page("gate", _outcome(verdict).replace("**", ""), parts)
 
 
-def _outcome(verdict: Verdict, released: int | None) -> str:
-    if released is not None:
-        return f"**Released as number {released}.**"
+def _outcome(verdict: Verdict) -> str:
     if not verdict.passed:
         return f"**Refused by the gate.** {' '.join(cell(reason) for reason in verdict.reasons)}"
     if not verdict.compared:
@@ -193,7 +192,6 @@ def report_song(result: SongResult, place: str, addresses: Mapping[str, str] | N
         block(result.lyrics),
         "## Most similar songs",
         _matches(result),
-        "## Music",
         _pianoroll(result),
         _music(result, info),
         "## How it was made",
@@ -217,12 +215,13 @@ def _player(result: SongResult, address: str) -> str:
 
 
 def _matches(result: SongResult) -> str:
-    rows = []
+    """A list and no table, for the UI wraps no table's cells."""
+    lines = []
     for match in result.matches:
         closest = match.closest
-        lines = [closest.generated_line, closest.catalogue_line] if closest else ["", ""]
-        rows.append([cell(match.title), f"{match.similarity:.2f}", *map(cell, lines)])
-    return table(["Song", "Similarity", "Closest line of the new song", "and of that song"], rows)
+        pair = f": {cell(closest.generated_line)} / {cell(closest.catalogue_line)}" if closest else ""
+        lines.append(f"- **{cell(match.title)}**, similarity {match.similarity:.2f}{pair}")
+    return "\n".join(lines)
 
 
 def _pianoroll(result: SongResult) -> str:
@@ -241,21 +240,18 @@ def _music(result: SongResult, info: Mapping[str, Any]) -> str:
         ["Style", music.get("style", "")],
         ["Primed with", str(info.get("primer", ""))],
     ]
-    return table(["", ""], [[name, cell(value)] for name, value in facts if value])
+    return table(["Music", ""], [[name, cell(value)] for name, value in facts if value])
 
 
 def _making(result: SongResult, info: Mapping[str, Any]) -> str:
-    copying, scores = info.get("copying") or {}, info.get("scores") or {}
-    settings = info.get("settings") or {}
     facts: Sequence[tuple[str, object]] = [
-        ("Prompt", info.get("prompt", "")),
+        ("Prompt", shortened(str(info.get("prompt", "")), MAX_PROMPT_CHARACTERS)),
         ("Seed", info.get("seed", "")),
         ("Release", result.release),
-        ("Candidates written", scores.get("candidates", "")),
-        *((name.replace("_", " ").capitalize(), value) for name, value in settings.items() if value not in ("", None)),
-        *((f"Copying: {name.replace('_', ' ')}", value) for name, value in copying.items()),
+        *(fact for fact in (info.get("settings") or {}).items() if fact[1] not in ("", None)),
+        *((f"copying: {name}", value) for name, value in (info.get("copying") or {}).items()),
     ]
-    return table(["", ""], [[cell(name), cell(str(value))] for name, value in facts])
+    return "\n".join(f"- {cell(name.replace('_', ' ').capitalize())}: {cell(str(value))}" for name, value in facts)
 
 
 @contextmanager

@@ -112,17 +112,32 @@ def make_shard(make: Callable[[], ArtifactRef]) -> ArtifactRef:
     return make()
 
 
+def _submitted(
+    runner: Runner, pool: TaskRunner[Any], calls: Mapping[int, Callable[[], ArtifactRef]], name: Callable[[int], str]
+) -> dict[Any, int]:
+    """The number of each shard by its future."""
+    try:
+        # A `partial` is passed on as it is; Prefect would go through a shard's lists in search of futures.
+        return {
+            pool.submit(make_shard.with_options(task_run_name=name(number)), parameters={"make": call}): number
+            for number, call in calls.items()
+        }
+    except (OSError, ValueError) as error:
+        if not runner.dask_address:
+            raise
+        raise InputError(
+            f"RHAPSODY_DASK_ADDRESS: no Dask scheduler answers at '{runner.dask_address}' ({error}). Start one with "
+            "'dask scheduler', or unset the variable to work on this machine."
+        ) from error
+
+
 def _made(
     runner: Runner, calls: Mapping[int, Callable[[], ArtifactRef]], name: Callable[[int], str]
 ) -> Iterator[tuple[int, ArtifactRef]]:
     """The shards by number as they get ready; those whose process died are missing."""
     deaths = _process_deaths(runner)
     with _task_runner(runner) as pool:
-        # A `partial` is passed on as it is; Prefect would go through a shard's lists in search of futures.
-        numbers = {
-            pool.submit(make_shard.with_options(task_run_name=name(number)), parameters={"make": call}): number
-            for number, call in calls.items()
-        }
+        numbers = _submitted(runner, pool, calls, name)
         for future in as_completed(list(numbers)):
             try:
                 yield numbers[future], future.result()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from prefect import task
 
@@ -14,7 +14,8 @@ from rhapsody_lib.operations import recipes
 from rhapsody_lib.release import Release
 from rhapsody_lib.settings import Settings
 from tasks.policies import IN_MEMORY, artifact_task
-from tasks.report import report_release, report_verdict, run_page
+from tasks.report import report_corpus, report_release, report_training, report_verdict, run_page
+from tasks.runners import configured_runner, spread_over
 
 T = TypeVar("T")
 
@@ -24,23 +25,32 @@ def at_once(*branches: Callable[[], T]) -> list[T]:
     return operations.at_once(*branches)
 
 
+def _figures(store: str, ref: ArtifactRef) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = operations.figures_of(store, {ref.kind: ref}).get(ref.kind, {})
+    return found
+
+
 @artifact_task(recipes.corpus_recipe, tags=["cpu"])
 def prepare_corpus(store: str, settings: Settings, sources: Sequence[str]) -> ArtifactRef:
     """Read, clean and split the sources."""
     with run_page("prepare-corpus"):
-        return operations.prepare_corpus(store, settings, sources)
+        ref = operations.prepare_corpus(store, settings, sources, spread=spread_over(configured_runner()))
+    report_corpus(operations.corpus_summary(store, ref))
+    return ref
 
 
 @artifact_task(recipes.lyrics_recipe, tags=["gpu"])
 def train_lyrics(store: str, settings: Settings, corpus: ArtifactRef) -> ArtifactRef:
     """Train the lyrics LSTM."""
     with run_page("train-lyrics"):
-        return operations.train_lyrics(store, settings, corpus)
+        ref = operations.train_lyrics(store, settings, corpus)
+    report_training("lyrics", _figures(store, ref))
+    return ref
 
 
 @artifact_task(recipes.encoder_recipe, tags=["gpu"])
 def train_encoder(store: str, settings: Settings) -> ArtifactRef:
-    """Export the sentence encoder."""
+    """Make the sentence encoder ready to serve."""
     with run_page("train-encoder"):
         return operations.train_encoder(store, settings)
 
@@ -49,14 +59,18 @@ def train_encoder(store: str, settings: Settings) -> ArtifactRef:
 def embed_catalogue(store: str, settings: Settings, corpus: ArtifactRef, encoder: ArtifactRef) -> ArtifactRef:
     """Embed the catalogue."""
     with run_page("embed-catalogue"):
-        return operations.embed_catalogue(store, settings, corpus, encoder)
+        ref = operations.embed_catalogue(store, settings, corpus, encoder, spread=spread_over(configured_runner()))
+    report_training("catalogue", _figures(store, ref))
+    return ref
 
 
 @artifact_task(recipes.backing_recipe, tags=["cpu"])
 def train_backing(store: str, settings: Settings, corpus: ArtifactRef) -> ArtifactRef:
     """Train the backing GRU."""
     with run_page("train-backing"):
-        return operations.train_backing(store, settings, corpus)
+        ref = operations.train_backing(store, settings, corpus)
+    report_training("backing", _figures(store, ref))
+    return ref
 
 
 @task(**IN_MEMORY)
@@ -72,7 +86,7 @@ def evaluate_models(
 def check_gate(store: str, evaluation: ArtifactRef, settings: Settings) -> Verdict:
     """Compare the candidate with the live release and show every figure."""
     verdict = operations.check_gate(store, evaluation, settings)
-    report_verdict(verdict, released=None)
+    report_verdict(verdict)
     return verdict
 
 

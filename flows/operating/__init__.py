@@ -1,1 +1,1 @@
-"""What `rhapsody deploy` and `rhapsody serve` are made of: pools, deployments, automations, and the processes of one machine."""
+"""What `rhapsody deploy` and `rhapsody serve` are made of: pools, deployments, automations, processes."""

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import yaml
-
 from flows.operating.checkout import DeployError, Say
 
 if TYPE_CHECKING:
@@ -25,6 +23,7 @@ def make_automations(client: SyncPrefectClient, folder: Path, notify: str, say: 
     Raises:
         DeployError: There is no such block.
     """
+    import yaml
     from prefect.events.schemas.automations import AutomationCore
 
     block = _block_id(client, notify) if notify else None
@@ -53,14 +52,16 @@ def _block_id(client: SyncPrefectClient, notify: str) -> UUID:
         return client.read_block_document_by_name(name, kind, include_secrets=False).id
     except ObjectNotFound as error:
         raise DeployError(
-            f"There is no notification block {notify!r} on the server. Make it in the UI (Blocks), or leave --notify out."
+            f"The server has no notification block {notify!r}. Make it in the UI (Blocks), or leave --notify out."
         ) from error
 
 
 def _block_of(existing: Automation | None) -> UUID | None:
     """The block that an automation notifies now."""
+    from prefect.events.actions import SendNotification
+
     actions = existing.actions if existing else []
-    return next((action.block_document_id for action in actions if action.type == NOTIFICATION), None)
+    return next((action.block_document_id for action in actions if isinstance(action, SendNotification)), None)
 
 
 def _with_block(actions: list[dict[str, Any]], block: UUID | None) -> list[dict[str, Any]]:

@@ -8,8 +8,6 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from flows.operating.checkout import Say
 
 if TYPE_CHECKING:
@@ -25,10 +23,9 @@ class PoolType(str, Enum):
 
 
 def template_of(folder: Path, pool: str, kind: PoolType, env: Mapping[str, str]) -> dict[str, Any]:
-    """The base job template of a pool; `env` becomes the default environment of its runs."""
+    """The base job template of a pool; `env` goes to the environment of its runs."""
     template: dict[str, Any] = json.loads((folder / f"{pool}.{kind.value}.json").read_text(encoding="utf-8"))
-    if env:
-        template["variables"]["properties"]["env"]["default"] = dict(env)
+    template["variables"]["properties"]["env"]["default"].update(env)
     return template
 
 
@@ -38,6 +35,8 @@ def make_pools(client: SyncPrefectClient, folder: Path, kind: PoolType, env: Map
     Raises:
         DeployError: A pool of that name is of another type, which Prefect cannot change.
     """
+    import yaml
+
     for wanted in yaml.safe_load((folder / "pools.yaml").read_text(encoding="utf-8"))["pools"]:
         template = template_of(folder, wanted["name"], kind, env)
         made = _make_pool(client, wanted, kind, template)
@@ -71,7 +70,13 @@ def _make_pool(client: SyncPrefectClient, wanted: dict[str, Any], kind: PoolType
     if pool.type != kind.value:
         raise DeployError(
             f"Work pool {name} is of type {pool.type}, which Prefect cannot change. Deploy with --type {pool.type}, or "
-            f"remove the pool first ('prefect work-pool delete {name}'; its deployments lose their queue until deployed)."
+            f"remove the pool first: 'prefect work-pool delete {name}' (what it holds goes with it)."
         )
-    client.update_work_pool(name, WorkPoolUpdate(description=description, base_job_template=template))
+    update = WorkPoolUpdate(description=description, base_job_template=template)
+    if not pool.description:
+        # Nobody described it: a worker that came first made it, and nobody chose its limit.
+        update = WorkPoolUpdate(
+            **update.model_dump(exclude_unset=True), concurrency_limit=wanted.get("concurrency_limit")
+        )
+    client.update_work_pool(name, update)
     return "updated"

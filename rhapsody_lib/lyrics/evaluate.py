@@ -20,6 +20,8 @@ from rhapsody_lib.words.tokens import tokenize_line
 UNKNOWN_WORDS = 50_000
 #: Songs read side by side, and tokens of a song that are read at most: both bound memory.
 _BATCH_SONGS, _SONG_TOKENS = 32, 1000
+#: Beyond it, exp is no number.
+_LARGEST_NATS = 700.0
 
 
 def evaluate_lyrics(model: LyricsModel, songs: Sequence[Lyrics]) -> dict[str, float]:
@@ -27,7 +29,7 @@ def evaluate_lyrics(model: LyricsModel, songs: Sequence[Lyrics]) -> dict[str, fl
 
     Args:
         model: the model.
-        songs: at least one, with at least one word in all.
+        songs: without a word in any there is no perplexity.
     """
     streams = sorted((model.vocabulary.encode_song(song)[:_SONG_TOKENS] for song in songs), key=len)
     plain = cached = 0.0
@@ -42,9 +44,11 @@ def evaluate_lyrics(model: LyricsModel, songs: Sequence[Lyrics]) -> dict[str, fl
             cached += charge - float(model.log_probabilities_after(hidden, targets, cache_share=CACHE_SHARE).sum())
             words += missing + int(np.count_nonzero(targets >= len(MARKS)))
             unknown += missing
+    if not words:
+        return {"words": 0, "songs": len(streams)}
     return {
-        "word_perplexity": float(np.exp(plain / words)),
-        "word_perplexity_with_cache": float(np.exp(cached / words)),
+        "word_perplexity": float(np.exp(min(plain / words, _LARGEST_NATS))),
+        "word_perplexity_with_cache": float(np.exp(min(cached / words, _LARGEST_NATS))),
         "unknown_share": unknown / words,
         "words": words,
         "songs": len(streams),

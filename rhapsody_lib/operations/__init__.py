@@ -7,16 +7,18 @@ Importing it loads no framework.
 from rhapsody_lib.operations.evaluation import check_gate, evaluate_models
 from rhapsody_lib.operations.generation import compose_backing, find_match, write_lyrics, write_song
 from rhapsody_lib.operations.pipelines import at_once
-from rhapsody_lib.operations.releasing import release_models
+from rhapsody_lib.operations.releasing import corpus_summary, figures_of, release_models
 from rhapsody_lib.operations.tables import embed_catalogue, prepare_corpus
 from rhapsody_lib.operations.training import train_backing, train_encoder, train_lyrics
 
 __all__ = [
     "at_once",
     "check_gate",
+    "corpus_summary",
     "compose_backing",
     "embed_catalogue",
     "evaluate_models",
+    "figures_of",
     "find_match",
     "prepare_corpus",
     "release_models",

@@ -12,10 +12,13 @@ from rhapsody_lib.errors import InputError
 from rhapsody_lib.hashing import file_sha256
 from rhapsody_lib.operations.generation import SongResult
 from rhapsody_lib.operations.recipes import STAGE_VERSIONS
+from rhapsody_lib.recipe import ARTIFACTS
 from rhapsody_lib.release import Release
 from rhapsody_lib.settings import SongSettings
 
 SONG = "song"
+#: A signed address is valid for a week, the longest that S3 allows.
+ADDRESSES_LAST_S = 7 * 24 * 3600
 
 
 def song_recipe(release: Release, request: SongSettings) -> Recipe:
@@ -43,6 +46,18 @@ def deliver_song(
     opened = Store(store)
     ref = opened.build(song_recipe(release, request), make)
     return ref, read_song(opened.fetch(ref))
+
+
+def song_addresses(store: str, song: ArtifactRef) -> dict[str, str]:
+    """Addresses of a song's files for a browser, by name, valid for a week; none where the store is a folder."""
+    opened = Store(store)
+    if opened.is_local:
+        return {}
+    manifest = opened.manifest(song)
+    return {
+        name: opened.address(ADDRESSES_LAST_S, ARTIFACTS, song.kind, song.key, manifest["data"], name)
+        for name in manifest["files"]
+    }
 
 
 def read_song(folder: Path) -> SongResult:

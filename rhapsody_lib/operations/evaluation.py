@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
 from rhapsody_lib.errors import DamagedArtifactError, MissingExtraError, StoreError
 from rhapsody_lib.gate import Verdict, judge
-from rhapsody_lib.operations.heldout import Heldout, choose_songs, training_lyrics
+from rhapsody_lib.operations.heldout import MAX_QUERIES, Heldout, choose_songs, training_lyrics
 from rhapsody_lib.operations.recipes import STAGE_VERSIONS
 from rhapsody_lib.operations.releasing import EVALUATION_FILE
 from rhapsody_lib.progress import Progress, reporter
@@ -96,7 +97,10 @@ def _evaluate(
     for done, stage in enumerate(stages if live else (), start=len(stages) + 1):
         beside[stage] = _measure_live(store, candidate, live or {}, heldout, stage, measured[stage], notes)
         progress(done, total, f"{stage} of the live release")
-    song = _try_song(store, candidate, corpus)
+    diverged = [stage for stage in stages if not all(map(math.isfinite, measured[stage].values()))]
+    # Such weights would sample for ever.
+    no_song = {"error": f"its weights are no numbers ({', '.join(diverged)})."}
+    song = no_song if diverged else _try_song(store, candidate, corpus)
     progress(total, total, "a song")
     found = {
         "songs": len(heldout.songs),
@@ -106,8 +110,16 @@ def _evaluate(
         "song": song,
         "notes": notes,
     }
-    rounded: dict[str, Any] = json.loads(json.dumps(found), parse_float=lambda text: round(float(text), _DIGITS))
-    return rounded
+    return _plain(found)
+
+
+def _plain(found: dict[str, Any]) -> dict[str, Any]:
+    """The same with rounded figures, and none for a figure that is no number, as of a model that diverged."""
+    text, nothing = json.dumps(found), lambda _: None
+    plain: dict[str, Any] = json.loads(
+        text, parse_float=lambda text: round(float(text), _DIGITS), parse_constant=nothing
+    )
+    return plain
 
 
 def _live_corpus(
@@ -175,7 +187,7 @@ def _measure_retrieval(store: Store, refs: Mapping[str, ArtifactRef], heldout: H
 
     weight = lexical_weight_of(store.fetch(refs["catalogue"]))
     encoder = Encoder.load(store.fetch(refs["encoder"]))
-    return compare_halves(encoder, heldout.songs, heldout.others, lexical_weight=weight)
+    return compare_halves(encoder, heldout.songs[:MAX_QUERIES], heldout.others, lexical_weight=weight)
 
 
 def _try_song(store: Store, refs: Mapping[str, ArtifactRef], corpus: Path) -> dict[str, Any]:

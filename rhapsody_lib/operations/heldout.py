@@ -19,8 +19,8 @@ from rhapsody_lib.music.midi import midi_to_score
 from rhapsody_lib.music.score import Score
 from rhapsody_lib.words.document import Lyrics, parse_lyrics
 
-#: Songs, tracks, and songs that queries are looked for among beside themselves, at most.
-MAX_SONGS, MAX_TRACKS, MAX_OTHERS = 400, 48, 100
+#: At most so many songs are read, tracks heard, and songs looked for among so many others beside themselves.
+MAX_SONGS, MAX_TRACKS, MAX_QUERIES, MAX_OTHERS = 400, 48, 100, 100
 #: With fewer songs that are new to the live release, all held-out ones are measured on.
 MIN_SONGS = 8
 

@@ -10,7 +10,7 @@ from rhapsody_lib.hashing import file_sha256
 from rhapsody_lib.settings import Settings
 
 #: Raised whenever a stage gives other results from the same settings and inputs.
-STAGE_VERSIONS = {"corpus": 1, "lyrics": 2, "encoder": 1, "catalogue": 1, "backing": 1, "evaluation": 1, "song": 1}
+STAGE_VERSIONS = {"corpus": 1, "lyrics": 2, "encoder": 1, "catalogue": 2, "backing": 1, "evaluation": 1, "song": 1}
 
 
 def corpus_recipe(settings: Settings, sources: Sequence[str]) -> Recipe:

@@ -36,6 +36,14 @@ def figures_of(store: str, refs: Mapping[str, ArtifactRef]) -> dict[str, Any]:
     return figures
 
 
+def corpus_summary(store: str, corpus: ArtifactRef) -> dict[str, Any]:
+    """What a prepared corpus holds: songs, splits, languages, rejects by reason."""
+    from rhapsody_lib.corpus.schema import SUMMARY_FILE
+
+    summary: dict[str, Any] = json.loads((Store(store).fetch(corpus) / SUMMARY_FILE).read_text(encoding="utf-8"))
+    return summary
+
+
 def _digest(refs: Mapping[str, ArtifactRef]) -> str:
     return hashlib.sha256(canonical_json({kind: ref.sha256 for kind, ref in refs.items()}).encode()).hexdigest()
 

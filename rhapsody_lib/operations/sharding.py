@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-from rhapsody_lib.artifacts import MANIFEST, ArtifactRef, Recipe, Store
+from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
 from rhapsody_lib.errors import DamagedArtifactError
 from rhapsody_lib.progress import reporter
 
@@ -71,22 +71,20 @@ def earlier_shards(store: Store, like: Recipe) -> list[EarlierShard]:
         like: a recipe without bounds, and without the input that differs from shard to shard.
     """
 
-    def matching(path: str) -> EarlierShard | None:
-        ref = store.find(like.kind, path.split("/")[-2])
+    def matching(ref: ArtifactRef) -> EarlierShard | None:
         try:
-            recipe = store.manifest(ref)["recipe"] if ref is not None else {}
+            recipe = store.recipe_of(ref)
         except DamagedArtifactError:
             return None
-        settings = dict(recipe.get("settings", {}))
-        bounds, inputs = settings.pop("bounds", None), recipe.get("inputs", {})
-        same = recipe.get("version") == like.version and settings == dict(like.settings)
-        if ref is None or bounds is None or not same or not like.inputs.items() <= inputs.items():
+        settings = dict(recipe.settings)
+        bounds = settings.pop("bounds", None)
+        same = recipe.version == like.version and settings == dict(like.settings)
+        if bounds is None or not same or not like.inputs.items() <= recipe.inputs.items():
             return None
         return EarlierShard(ref, (bounds[0], bounds[1]))
 
-    paths = sorted(map(str, store.fs.glob(store.path_of("artifacts", like.kind, "*", MANIFEST))))
     with ThreadPoolExecutor(_LOOKED_AT_ONCE) as pool:
-        return [found for found in pool.map(matching, paths) if found is not None]
+        return [found for found in pool.map(matching, store.artifacts(like.kind)) if found is not None]
 
 
 def overlapping(shards: Sequence[EarlierShard], bounds: tuple[str, str]) -> tuple[ArtifactRef, ...]:

@@ -103,7 +103,7 @@ def test_a_run_that_made_something_else_is_an_error(store, runs, monkeypatch):
 
 def test_a_damaged_input_is_told_apart_from_other_failures(store, corpus, runs, monkeypatch):
     def outcome() -> State:
-        (Store(store).fetch(corpus) / "songs").write_text("damaged")
+        Store(store).set_aside(corpus.kind, corpus.key)
         return Failed(message="whatever the worker said")
 
     ends(monkeypatch, outcome)

@@ -45,10 +45,16 @@ class ServerProcess:
     """One command, its environment and its log; `start`, `kill` and `stop` may be called again and again."""
 
     def __init__(
-        self, command: Sequence[str | Path], log: Path, env: Mapping[str, str], cwd: Path | None = None
+        self,
+        command: Sequence[str | Path],
+        log: Path,
+        env: Mapping[str, str],
+        cwd: Path | None = None,
+        user: str | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
     ) -> None:
         self.command = [str(part) for part in command]
-        self.log, self.env, self.cwd = log, dict(env), cwd
+        self.log, self.env, self.cwd, self.user, self.stop_signal = log, dict(env), cwd, user, stop_signal
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -68,7 +74,7 @@ class ServerProcess:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self.command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                env=self.env, cwd=self.cwd, start_new_session=True,
+                env=self.env, cwd=self.cwd, user=self.user, start_new_session=True,
             )  # fmt: skip
 
     def wait_ready(self, ready: Callable[[], bool], what: str, deadline_s: float = 60) -> None:
@@ -100,8 +106,8 @@ class ServerProcess:
         self._end(signal.SIGKILL, 10)
 
     def stop(self, deadline_s: float = 30) -> None:
-        """SIGTERM, and kill what is left after `deadline_s`."""
-        self._end(signal.SIGTERM, deadline_s)
+        """Ask it to end, and kill what is left after `deadline_s`."""
+        self._end(self.stop_signal, deadline_s)
 
     def _end(self, number: signal.Signals, deadline_s: float) -> None:
         if self._process is None:

@@ -8,15 +8,18 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.servers.api import deploy
+from tests.servers.backends import Backends
 from tests.servers.environments import CPU_EXTRAS, GPU_EXTRAS, REPOSITORY, make_environment
-from tests.servers.prefect_api import PrefectApi
 from tests.servers.prefect_server import PrefectServer
 from tests.servers.process import wait_until
+from tests.servers.runs import Runs
 from tests.servers.stored import StoredObjects
 from tests.servers.swift import Swift
 from tests.servers.workers import Worker
@@ -34,15 +37,20 @@ TINY = (
 
 
 class Stack:
-    """The machines. Each may be killed and started again; what they keep is in `folder`."""
+    """The machines. Each may be killed and started again; what they keep is in `folder`.
 
-    def __init__(self, folder: Path, server_env: Mapping[str, str] | None = None) -> None:
-        self.folder = folder
+    Args:
+        folder: where homes, caches and logs are.
+        backends: PostgreSQL and Redis for the Prefect server; none for SQLite.
+    """
+
+    def __init__(self, folder: Path, backends: Backends | None = None) -> None:
+        self.folder, self.backends = folder, backends
         self.swift = Swift(folder / "swift")
-        self.server = PrefectServer(folder / "server", env=server_env)
+        self.server = PrefectServer(folder / "server", env=backends.env if backends else None)
         self.songs = songs_folder(folder / "songs", each=5)
         self.store = f"s3://{BUCKET}/store"
-        self.api = PrefectApi(self.server)
+        self.runs = Runs(self.server.api_url, self.server.env.get("PREFECT_SERVER_API_AUTH_STRING", ""))
         self.objects = StoredObjects(self.swift, self.store)
         self.workers: dict[str, Worker] = {}
 
@@ -59,7 +67,7 @@ class Stack:
     def start(self) -> None:
         """Start all of it; the slow parts at the same time."""
         with ThreadPoolExecutor(4) as pool:
-            served = pool.submit(self.server.start)
+            served = pool.submit(self._start_server)
             stored = pool.submit(self.swift.start)
             model = pool.submit(self._make_encoder)
             for name, extras in (("gpu", GPU_EXTRAS), ("cpu", CPU_EXTRAS)):
@@ -73,6 +81,11 @@ class Stack:
             worker.start()
         self.wait_online()
 
+    def _start_server(self) -> None:
+        if self.backends:
+            self.backends.start()
+        self.server.start()
+
     def _worker(self, name: str, extras: tuple[str, ...]) -> Worker:
         environment = make_environment(self.folder / f"{name}-machine", extras)
         env = {"RHAPSODY_STORE": self.store, **self.swift.environment}
@@ -84,17 +97,14 @@ class Stack:
 
     def deploy(self) -> None:
         """`rhapsody deploy`, from a machine that is no worker."""
-        env = self.server.client_env(self.folder / "operator")
-        command = [sys.executable, "-m", "flows.cli", "deploy"]
-        done = subprocess.run(command, cwd=REPOSITORY, env=env, check=False, capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(f"rhapsody deploy failed:\n{done.stdout}{done.stderr}")
+        deploy(self.server.client_env(self.folder / "operator"))
 
     def wait_online(self, deadline_s: float = 60) -> None:
         """Wait until every worker that runs has reported to the server."""
         for worker in self.workers.values():
             if worker.process.alive():
-                wait_until(lambda one=worker: self.api.is_online(one.pool, one.name), f"{worker.name}", deadline_s)
+                online = partial(self.runs.is_online, worker.pool, worker.name)
+                wait_until(online, f"{worker.name} online", deadline_s)
 
     def stop(self) -> None:
         """End everything, at once."""
@@ -102,6 +112,8 @@ class Stack:
             worker.kill()
         self.server.kill()
         self.swift.kill()
+        if self.backends:
+            self.backends.remove()
 
     def mend(self) -> None:
         """Start again what a test left dead."""
@@ -120,19 +132,24 @@ class Stack:
         """The settings of tiny models, with changes of a test."""
         return [*TINY, f"encoder.model={self.folder / 'encoder'}", *changes]
 
+    def forget_caches(self) -> None:
+        """Remove the workers' local copies of artifacts."""
+        for worker in self.workers.values():
+            shutil.rmtree(worker.cache, ignore_errors=True)
+
     def retrain(self, *changes: str, **parameters: Any) -> str:
         """Start `retrain/weekly` with tiny models; the id of its run."""
         given = {"sources": [str(self.songs)], "changes": self.changes(*changes), "gate": False}
-        return self.api.start("retrain/weekly", {**given, **parameters})
+        return self.runs.start("retrain/weekly", {**given, **parameters})
 
     def train_backing(self, *changes: str, env: Mapping[str, str] | None = None) -> str:
         """Start `train-backing/adhoc` with tiny models; the id of its run."""
         given = {"sources": [str(self.songs)], "changes": self.changes(*changes)}
-        return self.api.start("train-backing/adhoc", given, env=env)
+        return self.runs.start("train-backing/adhoc", given, env=env)
 
     def song(self, prompt: str, env: Mapping[str, str] | None = None, **parameters: Any) -> str:
         """Start `generate-song/adhoc`; the id of its run."""
-        return self.api.start("generate-song/adhoc", {"prompt": prompt, "audio": False, **parameters}, env=env)
+        return self.runs.start("generate-song/adhoc", {"prompt": prompt, "audio": False, **parameters}, env=env)
 
     def logs(self) -> str:
         """The end of every log, for a test that failed."""
@@ -146,7 +163,8 @@ class Stack:
 @pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The machines, one set for all tests of a package."""
-    made = Stack(tmp_path_factory.mktemp("stack"))
+    folder = tmp_path_factory.mktemp("stack")
+    made = Stack(folder, Backends.installed(folder))
     try:
         made.start()
         yield made

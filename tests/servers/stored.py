@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from typing import Any
@@ -16,6 +17,7 @@ class StoredObjects:
         self.swift = swift
         self.bucket, _, self.prefix = address.removeprefix("s3://").partition("/")
 
+    @functools.cached_property
     def _client(self) -> Any:
         import botocore.session
         from botocore.config import Config
@@ -32,26 +34,24 @@ class StoredObjects:
 
     def names(self, folder: str = "") -> list[str]:
         """Names of all objects below a folder of the store."""
-        pages = (
-            self._client()
-            .get_paginator("list_objects_v2")
-            .paginate(Bucket=self.bucket, Prefix=f"{self.prefix}/{folder}")
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=f"{self.prefix}/{folder}"
         )
         found = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
         return sorted(name.removeprefix(f"{self.prefix}/") for name in found)
 
     def read(self, name: str) -> bytes:
         """Contents of one object."""
-        data: bytes = self._client().get_object(Bucket=self.bucket, Key=f"{self.prefix}/{name}")["Body"].read()
+        data: bytes = self._client.get_object(Bucket=self.bucket, Key=f"{self.prefix}/{name}")["Body"].read()
         return data
 
     def write(self, name: str, data: bytes) -> None:
         """Overwrite one object, as a fault would."""
-        self._client().put_object(Bucket=self.bucket, Key=f"{self.prefix}/{name}", Body=data)
+        self._client.put_object(Bucket=self.bucket, Key=f"{self.prefix}/{name}", Body=data)
 
     def remove(self, name: str) -> None:
         """Remove one object, as a fault would."""
-        self._client().delete_object(Bucket=self.bucket, Key=f"{self.prefix}/{name}")
+        self._client.delete_object(Bucket=self.bucket, Key=f"{self.prefix}/{name}")
 
     def manifests(self) -> dict[tuple[str, str], dict[str, Any]]:
         """The manifest of each published artifact, by kind and key."""

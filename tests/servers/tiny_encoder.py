@@ -13,7 +13,7 @@ def main(folder: Path) -> None:
     """Write it as sentence-transformers does."""
     import torch
     from sentence_transformers import SentenceTransformer, models
-    from transformers import BertConfig, BertModel, BertTokenizerFast
+    from transformers import BertConfig, BertModel, BertTokenizerFast  # type: ignore[attr-defined,unused-ignore]
 
     parts = folder.with_name(f"{folder.name}-parts")
     parts.mkdir(parents=True)

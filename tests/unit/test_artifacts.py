@@ -123,16 +123,6 @@ def test_a_damaged_manifest_is_noticed_and_built_again(tmp_path, content):
     assert store.build(RECIPE, write("whole")) == ref
 
 
-def test_a_checkpoint_outlives_a_failure_and_goes_with_success(tmp_path):
-    store = Store(str(tmp_path / "store"))
-    (store.checkpoint(RECIPE) / "epoch-3").write_text("state")
-    with pytest.raises(ZeroDivisionError):
-        store.build(RECIPE, lambda _folder: 1 / 0)
-    assert (store.checkpoint(RECIPE) / "epoch-3").read_text() == "state"
-    store.build(RECIPE, write("one"))
-    assert not list((store.scratch / "checkpoints").iterdir())
-
-
 def test_a_store_of_a_newer_version_is_refused(tmp_path):
     (tmp_path / "store.json").write_text(json.dumps({"store_version": STORE_VERSION + 1}))
     with pytest.raises(StoreError, match="newer Rhapsody"):

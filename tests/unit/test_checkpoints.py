@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,18 @@ def test_nothing_is_left_after_publication(root: str, tmp_path: Path) -> None:
     assert worker(root, tmp_path, "one").latest() is None
 
 
+def test_what_another_worker_finished_does_not_lie_about_for_ever(tmp_path: Path) -> None:
+    root = f"memory://{tmp_path.name}/forgotten"
+    worker(root, tmp_path, "one").save(1, writer("epoch 1"))
+    left = tmp_path / "one" / FOLDER / f"lyrics-{RECIPE.key}"
+    other = Checkpoint.of(Store(root, scratch=tmp_path / "one"), Recipe("backing", 1, {}, {}))
+    other.clear()
+    assert left.is_dir()
+    os.utime(left, (0, 0))
+    other.clear()
+    assert not left.exists()
+
+
 def test_a_store_that_is_away_costs_no_state(tmp_path: Path, monkeypatch: Any, caplog: Any) -> None:
     monkeypatch.setenv("RHAPSODY_STORE_PATIENCE_S", "0")
     root = f"memory://{tmp_path.name}/away"
@@ -95,7 +108,7 @@ def test_a_store_that_is_away_costs_no_state(tmp_path: Path, monkeypatch: Any, c
         raise ConnectionRefusedError(111, "refused")
 
     with monkeypatch.context() as patch:
-        patch.setattr(store.fs, "put_file", refuse)
+        patch.setattr(type(store.fs), "put_file", refuse)
         checkpoint.save(2, writer("epoch 2"))
     assert "Training goes on" in caplog.text
     here, elsewhere = Checkpoint.of(store, RECIPE).latest(), worker(root, tmp_path, "two").latest()

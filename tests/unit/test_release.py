@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from rhapsody_lib.artifacts import ArtifactRef, Store
+from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
 from rhapsody_lib.errors import InputError, NoReleaseError, StoreError
 from rhapsody_lib.release import (
     RELEASE_KINDS,
@@ -23,7 +25,10 @@ def store(tmp_path) -> Store:
 
 
 def refs(store: Store, mark: str) -> dict[str, ArtifactRef]:
-    return {kind: store.ref(kind, mark * 64, mark * 64) for kind in RELEASE_KINDS}
+    def make(folder: Path) -> None:
+        (folder / "weights").write_text(mark)
+
+    return {kind: store.build(Recipe(kind, 1, {"mark": mark}, {}), make) for kind in RELEASE_KINDS}
 
 
 def test_the_highest_number_is_live(store):
@@ -84,4 +89,14 @@ def test_a_release_compared_with_one_that_is_no_longer_live_is_not_published(sto
     with pytest.raises(StoreError, match="Release 1 was published while this one was compared with release none"):
         publish_release(store, refs(store, "b"), {}, reason="second", after=0)
     assert publish_release(store, refs(store, "b"), {}, reason="second", after=1).number == 2
+    assert release_numbers(store) == [1, 2]
+
+
+def test_a_release_whose_models_are_gone_is_not_rolled_back_to(store):
+    publish_release(store, refs(store, "a"), {}, reason="first")
+    publish_release(store, refs(store, "b"), {}, reason="second")
+    gone = read_release(store, 1).refs["lyrics"]
+    store.remove("artifacts", gone.kind, gone.key)
+    with pytest.raises(InputError, match=r"Release 1: its lyrics is no longer in the store.*Roll back to another"):
+        rollback(store)
     assert release_numbers(store) == [1, 2]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +16,14 @@ from rhapsody_lib.backing.context import COLUMNS
 from rhapsody_lib.backing.dataset import load_data, streams
 from rhapsody_lib.backing.model import BackingModel
 from rhapsody_lib.backing.training import train_backing
+from rhapsody_lib.checkpoints import Checkpoint
 from rhapsody_lib.corpus.schema import SONGS_FILE, SONGS_SCHEMA, TRACKS_FILE, TRACKS_SCHEMA
 from rhapsody_lib.corpus.songbook import read_song, songbook_files
 from rhapsody_lib.corpus.songbook_reader import read_songbook_track
 from rhapsody_lib.errors import SourceError
 from rhapsody_lib.music.midi import score_to_midi
 from rhapsody_lib.settings import BackingSettings
+from tests.killed import checkpoint_of, train_until_killed
 
 SMALL = BackingSettings(embedding_size=16, hidden_size=24, streams=4, steps=32, epoch_tokens=4000, max_epochs=3)
 
@@ -53,41 +54,64 @@ def test_streams_give_each_token_its_successor(corpus: Path) -> None:
     assert (rows[1:, 0, 0] == targets[:-1, -1]).all()
 
 
-def test_killed_training_ends_with_the_same_weights(corpus: Path, tmp_path: Path) -> None:
-    calls = 0
-
-    def kill(done: int, total: int, note: str = "") -> None:
-        nonlocal calls
-        calls += 1
-        if done > total // 2:
-            raise KeyboardInterrupt
-
-    whole = train_backing(corpus, tmp_path / "whole", tmp_path / "one", SMALL, seed=3)
-    with pytest.raises(KeyboardInterrupt):
-        train_backing(corpus, tmp_path / "killed", tmp_path / "two", SMALL, seed=3, progress=kill)
-    before, calls = calls, 0
-    resumed = train_backing(corpus, tmp_path / "killed", tmp_path / "two", SMALL, seed=3, progress=lambda *_: None)
-    assert before > 0
-    for name in ("weights.safetensors", "vocabulary.json"):
-        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-    assert resumed["heldout_nll"] == whole["heldout_nll"]
-    assert whole["history"][-1]["train_nll"] < whole["history"][0]["train_nll"]
-    assert json.loads((tmp_path / "whole" / "metrics.json").read_text())["ngram_nll"] == whole["ngram_nll"]
-    assert not list((tmp_path / "two").glob("*.draft"))
-
-
-def test_another_recipe_or_a_damaged_state_starts_afresh(corpus: Path, tmp_path: Path) -> None:
-    short = SMALL.model_copy(update={"max_epochs": 1})
-    train_backing(corpus, tmp_path / "out", tmp_path / "state", short, seed=1)
-    first = load_file(tmp_path / "out" / "weights.safetensors")
-    train_backing(corpus, tmp_path / "other", tmp_path / "state", short, seed=2)
-    assert any(
-        (value != first[name]).any() for name, value in load_file(tmp_path / "other/weights.safetensors").items()
+def test_a_killed_worker_s_training_ends_elsewhere_with_the_same_weights(corpus: Path, tmp_path: Path) -> None:
+    """SIGKILL in the middle of the second epoch; another worker goes on from the first one's state in the store."""
+    store = str(tmp_path / "store")
+    whole = train_backing(corpus, tmp_path / "whole", Checkpoint.local(tmp_path / "one"), SMALL, seed=3)
+    train_until_killed("backing", corpus, store, tmp_path / "killed", SMALL, seed=3)
+    calls: list[float] = []
+    heard: list[tuple[int, dict[str, float]]] = []
+    resumed = train_backing(
+        corpus,
+        tmp_path / "resumed",
+        checkpoint_of("backing", store, tmp_path / "other"),
+        SMALL,
+        seed=3,
+        progress=lambda done, total, note="": calls.append(done / total),
+        record=lambda step, figures: heard.append((step, dict(figures))),
     )
-    next((tmp_path / "state").iterdir()).write_bytes(b"damaged")
-    train_backing(corpus, tmp_path / "again", tmp_path / "state", short, seed=1)
+    assert min(calls) > 1 / SMALL.max_epochs
+    for name in ("weights.safetensors", "vocabulary.json", "metrics.json"):
+        assert (tmp_path / "resumed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert resumed == whole
+    assert whole["history"][-1]["train_nll"] < whole["history"][0]["train_nll"]
+    assert [figures["heldout loss"] for _, figures in heard] == [one["heldout_nll"] for one in whole["history"]]
+
+
+def test_a_state_of_another_training_is_not_gone_on_from(corpus: Path, tmp_path: Path) -> None:
+    short, checkpoint = SMALL.model_copy(update={"max_epochs": 1}), Checkpoint.local(tmp_path / "state")
+    train_backing(corpus, tmp_path / "out", checkpoint, short, seed=1)
+    first = load_file(tmp_path / "out" / "weights.safetensors")
+    train_backing(corpus, tmp_path / "other", checkpoint, short, seed=2)
+    other = load_file(tmp_path / "other" / "weights.safetensors")
+    assert any((value != first[name]).any() for name, value in other.items())
+    train_backing(corpus, tmp_path / "again", checkpoint, short, seed=1)
     for name, value in load_file(tmp_path / "again" / "weights.safetensors").items():
         assert (value == first[name]).all()
+
+
+def test_a_run_keeps_to_the_arithmetic_it_began_with(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class KilledError(Exception):
+        """Stands for the end of a worker."""
+
+    def die(step: int, figures: object) -> None:
+        raise KilledError
+
+    short = SMALL.model_copy(update={"max_epochs": 2, "epoch_tokens": 1000})
+    monkeypatch.setattr("rhapsody_lib.backing.checkpoint.has_fast_bfloat16", lambda: True)
+    train_backing(corpus, tmp_path / "whole", Checkpoint.local(tmp_path / "one"), short, seed=3)
+    checkpoint = Checkpoint.local(tmp_path / "two")
+    with pytest.raises(KilledError):
+        train_backing(corpus, tmp_path / "resumed", checkpoint, short, seed=3, record=die)
+    monkeypatch.setattr("rhapsody_lib.backing.checkpoint.has_fast_bfloat16", lambda: False)
+    train_backing(corpus, tmp_path / "resumed", checkpoint, short, seed=3)
+    assert "goes on in bfloat16, as it began" in caplog.text
+    weights = "weights.safetensors"
+    assert (tmp_path / "resumed" / weights).read_bytes() == (tmp_path / "whole" / weights).read_bytes()
+    train_backing(corpus, tmp_path / "plain", Checkpoint.local(tmp_path / "three"), short, seed=3)
+    assert (tmp_path / "plain" / weights).read_bytes() != (tmp_path / "whole" / weights).read_bytes()
 
 
 def test_numpy_model_computes_what_torch_does(corpus: Path, tmp_path: Path) -> None:

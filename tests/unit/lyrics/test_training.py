@@ -8,13 +8,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from rhapsody_lib.checkpoints import Checkpoint
 from rhapsody_lib.corpus.schema import SONGS_FILE, SONGS_SCHEMA
 from rhapsody_lib.errors import SourceError
-from rhapsody_lib.lyrics.checkpoint import STATE_FILE
 from rhapsody_lib.lyrics.decoder import write_lyrics
+from rhapsody_lib.lyrics.framework import device_name, load_keras
 from rhapsody_lib.lyrics.model import LyricsModel
 from rhapsody_lib.lyrics.training import METRICS_FILE, train_lyrics
 from rhapsody_lib.settings import LyricsSettings
+from tests.killed import checkpoint_of, train_until_killed
 
 TINY = LyricsSettings(
     embedding_size=8, hidden_size=12, streams=2, steps=8, max_epochs=3, patience=3, min_count=1, learning_rate=0.02
@@ -40,35 +42,21 @@ def die_after(epoch: int):  # type: ignore[no-untyped-def]
 @pytest.fixture(scope="module")
 def trained(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
-    train_lyrics(corpus, folder / "model", folder / "checkpoint", TINY, seed=1)
+    train_lyrics(corpus, folder / "model", Checkpoint.local(folder / "checkpoint"), TINY, seed=1)
     return folder
 
 
-@pytest.mark.parametrize("epoch", [1, 2])
-def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(
-    corpus: Path, trained: Path, tmp_path: Path, epoch: int
-) -> None:
+def epochs_of(heard: list[tuple[int, dict[str, float]]]) -> list[int]:
+    return [step for step, _ in heard]
+
+
+def test_a_failed_run_goes_on_and_ends_with_the_same_bytes(corpus: Path, trained: Path, tmp_path: Path) -> None:
+    checkpoint = Checkpoint.local(tmp_path / "checkpoint")
     with pytest.raises(KilledError):
-        train_lyrics(corpus, tmp_path / "model", tmp_path / "checkpoint", TINY, seed=1, progress=die_after(epoch))
+        train_lyrics(corpus, tmp_path / "model", checkpoint, TINY, seed=1, progress=die_after(2))
     assert not (tmp_path / "model").exists()
     epochs: list[int] = []
-    train_lyrics(
-        corpus,
-        tmp_path / "model",
-        tmp_path / "checkpoint",
-        TINY,
-        seed=1,
-        progress=lambda done, total, note="": epochs.append(done),
-    )
-    assert epochs == list(range(epoch + 1, 4))
-    assert contents(tmp_path / "model") == contents(trained / "model")
-
-
-def test_a_damaged_or_foreign_checkpoint_is_started_over(corpus: Path, trained: Path, tmp_path: Path) -> None:
-    checkpoint = tmp_path / "checkpoint"
-    checkpoint.mkdir()
-    (checkpoint / STATE_FILE).write_bytes((trained / "checkpoint" / STATE_FILE).read_bytes()[:-100])
-    epochs: list[int] = []
+    heard: list[tuple[int, dict[str, float]]] = []
     train_lyrics(
         corpus,
         tmp_path / "model",
@@ -76,11 +64,42 @@ def test_a_damaged_or_foreign_checkpoint_is_started_over(corpus: Path, trained: 
         TINY,
         seed=1,
         progress=lambda done, total, note="": epochs.append(done),
+        record=lambda step, figures: heard.append((step, dict(figures))),
     )
-    assert epochs == [1, 2, 3]
+    assert epochs == [3]
     assert contents(tmp_path / "model") == contents(trained / "model")
-    train_lyrics(corpus, tmp_path / "other", checkpoint, TINY, seed=2)
-    assert contents(tmp_path / "other")["weights.safetensors"] != contents(trained / "model")["weights.safetensors"]
+    # Who draws the curve is told of the epochs before the failure too.
+    assert epochs_of(heard) == [1, 2, 3]
+    history = json.loads((trained / "model" / METRICS_FILE).read_text())["history"]
+    assert [figures["heldout perplexity"] for _, figures in heard] == [one["heldout_perplexity"] for one in history]
+
+
+def test_a_worker_that_is_killed_is_taken_over_by_another(corpus: Path, trained: Path, tmp_path: Path) -> None:
+    """SIGKILL after the first epoch; another worker, with a scratch folder of its own, goes on from the store."""
+    store = str(tmp_path / "store")
+    train_until_killed("lyrics", corpus, store, tmp_path / "killed", TINY, seed=1)
+    epochs: list[int] = []
+    checkpoint = checkpoint_of("lyrics", store, tmp_path / "other")
+    train_lyrics(corpus, tmp_path / "model", checkpoint, TINY, seed=1, progress=lambda done, *_: epochs.append(done))
+    assert epochs == [2, 3]
+    assert contents(tmp_path / "model") == contents(trained / "model")
+
+
+def test_keras_computes_the_same_on_machines_of_any_size() -> None:
+    tensorflow = pytest.importorskip("tensorflow")
+    load_keras()
+    assert tensorflow.config.threading.get_intra_op_parallelism_threads() == 4
+    assert device_name(load_keras())
+
+
+def test_a_state_of_another_training_is_not_gone_on_from(corpus: Path, tmp_path: Path) -> None:
+    short, checkpoint = TINY.model_copy(update={"max_epochs": 1}), Checkpoint.local(tmp_path / "checkpoint")
+    epochs: list[int] = []
+    for seed in (1, 2):
+        train_lyrics(corpus, tmp_path / str(seed), checkpoint, short, seed=seed, progress=lambda *_: epochs.append(1))
+    assert epochs == [1, 1]
+    weights = "weights.safetensors"
+    assert contents(tmp_path / "1")[weights] != contents(tmp_path / "2")[weights]
 
 
 def test_training_learns_and_says_how_well(trained: Path) -> None:
@@ -119,14 +138,14 @@ def test_songs_without_heldout_ones_are_measured_on_themselves(tmp_path: Path) -
         "split": "train",
     }
     pq.write_table(pa.Table.from_pylist([row], schema=SONGS_SCHEMA), tmp_path / SONGS_FILE)
-    metrics = train_lyrics(tmp_path, tmp_path / "model", tmp_path / "checkpoint", TINY, seed=0)
+    metrics = train_lyrics(tmp_path, tmp_path / "model", Checkpoint.local(tmp_path / "checkpoint"), TINY, seed=0)
     assert metrics["heldout_songs"] == 0
     assert np.isfinite(metrics["heldout_perplexity"])
 
 
 def test_a_corpus_without_lyrics_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"songs\.parquet"):
-        train_lyrics(tmp_path, tmp_path / "model", tmp_path / "checkpoint", TINY, seed=0)
+        train_lyrics(tmp_path, tmp_path / "model", Checkpoint.local(tmp_path / "checkpoint"), TINY, seed=0)
     pq.write_table(pa.Table.from_pylist([], schema=SONGS_SCHEMA), tmp_path / SONGS_FILE)
     with pytest.raises(SourceError, match="no training song"):
-        train_lyrics(tmp_path, tmp_path / "model", tmp_path / "checkpoint", TINY, seed=0)
+        train_lyrics(tmp_path, tmp_path / "model", Checkpoint.local(tmp_path / "checkpoint"), TINY, seed=0)

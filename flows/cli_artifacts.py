@@ -1,0 +1,224 @@
+"""`rhapsody artifacts`: what the store holds, where it comes from, why it was built, and what nobody needs any more."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.tree import Tree
+
+from flows.options import JsonOption, ProfileOption, SetOption, SourcesArgument, StoreOption, store_address
+
+if TYPE_CHECKING:
+    from rhapsody_lib.garbage import Item
+    from rhapsody_lib.operations.inspection import Input, Inspected, Step
+
+artifacts_app = typer.Typer(
+    help="Show what the store holds, where it comes from and why it was built; remove what nobody needs.",
+    no_args_is_help=True,
+)
+_out = Console(highlight=False, soft_wrap=True)
+
+
+@artifacts_app.command("list")
+def list_artifacts(
+    kind: Annotated[str, typer.Option(help="Only of this kind, e.g. lyrics.")] = "",
+    store: StoreOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Every artifact: kind, key, size, when it was built, and which releases name it."""
+    from rhapsody_lib.artifacts import Store
+    from rhapsody_lib.release import readable_releases
+
+    opened = Store(store_address(store))
+    releases, _ = readable_releases(opened)
+    rows = []
+    for ref in opened.artifacts(kind):
+        named = [release.number for release in releases if ref in release.refs.values()]
+        rows.append({**_size_and_time(opened, ref), "kind": ref.kind, "key": ref.key, "releases": named})
+    if as_json:
+        _print_json(rows)
+        return
+    table = Table("kind", "key", "size", "built", "releases", box=None, padding=(0, 2))
+    for row in rows:
+        numbers = ", ".join(map(str, row["releases"]))
+        table.add_row(row["kind"], row["key"][:12], _size(row["bytes"]), row["built_at"], numbers)
+    _out.print(table if rows else "Nothing is there yet. 'rhapsody train' makes the first artifacts.")
+
+
+def _size_and_time(opened: Any, ref: Any) -> dict[str, Any]:
+    from rhapsody_lib.errors import DamagedArtifactError
+
+    story = opened.provenance(ref)
+    try:
+        size_bytes = sum(entry["bytes"] for entry in opened.manifest(ref)["files"].values())
+    except DamagedArtifactError:
+        size_bytes = None
+    return {"bytes": size_bytes, "built_at": story.built_at if story else ""}
+
+
+@artifacts_app.command("show")
+def show_artifact(
+    key: Annotated[str, typer.Argument(help="Its key, the first letters of it, or kind/key.")],
+    store: StoreOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """One artifact: recipe, files, inputs back to the sources, who built it and why, which releases name it."""
+    from rhapsody_lib.artifacts import Store
+    from rhapsody_lib.operations.inspection import find_artifact, inspect
+
+    opened = Store(store_address(store))
+    found = inspect(opened, find_artifact(opened, key))
+    if as_json:
+        _print_json({**asdict(found), "ref": found.ref.model_dump(), "bytes": found.size_bytes})
+    else:
+        _show(found)
+
+
+def _show(found: Inspected) -> None:
+    _out.print(f"[bold]{escape(found.ref.kind)} {found.ref.key}[/]")
+    _out.print(f"in {escape(found.ref.uri)}, {_size(found.size_bytes)}")
+    story = found.provenance
+    if story is None:
+        _out.print("Built by nobody knows whom: its builder ended before it could say, or was an older Rhapsody.")
+    else:
+        _out.print(f"Built {story.built_at} in {story.seconds:.0f} s, because: {escape(story.because)}.")
+        _out.print(_facts(f"{name} {value}" for name, value in story.built_by.items()))
+        _out.print(_facts(f"{name} {value}" for name, value in story.versions.items()))
+    if found.last_use:
+        by = _facts(f"{name} {value}" for name, value in found.last_use.items() if name != "at")
+        _out.print(f"Last found and used {found.last_use.get('at', '?')}: {by}")
+    named = ", ".join(map(str, found.releases))
+    _out.print(f"Named by release {named}." if named else "No release names it.")
+    recipe = Table(show_header=False, box=None, padding=(0, 2), title="Recipe", title_justify="left")
+    recipe.add_row("stage version", str(found.recipe.version))
+    for name, value in found.recipe.settings.items():
+        recipe.add_row(escape(name), escape(json.dumps(value, ensure_ascii=False)))
+    _out.print(recipe)
+    tree = Tree("Made from" if found.inputs else "Made from nothing but its recipe")
+    _grow(tree, found.inputs)
+    _out.print(tree)
+    files = Table("file", "size", "sha256", box=None, padding=(0, 2))
+    for name, entry in found.files.items():
+        files.add_row(escape(name), _size(entry["bytes"]), entry["sha256"][:12])
+    _out.print(files)
+
+
+def _grow(tree: Tree, inputs: Sequence[Input]) -> None:
+    for each in inputs:
+        what = f"artifact {each.key[:12]}" if each.key else f"sha256 {each.sha256[:12]}"
+        _grow(tree.add(escape(f"{each.name}: {what}")), each.inputs)
+
+
+@artifacts_app.command("explain")
+def explain(
+    sources: SourcesArgument = None,
+    profile: ProfileOption = "",
+    change: SetOption = None,
+    store: StoreOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """What 'rhapsody train' with the same arguments would find in the store, what it would build, and why."""
+    from rhapsody_lib.artifacts import Store
+    from rhapsody_lib.operations.inspection import explain_training
+    from rhapsody_lib.settings import load_settings
+
+    settings = load_settings(profile or "fast", change)
+    steps = explain_training(Store(store_address(store)), settings, sources or ["songbook"])
+    if as_json:
+        _print_json([{**asdict(step), "hit": step.key is not None} for step in steps])
+        return
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    for step in steps:
+        table.add_row(*_explained(step))
+    _out.print(table)
+
+
+def _explained(step: Step) -> tuple[str, str, str]:
+    if step.key is None:
+        return step.kind, "[yellow]is built[/]", escape(step.because)
+    return step.kind, "[green]is found[/]", f"{step.key[:12]}: made from the same settings, inputs and stage version"
+
+
+@artifacts_app.command("gc")
+def collect_garbage(
+    keep_releases: Annotated[
+        int | None, typer.Option(help="Only so many of the newest releases keep their models. Default: all.", min=1)
+    ] = None,
+    older_than: Annotated[
+        float, typer.Option(help="Keep what was used within so many days, by the store's clock.", min=0)
+    ] = 7.0,
+    songs: Annotated[bool, typer.Option("--songs", help="Remove old songs too.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would go, and why the rest is kept.")
+    ] = False,
+    store: StoreOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Remove what no release names and nobody has used for a week. Songs are kept."""
+    from rhapsody_lib.artifacts import Store
+    from rhapsody_lib.garbage import Policy, collect, find_garbage
+
+    opened, policy = Store(store_address(store)), Policy(timedelta(days=older_than), keep_releases, songs)
+    items = find_garbage(opened, policy)
+    kept = [item for item in items if item.keep]
+    gone = [item for item in items if not item.keep] if dry_run else collect(opened, policy, items)
+    if as_json:
+        _print_json({"dry_run": dry_run, "removed": _plain(gone), "kept": _plain(kept)})
+        return
+    if dry_run:
+        _show_items(kept, "kept")
+    _show_items(gone, "would go" if dry_run else "removed")
+    total = _size(sum(item.size_bytes for item in gone))
+    _out.print(f"{len(gone)} {'would be' if dry_run else 'were'} removed, {total}; {len(kept)} are kept.")
+
+
+def _show_items(items: Sequence[Item], verdict: str) -> None:
+    from rhapsody_lib.garbage import What
+
+    for item in items:
+        if item.what is not What.USE:  # one is left with every artifact, and says nothing to a person
+            why = item.keep or f"last used {item.last_used:%Y-%m-%d %H:%M} UTC"
+            _out.print(f"{verdict}  {_size(item.size_bytes):>9}  {escape(_short(item.parts))}  ({escape(why)})")
+
+
+def _short(parts: tuple[str, ...]) -> str:
+    return "/".join(part[:12] if len(part) == 64 else part for part in parts)
+
+
+def _plain(items: Sequence[Item]) -> list[dict[str, Any]]:
+    return [
+        {
+            "what": item.what.value,
+            "name": item.name,
+            "bytes": item.size_bytes,
+            "last_used": item.last_used.isoformat(),
+            "kept_because": item.keep,
+        }
+        for item in items
+    ]
+
+
+def _facts(words: Iterable[str]) -> str:
+    return escape(", ".join(words))
+
+
+def _size(size_bytes: int | None) -> str:
+    if size_bytes is None:
+        return "damaged"
+    if size_bytes < 1e6:
+        return f"{size_bytes / 1e3:.1f} kB"
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes < 1e9 else f"{size_bytes / 1e9:.2f} GB"
+
+
+def _print_json(value: Any) -> None:
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False, default=str)
+    sys.stdout.write("\n")

@@ -1,0 +1,61 @@
+"""The files of an artifact on their way to a remote store and back: several small ones at once, large ones in parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from rhapsody_lib.errors import DamagedArtifactError
+from rhapsody_lib.hashing import file_sha256
+from rhapsody_lib.objects import PART_BYTES, ObjectStore
+
+#: Small files that travel at once, each in memory as a whole. Large ones go one by one, in parts that travel at once.
+SMALL_AT_ONCE, SMALL_BYTES = 4, 2 * PART_BYTES
+
+
+def sha256_of_all(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Digest of each file of a folder, by name."""
+    found = list(names)
+    with ThreadPoolExecutor(SMALL_AT_ONCE) as pool:
+        return dict(zip(found, pool.map(lambda name: file_sha256(folder / name), found), strict=True))
+
+
+def put_all(store: ObjectStore, folder: Path, files: Mapping[str, Mapping[str, Any]], target: tuple[str, ...]) -> None:
+    """Put files of a folder below `target`."""
+    _for_each(files, lambda name: store.put_file(folder / name, *target, name))
+
+
+def fetch_verified(
+    store: ObjectStore, source: tuple[str, ...], files: Mapping[str, Mapping[str, Any]], folder: Path
+) -> None:
+    """Fetch files below `source` into a folder and verify the digest of each.
+
+    Raises:
+        DamagedArtifactError: one is missing in the store, or does not have its digest there.
+    """
+
+    def fetch(name: str) -> None:
+        for _ in range(2):  # what was damaged on the way is whole the second time
+            try:
+                store.get_file(folder / name, *source, name)
+                if file_sha256(folder / name) == files[name]["sha256"]:
+                    return
+            except FileNotFoundError:
+                break
+        raise DamagedArtifactError(
+            f"{store.root}/{'/'.join(source)}/{name}: is missing or damaged in the store. "
+            "Run 'rhapsody train' to build it again."
+        )
+
+    _for_each(files, fetch)
+
+
+def _for_each(files: Mapping[str, Mapping[str, Any]], function: Callable[[str], None]) -> None:
+    large = [name for name, entry in files.items() if entry["bytes"] >= SMALL_BYTES]
+    for name in large:
+        function(name)
+    with ThreadPoolExecutor(SMALL_AT_ONCE) as pool:
+        for _ in pool.map(function, [name for name in files if name not in large]):
+            pass

@@ -1,0 +1,148 @@
+"""Before a release: what is worse is refused, what is damaged is told, and a song is really made."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
+from rhapsody_lib.errors import DamagedArtifactError, RefusedError
+from rhapsody_lib.operations.evaluation import check_gate, evaluate_models, read_evaluation
+from rhapsody_lib.release import live_release
+from rhapsody_lib.settings import Settings
+from tests.trained import REPOSITORY, Trained
+
+Refs = Mapping[str, ArtifactRef]
+Change = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
+
+
+@pytest.fixture
+def store(trained: Trained, tmp_path: Path) -> Store:
+    """The tiny release in a store of this test's own, not evaluated yet."""
+    shutil.copytree(trained.store, tmp_path / "store")
+    shutil.rmtree(tmp_path / "store" / "artifacts" / "evaluation", ignore_errors=True)
+    return Store(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def without_song(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making a song is most of the time, and not what every test is about."""
+    monkeypatch.setattr("rhapsody_lib.operations.evaluation._try_song", lambda *_: {"error": ""})
+
+
+def changed(store: Store, refs: Refs, kind: str, change: Change) -> dict[str, ArtifactRef]:
+    """The same artifacts, but of one the weights are others."""
+    source = store.fetch(refs[kind])
+
+    def make(folder: Path) -> None:
+        shutil.copytree(source, folder, dirs_exist_ok=True)
+        save_file(change(load_file(source / "weights.safetensors")), folder / "weights.safetensors")
+
+    return {**refs, kind: store.build(Recipe(kind, 1, {"changed": change.__name__}, {}), make)}
+
+
+def nothing(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: array * 0 for name, array in weights.items()}
+
+
+def diverged(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: array * np.nan for name, array in weights.items()}
+
+
+def test_a_first_release_is_measured_and_makes_a_song(store: Store) -> None:
+    refs = live_release(store).refs
+    evaluation = evaluate_models(store.root, refs)
+    found = read_evaluation(store.root, evaluation)
+    assert found["live"] is None
+    assert found["songs"] == found["scores"] > 0
+    assert found["candidate"]["lyrics"]["word_perplexity"] > 1
+    assert found["candidate"]["backing"]["nats_per_beat"] > 0
+    assert 0 < found["candidate"]["retrieval"]["mrr"] <= 1
+    assert found["song"]["error"] == ""
+    assert 0 <= found["song"]["longest_shared_words"] < 6
+    assert min(found["song"][name] for name in ("words", "sung_syllables", "melody_notes")) > 0
+    assert check_gate(store.root, evaluation, Settings()).passed
+
+
+@pytest.mark.usefixtures("without_song")
+def test_a_candidate_that_learnt_nothing_is_refused(store: Store) -> None:
+    live = live_release(store).refs
+    candidate = changed(store, changed(store, live, "lyrics", nothing), "backing", nothing)
+    evaluation = evaluate_models(store.root, candidate, live)
+    found = read_evaluation(store.root, evaluation)
+    # What did not change is not measured twice.
+    assert found["candidate"]["retrieval"] == found["live"]["retrieval"]
+    verdict = check_gate(store.root, evaluation, Settings())
+    met = {row.figure: row.met for row in verdict.rows}
+    assert not met["lyrics.word_perplexity"]
+    assert not met["backing.nats_per_beat"]
+    assert met["retrieval.mrr"]
+    with pytest.raises(RefusedError, match="perplexity per word"):
+        verdict.enforce()
+    # The other way round it is an improvement.
+    assert check_gate(store.root, evaluate_models(store.root, live, candidate), Settings()).passed
+
+
+def test_a_candidate_that_diverged_is_refused_with_its_reason(store: Store) -> None:
+    live = live_release(store).refs
+    evaluation = evaluate_models(store.root, changed(store, live, "backing", diverged), live)
+    found = read_evaluation(store.root, evaluation)
+    assert found["candidate"]["backing"]["nats_per_beat"] is None
+    # Such weights are not sung with: there is no telling how long that would take.
+    assert found["song"] == {"error": "its weights are no numbers (backing)."}
+    reasons = check_gate(store.root, evaluation, Settings()).reasons
+    assert [reason for reason in reasons if "cannot be measured" in reason]
+    assert [reason for reason in reasons if "cannot make a song" in reason]
+
+
+def test_a_song_that_cannot_be_made_is_the_reason(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise IndexError("no bars")
+
+    monkeypatch.setattr("rhapsody_lib.backing.decoder.compose_backing", broken)
+    verdict = check_gate(store.root, evaluate_models(store.root, live_release(store).refs), Settings())
+    assert verdict.reasons == ("The candidate cannot make a song: IndexError: no bars",)
+
+
+@pytest.mark.usefixtures("without_song")
+@pytest.mark.parametrize("kind", ["lyrics", "encoder", "corpus"])
+def test_a_damaged_live_artifact_is_noted_and_a_damaged_candidate_is_an_error(store: Store, kind: str) -> None:
+    refs = live_release(store).refs
+    lost = store.build(Recipe(kind, 1, {"lost": True}, {}), lambda folder: (folder / "metrics.json").write_text("{}"))
+    (store.fetch(lost) / "metrics.json").unlink()
+    broken = {**refs, kind: lost}
+    evaluation = evaluate_models(store.root, refs, broken)
+    found = read_evaluation(store.root, evaluation)
+    assert len(found["notes"]) == 1
+    assert "metrics.json" in found["notes"][0]
+    verdict = check_gate(store.root, evaluation, Settings())
+    assert verdict.passed
+    assert verdict.notes == tuple(found["notes"])
+    uncompared = {row.figure.partition(".")[0] for row in verdict.rows if row.live is None} - {"song"}
+    assert uncompared == {"lyrics": {"lyrics"}, "encoder": {"retrieval"}}.get(kind, set())
+    with pytest.raises(DamagedArtifactError):
+        evaluate_models(store.root, broken, refs)
+
+
+def test_neither_framework_is_loaded(store: Store) -> None:
+    code = """
+import sys
+from rhapsody_lib.artifacts import Store
+from rhapsody_lib.operations.evaluation import evaluate_models
+from rhapsody_lib.release import live_release
+evaluate_models(sys.argv[1], live_release(Store(sys.argv[1])).refs)
+print(*sorted({"tensorflow", "keras", "torch", "sentence_transformers"} & sys.modules.keys()))
+"""
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    found = subprocess.run(
+        [sys.executable, "-c", code, store.root], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (found.returncode, found.stdout.strip()) == (0, ""), found.stderr
