@@ -26,7 +26,6 @@ from fsspec.implementations.local import LocalFileSystem
 from rhapsody_lib import remote
 from rhapsody_lib.errors import StoreError
 
-remote_failures = remote.remote_failures
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -216,8 +215,9 @@ class ObjectStore:
 
 
 def _entry(info: dict[str, Any], folder: str) -> Entry:
-    when = info.get("LastModified") or info.get("mtime") or info.get("created")
-    moment = when if isinstance(when, datetime) else datetime.fromtimestamp(float(when or 0), timezone.utc)
+    # S3, a disk, and memory each have a word of their own for it.
+    when = next((info[word] for word in ("LastModified", "mtime", "created") if word in info), 0.0)
+    moment = when if isinstance(when, datetime) else datetime.fromtimestamp(float(when), timezone.utc)
     name = str(info["name"])
     return Entry(name.removeprefix(folder).lstrip("/"), int(info["size"] or 0), moment)
 

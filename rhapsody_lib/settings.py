@@ -91,8 +91,8 @@ class GateSettings(StageSettings):
 
     lyrics_tolerance: float = Field(0.05, ge=0, description="Share by which perplexity per word may be higher.")
     backing_tolerance: float = Field(0.05, ge=0, description="Share by which nats per quarter note may be higher.")
-    retrieval_tolerance: float = Field(0.03, ge=0, le=1, description="Share by which MRR may be lower.")
-    recall_tolerance: float = Field(0.05, ge=0, le=1, description="Share by which Recall@1 may be lower.")
+    retrieval_tolerance: float = Field(0.05, ge=0, le=1, description="Share by which MRR may be lower.")
+    recall_tolerance: float = Field(0.15, ge=0, le=1, description="Share by which Recall@1 may be lower.")
     max_shared_words: int = Field(5, ge=1, description="Longest run of words shared with a training song.")
 
 

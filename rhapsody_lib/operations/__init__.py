@@ -14,8 +14,8 @@ from rhapsody_lib.operations.training import train_backing, train_encoder, train
 __all__ = [
     "at_once",
     "check_gate",
-    "corpus_summary",
     "compose_backing",
+    "corpus_summary",
     "embed_catalogue",
     "evaluate_models",
     "figures_of",

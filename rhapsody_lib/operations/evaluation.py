@@ -98,7 +98,7 @@ def _evaluate(
         beside[stage] = _measure_live(store, candidate, live or {}, heldout, stage, measured[stage], notes)
         progress(done, total, f"{stage} of the live release")
     diverged = [stage for stage in stages if not all(map(math.isfinite, measured[stage].values()))]
-    # Such weights would sample for ever.
+    # Sampling from such weights had not ended after minutes.
     no_song = {"error": f"its weights are no numbers ({', '.join(diverged)})."}
     song = no_song if diverged else _try_song(store, candidate, corpus)
     progress(total, total, "a song")

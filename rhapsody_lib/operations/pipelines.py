@@ -96,10 +96,23 @@ def train_all(
         RefusedError: the candidate is worse than the live release, cannot make a song, or was not approved.
     """
     try:
-        refs = train_models(steps, store, settings, sources)
+        return _train_and_release(steps, store, settings, sources, reason, gate=gate, approve=approve)
     except DamagedArtifactError as error:
         logger.warning("%s It was set aside and is made again.", error)
-        refs = train_models(steps, store, settings, sources)
+        return _train_and_release(steps, store, settings, sources, reason, gate=gate, approve=approve)
+
+
+def _train_and_release(
+    steps: TrainingSteps,
+    store: str,
+    settings: Settings,
+    sources: Sequence[str],
+    reason: str,
+    *,
+    gate: bool,
+    approve: Callable[[Verdict], None],
+) -> Release:
+    refs = train_models(steps, store, settings, sources)
     live = live_or_none(Store(store))
     if live is not None and is_made_of(live, refs):
         return steps.release_models(store, refs, reason, None, None)

@@ -226,7 +226,7 @@ def _a_run_is_retried_while_a_replica_dies(site: Site) -> None:
     killed.kill()
     assert not listens(site.ports[0])
     go.touch()
-    wait_until(lambda: not flow.alive(), "the end of the flow")
+    wait_until(lambda: not flow.alive(), "the end of the flow", 180)
     runs = site.api.all_of("/flow_runs", flows={"name": {"any_": ["retried"]}})
     assert [(run["state_type"], run["run_count"]) for run in runs] == [("COMPLETED", 2)], flow.log_end()
 

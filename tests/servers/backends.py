@@ -37,6 +37,7 @@ class Backends:
         """The settings of a server on top of `deployments/server.env`."""
         return {
             **env_file("replicas"),
+            "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": "true",  # there is one server here
             "PREFECT_SERVER_DATABASE_CONNECTION_URL": self.postgres.url,
             "PREFECT_REDIS_MESSAGING_URL": self.redis.url,
             "PREFECT_SERVER_DOCKET_URL": self.redis.url.replace("/0", "/1"),

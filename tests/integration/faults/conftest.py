@@ -12,7 +12,6 @@ import pytest
 
 from tests.servers.stack import Stack, stack  # noqa: F401  (a fixture)
 
-
 SLOW = "slow_faults"
 
 
