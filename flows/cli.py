@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from flows import console
+from flows.cli_artifacts import artifacts_app
 from flows.cli_releases import releases_app
 from flows.deploy import deploy
 from flows.options import JsonOption, ProfileOption, SetOption, SourcesArgument, StoreOption, store_address
@@ -54,6 +55,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 failed, 2 bad input, 3 not installed, 4 store, 5 nothing trained, 6 refused, "
     "130 interrupted.",
 )
+app.add_typer(artifacts_app, name="artifacts")
 app.add_typer(releases_app, name="releases", invoke_without_command=True)
 
 

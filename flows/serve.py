@@ -20,7 +20,8 @@ from rhapsody_lib.optional import is_installed, require
 
 #: A part that is not up after so many seconds will not be.
 START_DEADLINE_S = 180
-#: What runs may take to note their end before they are killed.
+#: What runs may take to be cancelled, and then what workers and server may take to end, before they are killed.
+CANCEL_DEADLINE_S = 6
 STOP_DEADLINE_S = 8
 
 
@@ -154,25 +155,43 @@ class Serving:
         def hurry() -> bool:
             return self.interrupts.count > max(seen, 1)
 
+        reachable = bool(self.workers) and self.server is not None and self.server.running()
+        if reachable and not hurry():
+            self._cancel_runs(hurry)
         end(self.workers, STOP_DEADLINE_S, hurry)
-        if self.server is not None:
-            if self.workers and self.server.running() and not hurry():
-                self._crash_what_is_left()
-            end([self.server], STOP_DEADLINE_S, hurry)
+        if reachable and not hurry():
+            # No worker is left that could note it.
+            self._note_end("CANCELLED", "'rhapsody serve' was ended.")
+        end([self.server] if self.server is not None else [], STOP_DEADLINE_S, hurry)
         console.say("Ended.")
 
-    def _crash_what_is_left(self) -> None:
-        """No worker is left: a run that could not note its own end has crashed."""
+    def _cancel_runs(self, hurry: Callable[[], bool]) -> None:
+        """Let the workers cancel what runs: what only lost its process would count as crashed, and be restarted."""
+        until_s = time.monotonic() + CANCEL_DEADLINE_S
+        left = self._note_end("CANCELLING", "'rhapsody serve' is being ended.")
+        while left and not hurry() and time.monotonic() < until_s:
+            time.sleep(0.3)
+            left = self._note_end("", "")
+
+    def _note_end(self, state: str, message: str) -> int:
+        """Put every run that has not ended into a state (none if empty); returns how many there were."""
         import httpx
         from prefect.client.orchestration import get_client
         from prefect.client.schemas.filters import FlowRunFilter
+        from prefect.client.schemas.objects import State, StateType
         from prefect.exceptions import PrefectHTTPStatusError
-        from prefect.states import Crashed
 
-        unfinished = FlowRunFilter.model_validate({"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}})
+        unfinished = FlowRunFilter.model_validate(
+            {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING", "PAUSED"]}}}
+        )
         try:
             with get_client(sync_client=True) as client:
-                for run in client.read_flow_runs(flow_run_filter=unfinished):
-                    client.set_flow_run_state(run.id, Crashed(message="'rhapsody serve' was ended."), force=True)
+                # What is suspended has no process, and may be resumed another day.
+                found = client.read_flow_runs(flow_run_filter=unfinished)
+                runs = [run for run in found if run.state_name != "Suspended"]
+                for run in runs if state else []:
+                    client.set_flow_run_state(run.id, State(type=StateType(state), message=message), force=True)
         except (httpx.HTTPError, PrefectHTTPStatusError) as error:
             console.say(f"The server did not take the end of the runs: {error}")
+            return 0
+        return len(runs)

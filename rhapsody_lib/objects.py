@@ -89,6 +89,25 @@ class ObjectStore:
         data: bytes = self.remote(f"read {'/'.join(parts)}", lambda: self.fs.cat_file(path, **self._small))
         return data
 
+    def read_part(self, start: int, end: int, *parts: str) -> bytes:
+        """The bytes of an object from `start` up to `end`.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+        """
+        path = self.path_of(*parts)
+        data: bytes = self.remote(f"fetch {'/'.join(parts)}", lambda: self.fs.cat_file(path, start=start, end=end))
+        return data
+
+    def size_bytes(self, *parts: str) -> int:
+        """Size of an object.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+        """
+        path = self.path_of(*parts)
+        return _entry(self.remote(f"look for {'/'.join(parts)}", lambda: self.fs.info(path)), path).size_bytes
+
     def exists(self, *parts: str) -> bool:
         """Whether there is such an object."""
         path = self.path_of(*parts)

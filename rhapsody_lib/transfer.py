@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from rhapsody_lib.errors import DamagedArtifactError
 from rhapsody_lib.hashing import file_sha256
-from rhapsody_lib.objects import PART_BYTES, ObjectStore
+from rhapsody_lib.objects import PART_BYTES, PARTS_AT_ONCE, ObjectStore
 
 #: Small files that travel at once, each in memory as a whole. Large ones go one by one, in parts that travel at once.
 SMALL_AT_ONCE, SMALL_BYTES = 4, 2 * PART_BYTES
@@ -39,8 +41,7 @@ def fetch_verified(
     def fetch(name: str) -> None:
         for _ in range(2):  # what was damaged on the way is whole the second time
             try:
-                store.get_file(folder / name, *source, name)
-                if file_sha256(folder / name) == files[name]["sha256"]:
+                if _fetch(store, (*source, name), files[name]["bytes"], folder / name) == files[name]["sha256"]:
                     return
             except FileNotFoundError:
                 break
@@ -59,3 +60,34 @@ def _for_each(files: Mapping[str, Mapping[str, Any]], function: Callable[[str], 
     with ThreadPoolExecutor(SMALL_AT_ONCE) as pool:
         for _ in pool.map(function, [name for name in files if name not in large]):
             pass
+
+
+def _fetch(store: ObjectStore, source: tuple[str, ...], size_bytes: int, target: Path) -> str:
+    """Fetch a file; its digest, or nothing if it does not have the size that it should."""
+    if size_bytes < SMALL_BYTES:
+        store.get_file(target, *source)
+        return file_sha256(target)
+    if store.size_bytes(*source) != size_bytes:
+        return ""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return store.remote(f"fetch {source[-1]} into {target.parent}", _fetch_parts, store, source, size_bytes, target)
+
+
+def _fetch_parts(store: ObjectStore, source: tuple[str, ...], size_bytes: int, target: Path) -> str:
+    """Fetch a large file, a few parts ahead of where it is written; its digest is computed meanwhile."""
+    digest, coming = hashlib.sha256(), deque[Future[bytes]]()
+    with ThreadPoolExecutor(PARTS_AT_ONCE) as pool, target.open("wb") as stream:
+
+        def write_next() -> None:
+            part = coming.popleft().result()
+            stream.write(part)
+            digest.update(part)
+
+        for start in range(0, size_bytes, PART_BYTES):
+            end = min(start + PART_BYTES, size_bytes)
+            coming.append(pool.submit(store.read_part, start, end, *source))
+            if len(coming) > PARTS_AT_ONCE:
+                write_next()
+        while coming:
+            write_next()
+    return digest.hexdigest()

@@ -24,7 +24,7 @@ from rhapsody_lib.song.render import SOUNDFONT_NAME, find_soundfont
 
 DISTRIBUTION = "rhapsody"
 #: `all` names the other extras, `dev` is for working on Rhapsody, not with it, `scale` for servers with replicas.
-_NOT_LOOKED_AT = ("all", "dev", "scale")
+_NOT_LOOKED_AT = ("all", "dask", "dev", "scale")
 PURPOSES = {
     "corpus": "reading lead sheets and MIDI",
     "lyrics": "training lyrics",

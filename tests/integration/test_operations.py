@@ -88,6 +88,7 @@ class Site:
         return {
             "PREFECT_SERVER_DATABASE_CONNECTION_URL": database,
             "PREFECT_REDIS_MESSAGING_URL": self.redis.url,
+            "PREFECT_REDIS_WORKER_CLEANUP_QUEUE_URL": self.redis.url,
             "PREFECT_SERVER_DOCKET_URL": self.redis.url.replace("/0", "/1"),
             "PREFECT_SERVER_API_AUTH_STRING": AUTH,
             "PREFECT_API_URL": f"http://127.0.0.1:{self.bind}/api",
@@ -185,6 +186,8 @@ def test_the_page_from_nothing_to_a_restored_backup(site):
     refused.value.close()
     assert Api(site.api.url).call("GET", "/health") is True
 
+    for port in site.ports:  # both, not only the one that the proxy found first
+        wait_until(lambda port=port: listens(port), f"the replica on port {port}")
     site.run("doctor")
     listed = site.run("deploy")
     assert "cpu-pool" in listed and "rhapsody: zombie runs" in listed and "retrain/weekly" in listed
@@ -203,10 +206,14 @@ def test_the_page_from_nothing_to_a_restored_backup(site):
     assert "train" in site.api.wait_for(song["id"], "FAILED", "CRASHED")["message"].lower()
     assert worker.alive()
     site.run("watch")
+    site.run("notify")
+    assert "slack-webhook" in {one["slug"] for one in site.api.all_of("/block_types")}
 
     _rolled_back(site)
     site.run("backup")
     site.stop_servers()
+    logs = {path.name: path.read_text(encoding="utf-8") for path in site.folder.glob("rhapsody-*.log")}
+    assert not [name for name, text in logs.items() if "UniqueViolation" in text or "localhost:6379" in text]
     site.run("restore")
     site.start_servers()
     site.run("status")

@@ -80,7 +80,7 @@ def test_serve_starts_works_survives_a_worker_and_leaves_nothing(tmp_path):
         with sqlite3.connect(home / "server" / "prefect.db") as database:
             states = database.execute("select state_type from flow_run where id = ?", (run,)).fetchall()
         database.close()
-        assert states == [("CRASHED",)]
+        assert states == [("CANCELLED",)]
     finally:
         serving.kill()
         for process in _processes_of(home):

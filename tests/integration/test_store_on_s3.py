@@ -23,7 +23,6 @@ from rhapsody_lib.lineage import built_by
 from rhapsody_lib.objects import PART_BYTES
 from rhapsody_lib.release import RELEASE_KINDS, live_release, publish_release, release_numbers
 from rhapsody_lib.remote import PATIENCE_VARIABLE
-from tests.servers.fixtures import s3, swift  # noqa: F401  (fixtures)
 from tests.servers.swift import Swift
 
 RECIPE = Recipe("lyrics", 1, {"epochs": 3}, {"corpus": "ab" * 32})
@@ -43,7 +42,7 @@ def never(folder: Path) -> None:
 
 
 @pytest.fixture
-def root(s3: Swift, tmp_path: Path) -> str:  # noqa: F811
+def root(s3: Swift, tmp_path: Path) -> str:
     """Address of an empty store of the test's own, in a bucket that all share."""
     s3.make_bucket("songs")
     return f"s3://songs/{tmp_path.name}"
@@ -148,7 +147,7 @@ def test_releases_of_many_get_numbers_of_their_own(store):
     assert live_release(store).number == 4
 
 
-def test_a_server_that_is_killed_and_comes_back_is_waited_for(s3, store, worker, caplog):  # noqa: F811
+def test_a_server_that_is_killed_and_comes_back_is_waited_for(s3, store, worker, caplog):
     ref = store.build(RECIPE, write())
     s3.kill()
     back = threading.Timer(2.0, s3.start)
@@ -162,7 +161,7 @@ def test_a_server_that_is_killed_and_comes_back_is_waited_for(s3, store, worker,
     assert "answers again" in caplog.text
 
 
-def test_a_server_that_dies_while_an_artifact_is_published(s3, store, worker):  # noqa: F811
+def test_a_server_that_dies_while_an_artifact_is_published(s3, store, worker):
     large = os.urandom(PART_BYTES // 4) * 10
 
     def make(folder: Path) -> None:
@@ -187,7 +186,7 @@ def test_a_server_that_dies_while_an_artifact_is_published(s3, store, worker):  
     assert (worker.fetch(ref) / "weights").read_bytes() == large
 
 
-def test_a_server_that_stays_away_is_one_clear_error(s3, store, monkeypatch):  # noqa: F811
+def test_a_server_that_stays_away_is_one_clear_error(s3, store, monkeypatch):
     ref = store.build(RECIPE, write())
     s3.kill()
     monkeypatch.setenv(PATIENCE_VARIABLE, "1")
@@ -212,13 +211,13 @@ def test_wrong_credentials_are_one_clear_error_at_once(root, monkeypatch, change
     assert time.monotonic() - started < 5
 
 
-def test_a_missing_bucket_is_one_clear_error_and_is_not_made(s3):  # noqa: F811
+def test_a_missing_bucket_is_one_clear_error_and_is_not_made(s3):
     for _ in range(2):
         with pytest.raises(StoreAccessError, match="no such bucket"):
             Store("s3://no-such-bucket/prefix")
 
 
-def test_a_bucket_that_may_only_be_read_serves_songs_and_refuses_training(s3, monkeypatch, tmp_path):  # noqa: F811
+def test_a_bucket_that_may_only_be_read_serves_songs_and_refuses_training(s3, monkeypatch, tmp_path):
     root = f"{s3.make_bucket('shared', readable=True)}/{tmp_path.name}"
     ref = Store(root, scratch=tmp_path / "writer").build(RECIPE, write())
     for name, value in s3.reader_environment.items():
@@ -295,7 +294,7 @@ def test_processes_that_share_a_cache_fetch_at_once(store, root, tmp_path):
     assert [reader.communicate(timeout=60)[0] for reader in readers] == ["read\n"] * 2
 
 
-def test_garbage_goes_and_nothing_else(s3, store, worker, monkeypatch):  # noqa: F811
+def test_garbage_goes_and_nothing_else(s3, store, worker, monkeypatch):
     released, unused, found = (store.build(Recipe("lyrics", version, {}, {}), write()) for version in (1, 2, 3))
     publish_release(store, dict.fromkeys(RELEASE_KINDS, released), {}, reason="keeps one")
     store.write(b"x", "artifacts", "backing", "ab" * 32, "0123", "weights")

@@ -33,8 +33,22 @@ class Api:
         if self.auth:
             request.add_header("Authorization", "Basic " + base64.b64encode(self.auth.encode()).decode())
         data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(request, data, timeout=30) as answer:
-            text = answer.read()
+        text = b""
+
+        def answered() -> bool:
+            nonlocal text
+            try:
+                with urllib.request.urlopen(request, data, timeout=30) as answer:
+                    text = answer.read()
+            except urllib.error.HTTPError as error:
+                if error.code != 503:
+                    raise
+                # SQLite is locked for a moment; Prefect's own client asks again, too.
+                error.close()
+                return False
+            return True
+
+        wait_until(answered, f"an answer to {method} {path}", 30, 0.3)
         return json.loads(text) if text else None
 
     def all_of(self, path: str, **body: Any) -> list[dict[str, Any]]:

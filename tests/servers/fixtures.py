@@ -1,4 +1,4 @@
-"""Fixtures of real servers. A test module that needs one lists it: `from tests.servers.fixtures import swift`."""
+"""Fixtures of real servers, imported by a conftest.py, so that all modules below it share one server."""
 
 from __future__ import annotations
 

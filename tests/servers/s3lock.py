@@ -17,7 +17,7 @@ class TakeTurns:
     """The filter: one semaphore a path, dropped when nobody waits for it."""
 
     def __init__(self, application: Application) -> None:
-        from eventlet.semaphore import Semaphore
+        from eventlet.semaphore import Semaphore  # type: ignore[import-not-found]
 
         self._application = application
         self._waiting: dict[str, list[Any]] = defaultdict(lambda: [Semaphore(1), 0])

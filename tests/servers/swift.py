@@ -13,6 +13,7 @@ It lives in a small virtual environment of its own, made once in the user's cach
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import getpass
 import hashlib
 import json
@@ -83,10 +84,9 @@ def installed() -> Path:
 
 def _install(places: Path, name: str) -> None:
     places.mkdir(parents=True, exist_ok=True)
-    from filelock import FileLock
-
     folder = places / name
-    with FileLock(places / f"{name}.lock"):
+    with (places / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another session may be making it
         if (folder / ".whole").exists():
             return
         # The scripts of a virtual environment hold its path, so it is made in place and marked when it is whole.

@@ -46,7 +46,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 def test_every_extra_of_the_project_is_looked_at_in_full(monkeypatch: pytest.MonkeyPatch) -> None:
     declare(monkeypatch, OPTIONAL, PROJECT["dependencies"])
     needs = {extra: {need.name for need in wanted} for extra, wanted in health.requirements_of_extras().items()}
-    assert set(needs) == set(OPTIONAL) - {"all", "dev", "scale"} == set(health.PURPOSES)
+    assert set(needs) == set(OPTIONAL) - {"all", "dask", "dev", "scale"} == set(health.PURPOSES)
     assert {extra for extra, names in needs.items() if "mido" in names} == {"corpus", "backing", "song"}
     assert "onnx" in needs["retrieval"]
     assert not any({"numpy", "tomli", "rhapsody"} & names for names in needs.values())
