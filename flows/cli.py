@@ -235,6 +235,9 @@ def main() -> None:
     # One BLAS thread: two are no faster here and far slower on a busy machine. TensorFlow's start-up chatter is noise.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Private by default: no server that is started from here tells its maker of it.
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
     console.configure_logging()
     app()
 

@@ -23,7 +23,7 @@ from rhapsody_lib.settings import PROFILES_FOLDER
 from rhapsody_lib.song.render import SOUNDFONT_NAME, find_soundfont
 
 DISTRIBUTION = "rhapsody"
-#: `all` names the other extras, `dev` is for working on Rhapsody, not with it, `scale` for servers with replicas.
+#: `all` names others, `dev` is for work on Rhapsody itself, `dask` and `scale` are for clusters and replicated servers.
 _NOT_LOOKED_AT = ("all", "dask", "dev", "scale")
 PURPOSES = {
     "corpus": "reading lead sheets and MIDI",

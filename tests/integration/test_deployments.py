@@ -143,8 +143,8 @@ def _within(api: Api, name: str, seconds: int) -> None:
     api.call("PUT", f"/automations/{found['id']}", kept)
 
 
-def _run_in_state(api: Api, deployment: str, *types: str) -> str:
-    run = api.run(deployment)
+def _run_in_state(api: Api, deployment: str, *types: str, **parameters: str) -> str:
+    run = api.run(deployment, **parameters)
     for one in types:
         api.call("POST", f"/flow_runs/{run}/set_state", {"state": {"type": one}})
     return run
@@ -156,6 +156,7 @@ def test_automations_crash_a_zombie_and_put_back_what_is_stuck(server, tmp_path)
     _within(api, "rhapsody: stuck in pending", 10)
     _within(api, "rhapsody: zombie runs", 10)
     stuck = _run_in_state(api, "train-lyrics/adhoc", "PENDING")
+    song = _run_in_state(api, "generate-song/adhoc", "PENDING", prompt="the sky is blue")
     zombie, done = (_run_in_state(api, "train-encoder/adhoc", "PENDING", "RUNNING") for _ in range(2))
     for run in (zombie, done):
         heartbeat = {
@@ -168,7 +169,8 @@ def test_automations_crash_a_zombie_and_put_back_what_is_stuck(server, tmp_path)
         api.call("POST", "/events", [heartbeat])
     # An end under a name of our own is an end.
     api.call("POST", f"/flow_runs/{done}/set_state", {"state": {"type": "COMPLETED", "name": "Cached"}})
-    assert api.wait_for(stuck, "SCHEDULED", deadline_s=90)["name"] == "Rescheduled"
+    assert api.wait_for(stuck, "CRASHED", deadline_s=90)["name"] == "NeverStarted"
+    assert "put back in line" in api.wait_for(song, "SCHEDULED", deadline_s=90)["message"]
     assert "No heartbeat for 90 s" in api.wait_for(zombie, "CRASHED", deadline_s=90)["message"]
     assert api.state(done)["name"] == "Cached"
 

@@ -40,6 +40,8 @@ class Backends:
             "PREFECT_SERVER_DATABASE_MIGRATE_ON_START": "true",  # there is one server here
             "PREFECT_SERVER_DATABASE_CONNECTION_URL": self.postgres.url,
             "PREFECT_REDIS_MESSAGING_URL": self.redis.url,
+            # The cleanup queue has an address of its own, and without it asks localhost:6379.
+            "PREFECT_REDIS_WORKER_CLEANUP_QUEUE_URL": self.redis.url,
             "PREFECT_SERVER_DOCKET_URL": self.redis.url.replace("/0", "/1"),
         }
 

@@ -69,6 +69,13 @@ class Runs(Api):
         assert run["state_type"] == state, self.story(run_id)
         return run
 
+    def wait_completed(self, run_id: str, deadline_s: float = 400) -> Run:
+        """Wait until a run has completed, over crashes after which it is started again."""
+        ended = ("COMPLETED", "FAILED", "CANCELLED")
+        run = self.wait(run_id, lambda run: run["state_type"] in ended, f"the end of {run_id}", deadline_s)
+        assert run["state_type"] == "COMPLETED", self.story(run_id)
+        return run
+
     def wait_running(self, run_id: str, deadline_s: float = 120) -> Run:
         """Wait until a run is Running."""
         return self.wait(run_id, lambda run: run["state_type"] == "RUNNING", f"{run_id} Running", deadline_s)
