@@ -49,7 +49,7 @@ def retrain(
         profile: `fast` trains in minutes, `full` until it gets no better.
         changes: Settings that differ from the profile, one a row, such as `backing.hidden_size=320`.
         gate: Refuse what is worse than the live release on held-out songs. Off: release whatever was trained.
-        approval: Wait, before the release, until a person has said yes on this run's page.
+        approval: Wait, before the release, until a person has answered on this run's page (Resume).
         reason: Said of the release in the list of releases.
         store: Address of the store. Empty: the worker's own (RHAPSODY_STORE).
     """

@@ -32,6 +32,7 @@ TINY = (
     "lyrics.embedding_size=16", "lyrics.hidden_size=24", "lyrics.streams=4", "lyrics.steps=16",
     "lyrics.max_epochs=2", "lyrics.min_count=1",
     "backing.embedding_size=16", "backing.hidden_size=24", "backing.streams=8", "backing.steps=64",
+    "backing.epoch_tokens=20000",
     "backing.max_epochs=1",
 )  # fmt: skip
 

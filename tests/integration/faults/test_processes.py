@@ -14,8 +14,8 @@ from tests.servers.process import wait_until
 from tests.servers.stack import Stack
 from tests.servers.workers import processes_of_run
 
-#: A training of several epochs of seconds each, so that it can be met in the middle.
-LONG = ("backing.max_epochs=5", "backing.patience=5", "backing.epoch_tokens=20000")
+#: A training of several epochs of a second or two each, so that it can be met in the middle.
+LONG = ("backing.max_epochs=6", "backing.patience=6", "backing.epoch_tokens=10000")
 UNINTERRUPTED = """
 import json, sys
 from rhapsody_lib import operations
@@ -64,6 +64,7 @@ def test_a_killed_training_goes_on_from_its_last_epoch(machines: Stack, clock: C
     wait_for_epoch(machines, "backing", 2)
     kill_processes_of(first["id"])
     clock.restart()
+    reference = train_here(machines, changes)
     crashed = machines.runs.wait_final(first["id"], "CRASHED")
     second = machines.runs.wait_child(retrain, "backing", 1)
     machines.runs.wait_running(second["id"])
@@ -73,7 +74,6 @@ def test_a_killed_training_goes_on_from_its_last_epoch(machines: Stack, clock: C
     machines.runs.wait_final(retrain)
     assert f"epoch {saved}," not in machines.runs.log(second["id"])
 
-    reference = train_here(machines, changes)
     stdout, stderr = reference.communicate(timeout=240)
     assert reference.returncode == 0, stderr
     expected = json.loads(stdout.splitlines()[-1])
