@@ -85,6 +85,10 @@ class Serving:
                     if line:
                         console.say(line)
                 time.sleep(0.2)
+        except DeployError:
+            # A part that did not come up while everything is being ended is no error.
+            if not self.interrupts.count:
+                raise
         finally:
             self._stop()
 

@@ -26,11 +26,11 @@ import psutil
 
 from rhapsody_lib import lineage
 from rhapsody_lib.cache import FetchedCopies
-from rhapsody_lib.errors import DamagedArtifactError, StoreError
+from rhapsody_lib.errors import DamagedArtifactError, FullDiskError, StoreError
 from rhapsody_lib.hashing import VerifiedFiles
 from rhapsody_lib.objects import Entry, ObjectStore, host_name, process_name
-from rhapsody_lib.publishing import publish
-from rhapsody_lib.recipe import ARTIFACTS, DAMAGED, MANIFEST, ArtifactRef, Recipe, canonical_json
+from rhapsody_lib.publishing import publish, set_aside
+from rhapsody_lib.recipe import ARTIFACTS, MANIFEST, ArtifactRef, Recipe, canonical_json
 from rhapsody_lib.remote import is_full
 from rhapsody_lib.transfer import fetch_verified
 from rhapsody_lib.uses import mark_used
@@ -67,17 +67,19 @@ class Store(ObjectStore):
         try:
             if self.is_local:
                 self.scratch.mkdir(parents=True, exist_ok=True)
-            found = json.loads(self._version_file())["store_version"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise StoreError(
-                f"{self.root}/store.json: is damaged. Remove it if this folder is a Rhapsody store."
-            ) from error
+            data = self._version_file()
         except (OSError, StoreError) as error:
             if not self.is_local:
                 raise
             reason = error.__cause__ or error
             raise StoreError(
                 f"{self.root}: the store cannot be written ({reason}). Choose another with --store or RHAPSODY_STORE."
+            ) from error
+        try:
+            found = json.loads(data)["store_version"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(
+                f"{self.root}/store.json: is damaged. Remove it if this folder is a Rhapsody store."
             ) from error
         if not isinstance(found, int) or found > STORE_VERSION:
             raise StoreError(
@@ -138,6 +140,30 @@ class Store(ObjectStore):
         """
         mark_used(self, ref.kind, ref.key)
         manifest = self.manifest(ref)
+        try:
+            return self._fetched(ref, manifest)
+        except DamagedArtifactError:
+            again = None
+            with suppress(StoreError):  # whoever may only read leaves it to those who write
+                again = None if self.is_local else self._second_look(ref.kind, ref.key)
+            if again != ref:
+                raise
+            return self._fetched(ref, manifest)
+
+    def _second_look(self, kind: str, key: str) -> ArtifactRef | None:
+        """The artifact, where another process built it again since it was found damaged; else it is set aside."""
+        seen, found = self.modified(ARTIFACTS, kind, key, MANIFEST), self.find(kind, key)
+        if seen is None or found is None:
+            return None
+        try:
+            self._fetched(found, self.manifest(found))
+        except DamagedArtifactError:
+            logger.warning("%s: damaged in the store, to be set aside and built again (%s)", kind, key[:12])
+            set_aside(self, kind, key, seen=seen)
+            return None
+        return found
+
+    def _fetched(self, ref: ArtifactRef, manifest: dict[str, Any]) -> Path:
         if not self.is_local:
             return self._fetch_copy(ref, manifest)
         folder = Path(self.path_of(ARTIFACTS, ref.kind, ref.key, manifest["data"]))
@@ -157,17 +183,12 @@ class Store(ObjectStore):
             fetch_verified(self, (ARTIFACTS, ref.kind, ref.key, manifest["data"]), manifest["files"], folder)
             fresh = True
 
-        try:
+        folder = self._copies.get(name, size_bytes, download)
+        damaged = None if fresh else _first_damaged(folder, manifest)
+        if damaged:
+            logger.warning("%s: the copy on this machine is damaged and is fetched again", folder / damaged)
+            self._copies.drop(name)
             folder = self._copies.get(name, size_bytes, download)
-            damaged = None if fresh else _first_damaged(folder, manifest)
-            if damaged:
-                logger.warning("%s: the copy on this machine is damaged and is fetched again", folder / damaged)
-                self._copies.drop(name)
-                folder = self._copies.get(name, size_bytes, download)
-        except DamagedArtifactError:
-            with suppress(StoreError):  # whoever may only read leaves it to those who write
-                self.set_aside(ref.kind, ref.key)
-            raise
         return folder
 
     def artifacts(self, kind: str = "") -> Iterator[ArtifactRef]:
@@ -216,11 +237,9 @@ class Store(ObjectStore):
         if found is None:
             return None
         try:
-            self.fetch(found)
+            self._fetched(found, self.manifest(found))
         except DamagedArtifactError:
-            logger.warning("%s: damaged, set aside and built again (%s)", recipe.kind, recipe.key[:12])
-            self.set_aside(found.kind, found.key)
-            return None
+            return self._second_look(recipe.kind, recipe.key)
         return found
 
     def why_missing(self, recipe: Recipe) -> str:
@@ -276,7 +295,7 @@ class Store(ObjectStore):
         except Exception as error:
             if not is_full(error):
                 raise
-            raise StoreError(
+            raise FullDiskError(
                 f"{self.scratch}: the disk is full while the artifact '{kind}' is built ({error}). Free some space, or "
                 "set RHAPSODY_CACHE (RHAPSODY_STORE for a local store) to a folder on another disk."
             ) from error
@@ -286,12 +305,6 @@ class Store(ObjectStore):
         for folder in (self.scratch / "building").glob(f"*-{host_name()}.*"):
             if not psutil.pid_exists(int(folder.name.rsplit(".", 1)[-1])):
                 shutil.rmtree(folder, ignore_errors=True)
-
-    def set_aside(self, kind: str, key: str) -> None:
-        """Move a damaged artifact out of the way, for a person to look at, so that it can be built again."""
-        target = (DAMAGED, f"{kind}-{key[:12]}-{uuid.uuid4().hex[:8]}")
-        with suppress(FileNotFoundError):  # another process did
-            self.move((ARTIFACTS, kind, key), target, first_removed=MANIFEST)
 
 
 def _first_damaged(folder: Path, manifest: Mapping[str, Any]) -> str | None:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rhapsody_lib.errors import InputError, StoreError
+from rhapsody_lib.errors import FullDiskError, InputError
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class FetchedCopies:
         """The copy called `name`, leased to this process; `download(folder)` fetches it if it is not here.
 
         Raises:
-            StoreError: there is no room for it on the disk.
+            FullDiskError: there is no room for it on the disk.
         """
         copy = self.folder / name
         with _turns[copy]:
@@ -121,7 +121,7 @@ class FetchedCopies:
                 del sizes[copy]
         free = shutil.disk_usage(self.folder).free
         if free < needed_bytes + _MARGIN_BYTES:
-            raise StoreError(
+            raise FullDiskError(
                 f"{self.folder}: the disk is full: {needed_bytes / 1e6:.0f} MB are to be fetched, {free / 1e6:.0f} MB "
                 "are free. Free some space, or set RHAPSODY_CACHE to a folder on another disk."
             )

@@ -47,11 +47,22 @@ class StoreError(RhapsodyError):
 
 
 class StoreAccessError(StoreError):
-    """The store refuses: no rights, no credentials, no such bucket. To try again is of no use."""
+    """The store refuses, or there is none at that address: no rights, no credentials, no such bucket.
+
+    To try again is of no use.
+    """
+
+
+class FullDiskError(StoreError):
+    """A disk is full."""
 
 
 class DamagedArtifactError(StoreError):
     """A file of an artifact is missing or does not have the digest that its manifest states."""
+
+
+class DamagedReleaseError(StoreError):
+    """The file of a release cannot be read as one."""
 
 
 class NoReleaseError(RhapsodyError):

@@ -54,11 +54,19 @@ class Row:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate says: every figure, why the candidate is refused (empty if it is not), and what else to know."""
+    """What the gate says.
+
+    Args:
+        rows: every figure.
+        reasons: why the candidate is refused; empty if it is not.
+        notes: what else to know.
+        live: whether there is a live release.
+    """
 
     rows: tuple[Row, ...]
     reasons: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    live: bool = True
 
     @property
     def passed(self) -> bool:
@@ -92,6 +100,10 @@ def judge(evaluation: Mapping[str, Any], settings: GateSettings) -> Verdict:
     ]
     song = evaluation.get("song") or {}
     reasons = [_sentence(row) for row in rows if not row.met]
+    reasons += [
+        f"{stage.capitalize()} could not be compared with the live release: no held-out song can be measured on."
+        for stage in evaluation.get("uncompared") or ()
+    ]
     reasons += [f"The candidate cannot make a song: {song['error']}"] if song.get("error") else []
     shared = _number(song.get("longest_shared_words"))
     if shared is not None:
@@ -100,7 +112,8 @@ def judge(evaluation: Mapping[str, Any], settings: GateSettings) -> Verdict:
         rows.append(Row(SHARED_WORDS, "song: longest run of training words", None, shared, None, 0.0, "lower", met))
         if not met:
             reasons.append(f"Its song shares {shared:.0f} words in a row with a training song ({limit:.0f} may be).")
-    return Verdict(tuple(rows), tuple(reasons), tuple(evaluation.get("notes") or ()))
+    notes = tuple(evaluation.get("notes") or ())
+    return Verdict(tuple(rows), tuple(reasons), notes, live=evaluation.get("live") is not None)
 
 
 def _number(value: object) -> float | None:

@@ -162,23 +162,31 @@ class ObjectStore:
             self.remote(what, lambda: self.fs.put_file(str(source), path, **self._large))
 
     def put_if_absent(self, data: bytes, *parts: str) -> bool:
-        """Write a small object unless one is there; tells whether it was written.
+        """Write a small object unless one is there; tells whether the one that is there now has these bytes.
 
-        If the connection breaks after the store took it, the next try finds an object: ours, if its bytes are.
+        When a connection breaks after the store took the object, s3fs and aiohttp put it again unseen and find their
+        own. So equal bytes count as ours: who has to know which of two writers it is puts something of its own in.
         """
-        path, tries = self.path_of(*parts), iter([False])
+        path = self.path_of(*parts)
 
         def put() -> bool:
-            tried = next(tries, True)
             if self.is_local:
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
-            return put_if_absent(self.fs, path, data) or (tried and bool(self.fs.cat_file(path) == data))
+            if put_if_absent(self.fs, path, data):
+                return True
+            with suppress(FileNotFoundError):  # it was removed just now
+                return bool(self.fs.cat_file(path, **self._small) == data)
+            return False
 
         return self.remote(f"write {'/'.join(parts)}", put)
 
     def address(self, lasts_s: int, *parts: str) -> str:
-        """A signed address of a remote object, which anybody may read for so many seconds."""
-        return str(self.fs.sign(self.path_of(*parts), expiration=lasts_s))
+        """A signed address of a remote object, which anybody may read for so many seconds.
+
+        It is valid no longer than the credentials that signed it.
+        """
+        path = self.path_of(*parts)
+        return str(self.remote(f"sign {'/'.join(parts)}", lambda: self.fs.sign(path, expiration=lasts_s)))
 
     def remove(self, *parts: str) -> None:
         """Remove an object, or all below a folder; what is gone already is no failure."""
@@ -186,28 +194,22 @@ class ObjectStore:
         with suppress(FileNotFoundError):
             self.remote(f"remove {'/'.join(parts)}", lambda: self.fs.rm(path, recursive=True))
 
-    def move(self, source: tuple[str, ...], target: tuple[str, ...], *, first_removed: str) -> None:
-        """Move a folder: by a rename where there is such a thing, else by copies and, after these, removals.
+    def copy(self, source: tuple[str, ...], target: tuple[str, ...]) -> None:
+        """Copy every object below a folder of a remote store, within the store."""
+        what = f"copy {'/'.join(source)} to {'/'.join(target)}"
+        for entry in self.listing(*source):
+            with suppress(FileNotFoundError):  # it was removed just now
+                self.remote(what, self._copy, self.path_of(*source, entry.name), self.path_of(*target, entry.name))
 
-        Args:
-            source: parts of the folder.
-            target: parts of its new name.
-            first_removed: name of the file that says that the folder is whole.
+    def rename(self, source: tuple[str, ...], target: tuple[str, ...]) -> None:
+        """Rename a folder of a local store.
 
         Raises:
-            FileNotFoundError: another process moved it.
+            FileNotFoundError: there is none.
         """
         what = f"move {'/'.join(source)} to {'/'.join(target)}"
-        if self.is_local:
-            Path(self.path_of(*target)).parent.mkdir(parents=True, exist_ok=True)
-            self.remote(what, os.rename, self.path_of(*source), self.path_of(*target))
-            return
-        names = [entry.name for entry in self.listing(*source)]
-        for name in names:
-            self.remote(what, self._copy, self.path_of(*source, name), self.path_of(*target, name))
-        self.remove(*source, first_removed)
-        for name in names:
-            self.remove(*source, name)
+        Path(self.path_of(*target)).parent.mkdir(parents=True, exist_ok=True)
+        self.remote(what, os.rename, self.path_of(*source), self.path_of(*target))
 
     # -- uploads in parts that were broken off ------------------------------------------------------------------------
 

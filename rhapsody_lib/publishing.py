@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from contextlib import suppress
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rhapsody_lib.errors import StoreError
 from rhapsody_lib.lineage import PROVENANCE, Provenance
 from rhapsody_lib.objects import flush
-from rhapsody_lib.recipe import ARTIFACTS, MANIFEST, ArtifactRef, Recipe, canonical_json
+from rhapsody_lib.recipe import ARTIFACTS, DAMAGED, MANIFEST, ArtifactRef, Recipe, canonical_json
 from rhapsody_lib.transfer import put_all, sha256_of_all
 
 if TYPE_CHECKING:
@@ -57,12 +59,47 @@ def _move_into_place(store: Store, folder: Path, recipe: Recipe) -> None:
     target = Path(store.path_of(ARTIFACTS, recipe.kind, recipe.key))
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists() and store.find(recipe.kind, recipe.key) is None:
-        store.set_aside(recipe.kind, recipe.key)
+        set_aside(store, recipe.kind, recipe.key, seen=None)
     try:
         folder.rename(target)
     except OSError:
         if store.find(recipe.kind, recipe.key) is None:
             raise
+
+
+def set_aside(store: Store, kind: str, key: str, *, seen: datetime | None) -> None:
+    """Put a damaged artifact out of the way, for a person to look at, so that it can be built again.
+
+    Others may have done so meanwhile, and built it again with the very same bytes: what they made is left alone. In a
+    remote store the files stay where they are, without a manifest: nobody reads them, whoever builds the same bytes
+    writes over them, and garbage collection takes the rest. So nothing that is being put can be removed from under it.
+
+    Args:
+        store: where.
+        kind: of the artifact.
+        key: of the artifact.
+        seen: when the manifest was written that was there before the damage was found; None: there was none.
+
+    Raises:
+        StoreError: the store does not answer or forbids it.
+    """
+    source, target = (ARTIFACTS, kind, key), (DAMAGED, f"{kind}-{key[:12]}-{uuid.uuid4().hex[:8]}")
+
+    def unchanged() -> bool:
+        return store.modified(*source, MANIFEST) == seen
+
+    if not unchanged():
+        return
+    if store.is_local:
+        with suppress(FileNotFoundError):  # another process did
+            store.rename(source, target)
+        return
+    store.copy(source, target)
+    if not unchanged():
+        store.remove(*target)
+        return
+    store.remove(*source, PROVENANCE)
+    store.remove(*source, MANIFEST)
 
 
 def _files_of(data: Path) -> dict[str, dict[str, Any]]:

@@ -6,12 +6,13 @@ The highest number is live. Rollback publishes a new number with old refs. Nothi
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rhapsody_lib.artifacts import ArtifactRef, Store, canonical_json
-from rhapsody_lib.errors import InputError, NoReleaseError, StoreError
+from rhapsody_lib.errors import DamagedReleaseError, InputError, NoReleaseError, StoreError
 from rhapsody_lib.uses import mark_used
 
 #: How the reason of a release that undoes another begins.
@@ -57,7 +58,8 @@ def read_release(store: Store, number: int) -> Release:
 
     Raises:
         InputError: there is no such release.
-        StoreError: its file is damaged.
+        DamagedReleaseError: its file is damaged.
+        StoreError: the store does not answer.
     """
     try:
         data = json.loads(store.read(*_parts(number)))
@@ -72,18 +74,22 @@ def read_release(store: Store, number: int) -> Release:
     except FileNotFoundError as error:
         raise InputError(f"There is no release {number}. 'rhapsody releases list' shows those there are.") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StoreError(
+        raise DamagedReleaseError(
             f"{store.path_of(*_parts(number))}: is damaged. 'rhapsody releases rollback NUMBER' publishes an older one."
         ) from error
 
 
 def readable_releases(store: Store) -> tuple[list[Release], list[str]]:
-    """All releases that can be read, oldest first, and what is wrong with the others."""
+    """All releases that can be read, oldest first, and what is wrong with the damaged ones.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
     found, problems = [], []
     for number in release_numbers(store):
         try:
             found.append(read_release(store, number))
-        except StoreError as error:
+        except DamagedReleaseError as error:
             problems.append(str(error))
     return found, problems
 
@@ -132,7 +138,8 @@ def publish_release(
             )
         release = Release((parent or 0) + 1, dict(refs), dict(figures), parent, reason, recipe_sha256)
         short_refs = {kind: {"key": ref.key, "sha256": ref.sha256} for kind, ref in refs.items()}
-        body = {**asdict(replace(release, refs={})), "refs": short_refs}
+        # The nonce tells two writers of the same release apart (ObjectStore.put_if_absent).
+        body = {**asdict(replace(release, refs={})), "refs": short_refs, "nonce": uuid.uuid4().hex}
         if store.put_if_absent(canonical_json(body).encode(), *_parts(release.number)):
             return release
 

@@ -20,7 +20,7 @@ from typing import NoReturn, ParamSpec, TypeVar
 
 import fsspec
 
-from rhapsody_lib.errors import InputError, StoreAccessError, StoreError
+from rhapsody_lib.errors import FullDiskError, InputError, StoreAccessError, StoreError
 
 logger = logging.getLogger(__name__)
 P = ParamSpec("P")
@@ -104,8 +104,8 @@ def remote_failures() -> tuple[type[Exception], ...]:
 
 
 def failures() -> tuple[type[Exception], ...]:
-    """All that an operation on a store may fail with."""
-    return (OSError, *remote_failures())
+    """All that an operation on a store may fail with; ValueError is what botocore says of an odd address."""
+    return (OSError, ValueError, *remote_failures())
 
 
 def is_full(error: BaseException) -> bool:
@@ -237,5 +237,12 @@ def _raise(root: str, what: str, error: Exception) -> NoReturn:
             f"{root}: could not {what} ({error}). Ask for the right to, or choose another store."
         ) from error
     if is_full(error):
-        raise StoreError(f"{root}: could not {what}: the disk is full ({error}). Free some space.") from error
+        raise FullDiskError(f"{root}: could not {what}: the disk is full ({error}). Free some space.") from error
+    odd_address = isinstance(error, ValueError) and not isinstance(error, OSError)  # a certificate error is both
+    if odd_address or type(error).__name__ == "ParamValidationError":
+        reason = " ".join(str(error).split())[:200]
+        raise StoreAccessError(
+            f"{root}: could not {what} ({reason}). Check the address given with --store or RHAPSODY_STORE, and "
+            "AWS_ENDPOINT_URL, which begins with http:// or https://."
+        ) from error
     raise StoreError(f"{root}: could not {what} ({error}).") from error

@@ -1,8 +1,7 @@
 """A person's word before a release: the run is suspended, with the verdict of the gate, until somebody answers.
 
-Suspended and not paused: a run that waits holds no process and no place in its queue, and outlives its worker. Resumed, it
-runs again from its start, where everything is Cached, and finds the answer. (A run that pauses gives up its deployment's
-concurrency slot, and Prefect 3.8 then ends it with a crash.)
+Suspended and not paused: a run that waits holds no process and no place in its queue, and outlives its worker and
+the server. Resumed, it runs again from its start, where everything is Cached, and finds the answer.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ PANEL_INCHES = (5.6, 3.4)
 PICTURE_WIDTH_PX, PICTURE_COLOURS = 1200, 64
 _STYLE = {"font.family": "sans-serif", "svg.fonttype": "none", "svg.hashsalt": "rhapsody", "text.parse_math": False}
 
-History = Mapping[int, Mapping[str, float]]
+History = Mapping[int, Mapping[str, float | None]]
 
 
 def data_uri(image: bytes, mime: str) -> str:
@@ -52,7 +53,8 @@ def loss_curves(history: History, yardsticks: Mapping[str, float] | None = None)
     """Curves over the epochs as SVG: a panel for each thing measured, training and held-out together; empty if none.
 
     Args:
-        history: figures of each epoch by name, e.g. `{1: {"train perplexity": 296.0, "heldout perplexity": 477.1}}`.
+        history: figures of each epoch by name, e.g. `{1: {"train perplexity": 296.0, "heldout perplexity": 477.1}}`;
+            those that are no numbers are left out.
         yardsticks: what else reached on the held-out songs, by name, e.g. `{"5-gram": 105.5}`; a dashed line each, in
             the first panel.
 
@@ -62,6 +64,8 @@ def loss_curves(history: History, yardsticks: Mapping[str, float] | None = None)
     panels: dict[str, dict[str, dict[int, float]]] = {}
     for epoch in sorted(history):
         for name, value in history[epoch].items():
+            if value is None or not math.isfinite(value):  # of a training that diverged
+                continue
             whose, what = split_name(name)
             panels.setdefault(what, {}).setdefault(whose, {})[epoch] = value
     if not panels:

@@ -25,6 +25,7 @@ from rhapsody_lib.operations.recipes import (
 )
 from rhapsody_lib.optional import is_installed
 from rhapsody_lib.settings import Settings
+from tasks.names import step_name
 from tasks.policies import artifact_task
 from tasks.runs import follow, start_run
 
@@ -78,20 +79,19 @@ def _made_by(deployment: str, store: str, recipe: Recipe, settings: Settings, **
         StageFailedError: the run ended in any other way, or did not make what was asked for.
     """
     order = StageOrder(settings=settings.model_dump(mode="json"), key=recipe.key, versions=versions(), **inputs)
-    run = start_run(
-        deployment, {"store": store, "order": order.model_dump(mode="json")}, order.run_name(recipe), recipe.key
-    )
-    state = follow(UUID(str(run.id)), f"{deployment} ({run.name})")
+    name = step_name(deployment.partition("/")[0], recipe.key)
+    run = start_run(deployment, {"store": store, "order": order.model_dump(mode="json")}, name, recipe.key)
+    state = follow(UUID(str(run.id)), f"{deployment} ({name})")
     opened = Store(store)
     if state.is_completed():
         found = opened.find(recipe.kind, recipe.key)
         if found is not None:
             return found
-        raise StageFailedError(f"{deployment} ({run.name}) completed, but {store} does not hold what it made.")
+        raise StageFailedError(f"{deployment} ({name}) completed, but {store} does not hold what it made.")
     gone = [ref.kind for ref in order.inputs() if opened.find(ref.kind, ref.key) != ref]
     if gone:
-        raise DamagedArtifactError(f"{deployment} ({run.name}): its input was damaged ({', '.join(gone)}).")
-    message = f"{deployment} ({run.name}) ended {state.name}: {state.message or 'no message'}"
+        raise DamagedArtifactError(f"{deployment} ({name}): its input was damaged ({', '.join(gone)}).")
+    message = f"{deployment} ({name}) ended {state.name}: {state.message or 'no message'}"
     raise CrashedRunError(message) if state.is_crashed() else StageFailedError(message)
 
 

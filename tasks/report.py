@@ -147,8 +147,10 @@ def report_verdict(verdict: Verdict) -> None:
 def _outcome(verdict: Verdict) -> str:
     if not verdict.passed:
         return f"**Refused by the gate.** {' '.join(cell(reason) for reason in verdict.reasons)}"
-    if not verdict.compared:
+    if not verdict.live:
         return "**Passed the gate.** There is no live release to compare with."
+    if not verdict.compared:
+        return "**Passed the gate.** Nothing of the live release could be measured; the notes say why."
     return "**Passed the gate.** No figure is worse than the live release's by more than is tolerated."
 
 
@@ -188,7 +190,7 @@ def report_song(result: SongResult, place: str, addresses: Mapping[str, str] | N
     parts = [
         f"# {cell(result.title)}",
         _player(result, (addresses or {}).get("song.mp3", "")),
-        f"Files: {cell(place)}" + (f" ({found})" if found else ""),
+        f"Files: {cell(place)}" + (f" ({found}; the links work for a week at most)" if found else ""),
         block(result.lyrics),
         "## Most similar songs",
         _matches(result),

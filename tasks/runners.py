@@ -20,7 +20,14 @@ from prefect.futures import as_completed
 from prefect.task_runners import ProcessPoolTaskRunner, TaskRunner, ThreadPoolTaskRunner
 
 from rhapsody_lib.artifacts import ArtifactRef
-from rhapsody_lib.errors import InputError, StageFailedError, StoreError
+from rhapsody_lib.errors import (
+    DamagedArtifactError,
+    FullDiskError,
+    InputError,
+    StageFailedError,
+    StoreAccessError,
+    StoreError,
+)
 from rhapsody_lib.operations.sharding import Shard, ShardStep, Spread, Work
 from rhapsody_lib.optional import require
 from rhapsody_lib.processors import available_processors
@@ -95,7 +102,11 @@ def _process_deaths(runner: Runner) -> tuple[type[Exception], ...]:
 
 
 def _is_store_hiccup(_task: Any, _run: Any, state: Any) -> bool:
-    return isinstance(state.result(raise_on_failure=False), StoreError)
+    """Whether trying again may help: not where the store refuses, a disk is full, or an input is damaged."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, StoreError) and not isinstance(
+        error, StoreAccessError | FullDiskError | DamagedArtifactError
+    )
 
 
 @task(
@@ -108,7 +119,7 @@ def _is_store_hiccup(_task: Any, _run: Any, state: Any) -> bool:
     retry_condition_fn=_is_store_hiccup,
 )
 def make_shard(make: Callable[[], ArtifactRef]) -> ArtifactRef:
-    """Make one shard; what the store refuses is tried again."""
+    """Make one shard; a store that does not answer is tried again."""
     return make()
 
 

@@ -51,7 +51,7 @@ def start_run(deployment: str, parameters: Mapping[str, Any], name: str, key: st
         parameters: of the run.
         name: of the run.
         key: of the work. A flow run that was restarted takes up the child that it had started for it, unless that
-            child has failed, crashed or been cancelled.
+            child has ended: whoever asks has just seen that the store lacks what it was to make.
 
     Raises:
         StageFailedError: the deployment is not there.
@@ -69,7 +69,7 @@ def start_run(deployment: str, parameters: Mapping[str, Any], name: str, key: st
             run: FlowRun = patiently(ask)
         except ObjectNotFound as error:
             raise StageFailedError(f"There is no deployment '{deployment}'. Run 'rhapsody deploy' first.") from error
-        if run.state is None or not run.state.is_final() or run.state.is_completed():
+        if run.state is None or not run.state.is_final():
             logger.info("Started %s (%s)", deployment, name)
             return run
     raise AssertionError("unreachable")

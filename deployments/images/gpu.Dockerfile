@@ -7,6 +7,8 @@ RUN useradd --uid 10001 --create-home rhapsody && install -d -o rhapsody /var/li
 COPY . /usr/src/rhapsody
 RUN pip install -c /usr/src/rhapsody/deployments/images/constraints.txt \
     '/usr/src/rhapsody[lyrics,retrieval,orchestrate]' 'tensorflow[and-cuda]' && rm -r /usr/src/rhapsody
+# What worker.env sets and a container of a Docker or Kubernetes pool, which does not inherit it, needs as well.
+ENV OMP_NUM_THREADS=1 TF_CPP_MIN_LOG_LEVEL=3 DO_NOT_TRACK=1
 USER rhapsody
 WORKDIR /var/lib/rhapsody/work
 ENV PREFECT_HOME=/var/lib/rhapsody RHAPSODY_HOME=/var/lib/rhapsody/work RHAPSODY_CACHE=/var/cache/rhapsody

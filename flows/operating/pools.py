@@ -40,10 +40,12 @@ def make_pools(client: SyncPrefectClient, folder: Path, kind: PoolType, env: Map
     for wanted in yaml.safe_load((folder / "pools.yaml").read_text(encoding="utf-8"))["pools"]:
         template = template_of(folder, wanted["name"], kind, env)
         made = _make_pool(client, wanted, kind, template)
-        queues = {queue.name for queue in client.read_work_queues(work_pool_name=wanted["name"])}
+        queues = {queue.name: queue for queue in client.read_work_queues(work_pool_name=wanted["name"])}
         for queue in wanted.get("queues", []):
             if queue["name"] not in queues:
                 client.create_work_queue(work_pool_name=wanted["name"], **queue)
+            elif queues[queue["name"]].description != queue["description"]:
+                client.update_work_queue(queues[queue["name"]].id, description=queue["description"])
         say(f"work pool {wanted['name']} ({kind.value}) {made}")
 
 

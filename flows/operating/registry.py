@@ -39,8 +39,16 @@ def apply_registry(client: SyncPrefectClient, root: Path, prefect_file: Path, sa
     # With RHAPSODY_HOME set here, it would be expanded here instead of on the worker.
     environment = {name: value for name, value in os.environ.items() if name != "RHAPSODY_HOME"}
     command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(prefect_file)]
-    # Nothing of a user's is in the command but the path of a file.
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(  # noqa: S603 - nothing of a user's is in the command but the path of a file
+        command,
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        # Ctrl-C is for this process alone, which decides what becomes of the command: `rhapsody serve` lets it end.
+        start_new_session=True,
+    )
     if done.returncode != 0:
         raise DeployError(f"'prefect deploy --all' failed:\n{(done.stdout + done.stderr).strip()}")
     wanted = wanted_deployments(prefect_file)

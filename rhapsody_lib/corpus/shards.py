@@ -25,7 +25,7 @@ from rhapsody_lib.corpus.schema import RejectCode
 from rhapsody_lib.corpus.sources import Source, list_jobs
 from rhapsody_lib.corpus.tables import TableWriter
 from rhapsody_lib.errors import SourceError
-from rhapsody_lib.hashing import file_sha256
+from rhapsody_lib.hashing import known_sha256
 from rhapsody_lib.settings import CorpusSettings
 
 #: Files of a shard, about. A shard costs a task run; 500 files are some seconds of work.
@@ -50,6 +50,8 @@ _SONG_COLUMNS = ("title", "artist", "year", "genres", "licence", "language", "ly
 _TRACK_COLUMNS = ("midi", "seconds", "tempo_bpm", "key", "time_signature", "programs", "notes")
 #: The settings that a shard depends on.
 _SETTINGS = {"language", "min_words", "file_timeout_s", "file_memory_mb"}
+#: Rejects that depend on the machine and its load, not on the file alone.
+_MAY_PASS = (RejectCode.TIMEOUT.value, RejectCode.CRASHED.value)
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def file_digests(shard: SongShard) -> list[str]:
         if isinstance(item, Job):
             paths = [path for path in (item.path, item.lyrics_path) if path]
             try:
-                facts += [item.kind, [file_sha256(Path(path)) for path in paths]]
+                facts += [item.kind, [known_sha256(Path(path)) for path in paths]]
             except OSError as error:
                 raise SourceError(f"Source '{shard.root}' cannot be read: {error}. Check its permissions.") from error
             facts.append(manifest.get(Path(item.name).stem, {}))
@@ -146,14 +148,18 @@ def _rows(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def _known_rows(folders: Iterable[Path], digests: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Rows of earlier shards that were made from just what is read here, by digest."""
+    """Rows of earlier shards that were made from just what is read here, by digest.
+
+    Not those of files that ran into a limit: on another day, or another machine, they may be read.
+    """
     wanted, known = set(digests), dict[str, dict[str, Any]]()
     for folder in folders:
         if wanted <= known.keys():
             break
-        held = pq.read_table(folder / FILES_FILE, columns=["digest"]).column("digest").to_pylist()
-        if wanted.intersection(held) - known.keys():
-            known |= {row["digest"]: row for row in _rows(folder) if row["digest"] in wanted}
+        held = pq.read_table(folder / FILES_FILE, columns=["digest", "reason"]).to_pylist()
+        taken = {row["digest"] for row in held if row["reason"] not in _MAY_PASS} & (wanted - known.keys())
+        if taken:
+            known |= {row["digest"]: row for row in _rows(folder) if row["digest"] in taken}
     return known
 
 

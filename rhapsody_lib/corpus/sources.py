@@ -11,7 +11,7 @@ from pathlib import Path
 from rhapsody_lib.corpus.found import FileKind, Job, Reject
 from rhapsody_lib.corpus.schema import RejectCode
 from rhapsody_lib.errors import SourceError
-from rhapsody_lib.hashing import file_sha256
+from rhapsody_lib.hashing import known_sha256
 
 EMBEDDED = "songbook"
 EMBEDDED_FOLDER = Path(__file__).resolve().parents[1] / "songbook"
@@ -174,7 +174,7 @@ def source_fingerprint(source: str) -> str:
     try:
         for path in [*opened.files, *extra]:
             name = path.name if path in extra else path.relative_to(opened.root).as_posix()
-            digest.update(b"\0" + os.fsencode(name) + b"\0" + bytes.fromhex(file_sha256(path)))
+            digest.update(b"\0" + os.fsencode(name) + b"\0" + bytes.fromhex(known_sha256(path)))
     except OSError as error:
         raise SourceError(f"Source '{source}' cannot be read: {error}. Check its permissions.") from error
     return digest.hexdigest()

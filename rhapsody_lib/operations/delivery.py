@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
-from rhapsody_lib.errors import InputError
+from rhapsody_lib.errors import InputError, StoreError
 from rhapsody_lib.hashing import file_sha256
 from rhapsody_lib.operations.generation import SongResult
 from rhapsody_lib.operations.recipes import STAGE_VERSIONS
 from rhapsody_lib.recipe import ARTIFACTS
 from rhapsody_lib.release import Release
 from rhapsody_lib.settings import SongSettings
+
+logger = logging.getLogger(__name__)
 
 SONG = "song"
 #: A signed address is valid for a week, the longest that S3 allows.
@@ -49,15 +52,22 @@ def deliver_song(
 
 
 def song_addresses(store: str, song: ArtifactRef) -> dict[str, str]:
-    """Addresses of a song's files for a browser, by name, valid for a week; none where the store is a folder."""
+    """Addresses of a song's files for a browser, by name; none where the store is a folder or cannot sign them.
+
+    They are valid for a week, or as long as the credentials that sign them.
+    """
     opened = Store(store)
     if opened.is_local:
         return {}
-    manifest = opened.manifest(song)
-    return {
-        name: opened.address(ADDRESSES_LAST_S, ARTIFACTS, song.kind, song.key, manifest["data"], name)
-        for name in manifest["files"]
-    }
+    try:
+        manifest = opened.manifest(song)
+        return {
+            name: opened.address(ADDRESSES_LAST_S, ARTIFACTS, song.kind, song.key, manifest["data"], name)
+            for name in manifest["files"]
+        }
+    except StoreError as error:
+        logger.warning("the song is made, but cannot be shown here: %s", error)
+        return {}
 
 
 def read_song(folder: Path) -> SongResult:

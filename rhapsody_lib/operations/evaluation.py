@@ -10,13 +10,14 @@ import json
 import logging
 import math
 from collections.abc import Callable, Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
 from rhapsody_lib.errors import DamagedArtifactError, MissingExtraError, StoreError
 from rhapsody_lib.gate import Verdict, judge
-from rhapsody_lib.operations.heldout import MAX_QUERIES, Heldout, choose_songs, training_lyrics
+from rhapsody_lib.operations.heldout import Heldout, choose_songs, training_lyrics
 from rhapsody_lib.operations.recipes import STAGE_VERSIONS
 from rhapsody_lib.operations.releasing import EVALUATION_FILE
 from rhapsody_lib.progress import Progress, reporter
@@ -29,6 +30,10 @@ logger = logging.getLogger(__name__)
 TRIAL = SongSettings(prompt="the sky is blue", candidates=4, max_lines=12, audio=False)
 #: What each figure depends on.
 _ARTIFACTS_OF = {"lyrics": ("lyrics",), "backing": ("backing",), "retrieval": ("encoder", "catalogue")}
+#: Without it a stage is not measured.
+_MAIN_FIGURE = {"lyrics": "word_perplexity", "backing": "nats_per_beat", "retrieval": "mrr"}
+#: Stages whose code the figures and the song depend on, beside the artifacts that it made.
+_SERVED = ("lyrics", "encoder", "catalogue", "backing", "song")
 _DIGITS = 6
 
 Figures = dict[str, float]
@@ -38,7 +43,12 @@ def evaluation_recipe(candidate: Mapping[str, ArtifactRef], live: Mapping[str, A
     """Recipe of the comparison of two releases, or of a first one."""
     inputs = {kind: ref.sha256 for kind, ref in candidate.items()}
     inputs |= {f"live-{kind}": ref.sha256 for kind, ref in (live or {}).items()}
-    return Recipe("evaluation", STAGE_VERSIONS["evaluation"], {"trial": TRIAL.model_dump(mode="json")}, inputs)
+    values = {
+        "trial": TRIAL.model_dump(mode="json"),
+        "stages": {stage: STAGE_VERSIONS[stage] for stage in _SERVED},
+        "rhapsody": metadata.version("rhapsody"),
+    }
+    return Recipe("evaluation", STAGE_VERSIONS["evaluation"], values, inputs)
 
 
 def evaluate_models(
@@ -54,6 +64,7 @@ def evaluate_models(
     Raises:
         DamagedArtifactError: an artifact of the candidate is damaged. One of the live release is noted instead.
         StoreError: the store cannot be read.
+        OSError, MemoryError: of this machine; nothing is kept, and the next try measures again.
     """
     opened = Store(store)
 
@@ -107,10 +118,29 @@ def _evaluate(
         "scores": len(heldout.scores),
         "candidate": measured,
         "live": beside if live else None,
+        "uncompared": _uncompared(candidate, live, measured, beside),
         "song": song,
         "notes": notes,
     }
     return _plain(found)
+
+
+def _uncompared(
+    candidate: Mapping[str, ArtifactRef],
+    live: Mapping[str, ArtifactRef] | None,
+    measured: Mapping[str, Figures],
+    beside: Mapping[str, Figures],
+) -> list[str]:
+    """Stages that differ from the live release's and had nothing to be measured on; damage is noted elsewhere."""
+    return [
+        stage
+        for stage, figure in _MAIN_FIGURE.items()
+        if live is not None
+        and beside[stage]
+        and figure not in measured[stage]
+        and figure not in beside[stage]
+        and any(live[kind].sha256 != candidate[kind].sha256 for kind in _ARTIFACTS_OF[stage])
+    ]
 
 
 def _plain(found: dict[str, Any]) -> dict[str, Any]:
@@ -171,7 +201,7 @@ def _measure_lyrics(store: Store, refs: Mapping[str, ArtifactRef], heldout: Held
     from rhapsody_lib.lyrics.model import LyricsModel
 
     model = LyricsModel.load(store.fetch(refs["lyrics"]))
-    return evaluate_lyrics(model, heldout.songs) if heldout.songs else {}
+    return evaluate_lyrics(model, heldout.songs)
 
 
 def _measure_backing(store: Store, refs: Mapping[str, ArtifactRef], heldout: Heldout) -> Figures:
@@ -187,7 +217,7 @@ def _measure_retrieval(store: Store, refs: Mapping[str, ArtifactRef], heldout: H
 
     weight = lexical_weight_of(store.fetch(refs["catalogue"]))
     encoder = Encoder.load(store.fetch(refs["encoder"]))
-    return compare_halves(encoder, heldout.songs[:MAX_QUERIES], heldout.others, lexical_weight=weight)
+    return compare_halves(encoder, heldout.queries, heldout.others, lexical_weight=weight)
 
 
 def _try_song(store: Store, refs: Mapping[str, ArtifactRef], corpus: Path) -> dict[str, Any]:
@@ -202,7 +232,7 @@ def _try_song(store: Store, refs: Mapping[str, ArtifactRef], corpus: Path) -> di
         matches = find_match(store.root, release, draft)
         composition = compose_backing(store.root, release, TRIAL, draft, matches)
         sung = fit_words(draft.best.lyrics, composition.score)
-    except (StoreError, MissingExtraError):
+    except (StoreError, MissingExtraError, MemoryError, OSError, ImportError):
         raise  # of this machine or of now, not of the candidate: nothing to be kept
     except Exception as error:  # whatever it is, it would meet the songwriter
         logger.exception("The candidate's song failed.")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rhapsody_lib.artifacts import ArtifactRef, Store
-from rhapsody_lib.errors import InputError, StoreError, UnreadableFileError
+from rhapsody_lib.errors import InputError, UnreadableFileError
 from rhapsody_lib.music.chords import Key, parse_key
 from rhapsody_lib.music.plan import SongPlan, plan_from_lyrics
 from rhapsody_lib.music.score import Score
@@ -85,7 +85,11 @@ def find_match(store: str, release: Release, draft: LyricsResult) -> list[Match]
 
 
 def _matched_track(store: Store, corpus: ArtifactRef, matches: Sequence[Match]) -> tuple[Score, str]:
-    """The music of the best match that can prime a song, and its title."""
+    """The music of the best match that can prime a song, and its title.
+
+    Raises:
+        InputError: none of them can.
+    """
     import pyarrow.parquet as pq
 
     from rhapsody_lib.backing.primer import primer_facts
@@ -102,7 +106,10 @@ def _matched_track(store: Store, corpus: ArtifactRef, matches: Sequence[Match]) 
             logger.info("'%s' cannot prime the music: %s", match.title, error)
         else:
             return score, match.title
-    raise StoreError("No similar song has a track that can prime the music. Train on a source with more music.")
+    raise InputError(
+        "No similar song has a track that can prime the music. Train on a source with more music, or give a MIDI file "
+        "with --primer."
+    )
 
 
 def _users_primer(path: Path) -> Score:

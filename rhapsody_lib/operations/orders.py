@@ -43,10 +43,6 @@ class StageOrder(BaseModel):
         """The artifacts that the stage reads."""
         return [ref for ref in (self.corpus, self.encoder) if ref is not None]
 
-    def run_name(self, recipe: Recipe) -> str:
-        """How the stage's run is called."""
-        return f"{recipe.kind} {self.key[:12]}"
-
     def parsed_settings(self) -> Settings:
         """The settings.
 

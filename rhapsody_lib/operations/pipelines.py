@@ -15,7 +15,7 @@ from rhapsody_lib.artifacts import ArtifactRef, Store
 from rhapsody_lib.errors import DamagedArtifactError
 from rhapsody_lib.gate import Verdict
 from rhapsody_lib.operations.generation import SongResult
-from rhapsody_lib.operations.releasing import is_made_of, live_or_none, refuse_rolled_back
+from rhapsody_lib.operations.releasing import is_made_of, newest_release, refuse_rolled_back
 from rhapsody_lib.release import RELEASE_KINDS, Release
 from rhapsody_lib.settings import Settings, SongSettings
 
@@ -113,7 +113,7 @@ def _train_and_release(
     approve: Callable[[Verdict], None],
 ) -> Release:
     refs = train_models(steps, store, settings, sources)
-    live = live_or_none(Store(store))
+    newest, live = newest_release(Store(store))
     if live is not None and is_made_of(live, refs):
         return steps.release_models(store, refs, reason, None, None)
     if gate:
@@ -123,7 +123,7 @@ def _train_and_release(
     if gate:
         verdict.enforce()
     approve(verdict)
-    return steps.release_models(store, refs, reason, evaluation, live.number if live else 0)
+    return steps.release_models(store, refs, reason, evaluation, newest)
 
 
 def train_models(

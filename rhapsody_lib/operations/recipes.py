@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rhapsody_lib.artifacts import ArtifactRef, Recipe
-from rhapsody_lib.hashing import file_sha256
+from rhapsody_lib.errors import InputError
+from rhapsody_lib.hashing import known_sha256
 from rhapsody_lib.settings import Settings
 
 #: Raised whenever a stage gives other results from the same settings and inputs.
@@ -31,11 +32,23 @@ def lyrics_recipe(settings: Settings, corpus: ArtifactRef) -> Recipe:
 
 
 def encoder_recipe(settings: Settings) -> Recipe:
-    """Recipe of the exported sentence encoder: its settings, and the contents of a model given as a folder."""
+    """Recipe of the exported sentence encoder: its settings; of a model given as a folder the contents, not the path.
+
+    Raises:
+        InputError: the model is a folder that this machine does not see.
+    """
+    model, folder = settings.encoder.model, Path(settings.encoder.model).expanduser()
     values = {"encoder": settings.encoder.model_dump(mode="json")}
-    folder = Path(settings.encoder.model).expanduser()
-    files = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
-    inputs = {path.relative_to(folder).as_posix(): file_sha256(path) for path in files}
+    if not folder.is_dir():
+        if model.startswith(("/", ".", "~")):
+            raise InputError(
+                f"encoder.model '{model}': there is no such folder on this machine. It must be on every machine that "
+                "trains or retrains; or give a model's name, or use encoder.model=offline."
+            )
+        return Recipe("encoder", STAGE_VERSIONS["encoder"], values, {})
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    values["encoder"]["model"] = "a folder"
+    inputs = {path.relative_to(folder).as_posix(): known_sha256(path) for path in files}
     return Recipe("encoder", STAGE_VERSIONS["encoder"], values, inputs)
 
 

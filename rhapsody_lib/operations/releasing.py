@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rhapsody_lib.artifacts import ArtifactRef, Store, canonical_json
-from rhapsody_lib.errors import NoReleaseError, RefusedError, StoreError
+from rhapsody_lib.errors import DamagedReleaseError, RefusedError
 from rhapsody_lib.operations.recipes import (
     backing_recipe,
     catalogue_recipe,
@@ -17,7 +17,7 @@ from rhapsody_lib.operations.recipes import (
     encoder_recipe,
     lyrics_recipe,
 )
-from rhapsody_lib.release import ROLLBACK, Release, live_release, publish_release, readable_releases
+from rhapsody_lib.release import ROLLBACK, Release, publish_release, read_release, readable_releases, release_numbers
 from rhapsody_lib.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -26,13 +26,14 @@ METRICS_FILE, EVALUATION_FILE = "metrics.json", "evaluation.json"
 
 
 def figures_of(store: str, refs: Mapping[str, ArtifactRef]) -> dict[str, Any]:
-    """The held-out figures that each artifact was stored with, by kind."""
+    """The held-out figures that each artifact was stored with, by kind; none for a figure that is no number."""
     opened = Store(store)
     figures: dict[str, Any] = {}
     for kind, ref in refs.items():
         path = opened.fetch(ref) / METRICS_FILE
         if path.is_file():
-            figures[kind] = json.loads(path.read_text(encoding="utf-8"))
+            # A training that diverged writes NaN, which no release can hold.
+            figures[kind] = json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda _: None)
     return figures
 
 
@@ -69,13 +70,20 @@ def refuse_rolled_back(store: Store, refs: Mapping[str, ArtifactRef]) -> None:
             )
 
 
-def live_or_none(store: Store) -> Release | None:
-    """The live release; None where there is none, or none that can be read."""
+def newest_release(store: Store) -> tuple[int, Release | None]:
+    """The number of the newest release, 0 for none, and that release; None where there is none or it is damaged.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    numbers = release_numbers(store)
+    if not numbers:
+        return 0, None
     try:
-        return live_release(store)
-    except (NoReleaseError, StoreError) as error:
-        logger.info("There is no live release to compare with: %s", error)
-        return None
+        return numbers[-1], read_release(store, numbers[-1])
+    except DamagedReleaseError as error:
+        logger.warning("There is no live release to compare with: %s", error)
+        return numbers[-1], None
 
 
 def release_models(
@@ -92,13 +100,13 @@ def release_models(
         refs: one for each of `RELEASE_KINDS`.
         reason: said of the release.
         evaluation: the figures the gate saw, stored with the release.
-        after: number of the release that was live when the gate saw it, 0 for none; None: whichever is live.
+        after: number of the release that was newest when the gate saw it, 0 for none; None: whichever is newest.
 
     Raises:
         StoreError: another release was published since the gate saw the live one.
     """
     opened = Store(store)
-    live = live_or_none(opened)
+    _, live = newest_release(opened)
     if live is not None and is_made_of(live, refs):
         logger.info("Release %d is these very models: nothing to publish.", live.number)
         return live

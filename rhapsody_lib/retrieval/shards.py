@@ -80,12 +80,13 @@ def vector_column(vectors: Vectors) -> pa.FixedSizeListArray:
     return pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), vectors.shape[1])
 
 
-def _remember(embedder: StanzaEmbedder, folder: Path, wanted: set[str]) -> None:
-    """Let the embedder know the vectors that an earlier shard holds of the texts wanted."""
+def _remember(embedder: StanzaEmbedder, folder: Path, wanted: set[str]) -> set[str]:
+    """Let the embedder know the vectors that an earlier shard holds of the texts wanted; returns those texts."""
     table = _table(folder)
     texts = table.column("text").to_pylist()
     rows = [row for row, text in enumerate(texts) if text in wanted]
     embedder.remember([texts[row] for row in rows], _vectors(table)[np.array(rows, dtype=np.int64)])
+    return {texts[row] for row in rows}
 
 
 def write_shard(
@@ -103,8 +104,11 @@ def write_shard(
     embedder = StanzaEmbedder(Encoder.load(encoder, threads=1), texts_at_once=texts_at_once)
     rows = [(song.song_id, *stanza) for song in songs for stanza in song_stanzas(song.lyrics, embedder.encoder)]
     texts = [text for _, _, text in rows]
-    for folder in earlier:
-        _remember(embedder, folder, set(texts))
+    missing = set(texts)
+    for folder in earlier if missing else ():
+        missing -= _remember(embedder, folder, missing)
+        if not missing:
+            break
     vectors = embedder.encode(texts)
     schema = _schema(embedder.encoder.dimension)
     columns = [pa.array([row[place] for row in rows], pa.string()) for place in range(3)]

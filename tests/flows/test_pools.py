@@ -90,7 +90,7 @@ def test_a_crashed_run_is_started_again(store, runs, monkeypatch):
 
 def test_a_failed_run_is_not_started_again_and_its_message_is_told(store, runs, monkeypatch):
     ends(monkeypatch, lambda: Failed(message="no songs"))
-    with pytest.raises(StageFailedError, match=r"train-encoder/adhoc \(encoder \w{12}\) ended Failed: no songs"):
+    with pytest.raises(StageFailedError, match=r"train-encoder/adhoc \(train-encoder \w{8}\) ended Failed: no songs"):
         encode(store)
     assert len(runs) == 1
 
@@ -103,7 +103,7 @@ def test_a_run_that_made_something_else_is_an_error(store, runs, monkeypatch):
 
 def test_a_damaged_input_is_told_apart_from_other_failures(store, corpus, runs, monkeypatch):
     def outcome() -> State:
-        Store(store).set_aside(corpus.kind, corpus.key)
+        Store(store).remove("artifacts", corpus.kind, corpus.key)
         return Failed(message="whatever the worker said")
 
     ends(monkeypatch, outcome)

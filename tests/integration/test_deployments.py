@@ -48,15 +48,18 @@ def test_deploying_twice_keeps_what_is_there_and_what_the_operator_changed(serve
         weekly["pull_steps"][0]["prefect.deployments.steps.set_working_directory"]["directory"]
         == "{{ $RHAPSODY_HOME }}"
     )
-    assert weekly["global_concurrency_limit"]["limit"] == 1
-    assert weekly["concurrency_options"]["collision_strategy"] == "ENQUEUE"
     assert {pool["name"]: pool["concurrency_limit"] for pool in api.all_of("/work_pools")} == {
         "gpu-pool": 1,
         "cpu-pool": None,
     }
     queues = {queue["name"]: queue for queue in api.all_of("/work_pools/cpu-pool/queues")}
-    assert queues["songs"]["priority"] < queues["steering"]["priority"] < queues["training"]["priority"]
-    assert (queues["training"]["concurrency_limit"], queues["steering"]["concurrency_limit"]) == (1, None)
+    order = [name for name in sorted(queues, key=lambda name: queues[name]["priority"]) if name != "default"]
+    assert [(name, queues[name]["concurrency_limit"]) for name in order] == [
+        ("songs", 4),
+        ("steering", None),
+        ("retrains", 1),
+        ("training", 1),
+    ]
 
     # The cron schedule is no decoration: the server makes runs of it, on Sundays at three.
     def scheduled() -> list[dict[str, str]]:
@@ -88,8 +91,12 @@ def test_what_is_no_longer_described_is_removed_and_what_is_not_ours_stays(serve
     registry = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
     kept = [one for one in registry["deployments"] if one["entrypoint"].endswith(("retrain", "train_encoder"))]
     before = tmp_path / "before.yaml"
+    retrain = next(one for one in kept if one["entrypoint"].endswith("retrain"))
+    # As an older version had it: a limit that ends every retrain that is suspended.
+    retrain["concurrency_limit"] = {"limit": 1, "collision_strategy": "ENQUEUE"}
     before.write_text(yaml.safe_dump({**registry, "deployments": kept}), encoding="utf-8")
     deploy(env, before)
+    assert api.deployments()["retrain/weekly"]["global_concurrency_limit"]["limit"] == 1
     assert set(api.deployments()) == {"retrain/weekly", "train-encoder/adhoc"}
     assert len(api.deployments()["retrain/weekly"]["schedules"]) == 1
     foreign = {"name": "theirs", "flow_id": api.deployments()["train-encoder/adhoc"]["flow_id"], "tags": ["theirs"]}
@@ -97,14 +104,15 @@ def test_what_is_no_longer_described_is_removed_and_what_is_not_ours_stays(serve
     api.call("POST", "/automations/", {**_automation(), "name": "rhapsody: of an older version"})
     api.call("POST", "/automations/", {**_automation(), "name": "theirs"})
 
-    retrain = next(one for one in kept if one["entrypoint"].endswith("retrain"))
-    del retrain["schedules"]
+    del retrain["schedules"], retrain["concurrency_limit"]
     after = tmp_path / "after.yaml"
     after.write_text(yaml.safe_dump({**registry, "deployments": [retrain]}), encoding="utf-8")
     said = deploy(env, after)
     assert "deployment train-encoder/adhoc removed" in said and "schedule weekly of retrain/weekly removed" in said
     assert set(api.deployments()) == {"retrain/weekly", "train-encoder/theirs"}
-    assert api.deployments()["retrain/weekly"]["schedules"] == []
+    weekly = api.deployments()["retrain/weekly"]
+    assert (weekly["schedules"], weekly["global_concurrency_limit"], weekly["concurrency_options"]) == ([], None, None)
+    assert api.all_of("/v2/concurrency_limits") == []
     names = {one["name"] for one in api.all_of("/automations")}
     assert "theirs" in names and "rhapsody: of an older version" not in names
 
@@ -150,13 +158,37 @@ def _run_in_state(api: Api, deployment: str, *types: str, **parameters: str) -> 
     return run
 
 
-def test_automations_crash_a_zombie_and_put_back_what_is_stuck(server, tmp_path):
+def _handed_out(api: Api) -> set[str]:
+    """Runs that a worker of cpu-pool would start now."""
+    due = {"scheduled_before": datetime.now(timezone.utc).isoformat()}
+    return {one["flow_run"]["id"] for one in api.call("POST", "/work_pools/cpu-pool/get_scheduled_flow_runs", due)}
+
+
+def test_one_retrain_at_a_time_and_in_nobodys_way(server, tmp_path):
+    api = Api(server.api_url)
+    deploy(server.client_env(tmp_path / "home"))
+    first, second = api.run("retrain/weekly"), api.run("retrain/weekly")
+    (handed,) = {first, second} & _handed_out(api)
+    waiting = ({first, second} - {handed}).pop()
+    for state in ("PENDING", "RUNNING"):
+        api.call("POST", f"/flow_runs/{handed}/set_state", {"state": {"type": state}})
+    others = {api.run("train-backing/adhoc"), api.run("generate-song/adhoc", prompt="the sky is blue")}
+    others.add(api.run("prepare-corpus/adhoc"))
+    found = _handed_out(api)
+    assert others <= found and waiting not in found
+    # One that waits for a person holds no place.
+    api.call("POST", f"/flow_runs/{handed}/set_state", {"state": {"type": "PAUSED", "name": "Suspended"}, "force": True})
+    assert waiting in _handed_out(api)
+    for run in (handed, waiting, *others):
+        api.call("DELETE", f"/flow_runs/{run}")
+
+
+def test_automations_crash_a_zombie_and_what_is_stuck(server, tmp_path):
     api = Api(server.api_url)
     deploy(server.client_env(tmp_path / "home"))
     _within(api, "rhapsody: stuck in pending", 10)
     _within(api, "rhapsody: zombie runs", 10)
     stuck = _run_in_state(api, "train-lyrics/adhoc", "PENDING")
-    song = _run_in_state(api, "generate-song/adhoc", "PENDING", prompt="the sky is blue")
     zombie, done = (_run_in_state(api, "train-encoder/adhoc", "PENDING", "RUNNING") for _ in range(2))
     for run in (zombie, done):
         heartbeat = {
@@ -170,7 +202,6 @@ def test_automations_crash_a_zombie_and_put_back_what_is_stuck(server, tmp_path)
     # An end under a name of our own is an end.
     api.call("POST", f"/flow_runs/{done}/set_state", {"state": {"type": "COMPLETED", "name": "Cached"}})
     assert api.wait_for(stuck, "CRASHED", deadline_s=90)["name"] == "NeverStarted"
-    assert "put back in line" in api.wait_for(song, "SCHEDULED", deadline_s=90)["message"]
     assert "No heartbeat for 90 s" in api.wait_for(zombie, "CRASHED", deadline_s=90)["message"]
     assert api.state(done)["name"] == "Cached"
 

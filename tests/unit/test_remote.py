@@ -6,10 +6,18 @@ import errno
 import logging
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ReadTimeoutError, SSLError
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ParamValidationError,
+    ReadTimeoutError,
+    SSLError,
+)
 
 from rhapsody_lib import remote
-from rhapsody_lib.errors import InputError, StoreAccessError, StoreError
+from rhapsody_lib.artifacts import Store
+from rhapsody_lib.errors import FullDiskError, InputError, StoreAccessError, StoreError
 from rhapsody_lib.objects import ObjectStore
 
 
@@ -40,8 +48,10 @@ LASTING = [
     (NoCredentialsError(), StoreAccessError, "no credentials.*AWS_ACCESS_KEY_ID"),
     (PermissionError(errno.EACCES, "denied"), StoreAccessError, "could not try it.*denied"),
     (SSLError(endpoint_url="https://x", error="self-signed"), StoreError, "self-signed"),
-    (OSError(errno.ENOSPC, "No space left on device"), StoreError, "disk is full"),
+    (OSError(errno.ENOSPC, "No space left on device"), FullDiskError, "disk is full"),
     (answer(400, "InvalidArgument"), StoreError, "could not try it"),
+    (ValueError("Invalid endpoint: localhost:9000"), StoreAccessError, "Invalid endpoint.*--store.*AWS_ENDPOINT_URL"),
+    (ParamValidationError(report="Invalid bucket name"), StoreAccessError, "bucket name.*--store.*AWS_ENDPOINT_URL"),
     (answer(501, "NotImplemented"), StoreError, "could not try it"),
 ]
 
@@ -111,27 +121,35 @@ def test_patience_that_is_no_number_is_refused(monkeypatch, text):
 
 
 @pytest.mark.parametrize("ours", [True, False])
-def test_an_object_that_appears_after_a_broken_connection_is_ours_if_its_bytes_are(tmp_path, monkeypatch, ours):
+@pytest.mark.parametrize("seen", [True, False])
+def test_an_object_that_appears_after_a_broken_connection_is_ours_if_its_bytes_are(tmp_path, monkeypatch, ours, seen):
+    """Whether we or, unseen by us, s3fs or aiohttp put it again."""
     store = ObjectStore(f"memory://{tmp_path.name}")
     file_system = type(store.fs)
     put, tries = file_system.pipe_file, []
 
     def breaks_once(self, path, data, **options):
         tries.append(1)
-        if len(tries) > 1:
-            return put(self, path, data, **options)
-        put(self, path, data if ours else b"a rival's", **options)
-        raise ConnectionResetError("after the server took it")
+        if len(tries) == 1:
+            put(self, path, data if ours else b"a rival's", **options)
+            if seen:
+                raise ConnectionResetError("after the server took it")
+        return put(self, path, data, **options)
 
     monkeypatch.setattr(file_system, "pipe_file", breaks_once)
     assert store.put_if_absent(b"ours", "releases", "1.json") is ours
-    assert len(tries) == 2
+    assert len(tries) == 1 + seen
 
 
-def test_a_second_put_of_the_same_bytes_is_not_taken_for_the_first(tmp_path):
-    store = ObjectStore(f"memory://{tmp_path.name}")
-    assert store.put_if_absent(b"same", "a")
-    assert not store.put_if_absent(b"same", "a")
+@pytest.mark.parametrize(
+    ("endpoint", "root"), [("127.0.0.1:1", "s3://songs"), ("http://127.0.0.1:1", "s3://no_such!bucket/songs")]
+)
+def test_an_odd_address_is_not_taken_for_a_damaged_store(monkeypatch, tmp_path, endpoint, root):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "id")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    with pytest.raises(StoreAccessError, match=f"^{root}: could not .*--store.*AWS_ENDPOINT_URL"):
+        Store(root, scratch=tmp_path)
 
 
 def test_a_file_system_is_one_a_process_and_set_of_variables(monkeypatch):

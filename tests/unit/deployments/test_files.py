@@ -39,25 +39,27 @@ def test_every_deployment_is_ours_described_and_on_a_queue_that_is_made():
         pool = deployment["work_pool"]
         queues = {"default"} | {queue["name"] for queue in POOLS[pool["name"]].get("queues", [])}
         assert pool.get("work_queue_name", "default") in queues
-        assert pool["job_variables"]["stream_output"] is False
+        # A command would hold for containers, too, which could then not be cancelled.
+        assert pool["job_variables"] == {"stream_output": False}
+        # A run that is suspended gives up the lease of its slot, and is killed.
+        assert "concurrency_limit" not in deployment
         assert "rhapsody" in deployment["tags"] and deployment["description"]
         assert all(schedule["slug"] and schedule["timezone"] for schedule in deployment.get("schedules", []))
 
 
-def test_a_retrain_cannot_be_in_the_way_of_its_own_trainings():
-    """It waits for runs of these deployments while it holds a slot: theirs must be other slots, its own not counted."""
+def test_a_retrain_is_alone_in_its_queue_and_in_nobodys_way():
+    """It waits for runs of other deployments while it holds its slot: theirs must be other slots."""
     queue_of = {one["entrypoint"].rsplit(".", 1)[1]: one["work_pool"] for one in REGISTRY["deployments"]}
     limits = {
         name: {q["name"]: q.get("concurrency_limit") for q in pool.get("queues", [])} for name, pool in POOLS.items()
     }
     retrain = queue_of["retrain"]
     assert POOLS[retrain["name"]].get("concurrency_limit") is None
-    assert limits[retrain["name"]][retrain["work_queue_name"]] is None
-    for child in ("train_lyrics", "train_encoder", "embed_catalogue", "train_backing", "generate_song"):
-        assert (queue_of[child]["name"], queue_of[child].get("work_queue_name")) != (
-            retrain["name"],
-            retrain["work_queue_name"],
-        )
+    assert limits[retrain["name"]][retrain["work_queue_name"]] == 1
+    same = [
+        flow for flow, pool in queue_of.items() if pool.get("work_queue_name") == retrain["work_queue_name"]
+    ]
+    assert same == ["retrain"]
 
 
 @pytest.mark.parametrize("name", ["server", "worker", "replicas"])
@@ -108,6 +110,8 @@ def test_a_template_declares_exactly_the_variables_it_uses(path):
     used = set(re.findall(r"\{\{ (\w+) \}\}", json.dumps(template["job_configuration"])))
     assert used == set(variables)
     assert variables["stream_output"]["default"] is False
+    command = variables["command"].get("default")
+    assert command == ("python -m prefect.engine" if path.stem.endswith("process") else None)
     pool, kind = path.stem.rsplit(".", 1)
     assert pool in POOLS
     asks_for_gpu = "gpu" in json.dumps([template["job_configuration"], variables.get("container_create_kwargs", "")])
@@ -144,6 +148,9 @@ def test_an_image_is_pinned_and_not_root(path):
     text = path.read_text(encoding="utf-8")
     assert re.search(r"^FROM python:3\.\d+\.\d+-slim-\w+$", text, re.MULTILINE)
     assert "constraints.txt" in text
+    if path.stem != "server":
+        # What a container of a Docker or Kubernetes pool does not get from the settings of its worker.
+        assert {f"{name}={env_file('worker')[name]}" for name in NOT_PREFECTS} <= set(text.split())
     last_user = re.findall(r"^USER (\w+)$", text, re.MULTILINE)[-1]
     assert last_user == "rhapsody" and text.index("USER") > text.rindex("RUN")
     extras = set(re.search(r"\[([\w,]+)\]'", text)[1].split(","))
@@ -181,6 +188,15 @@ def test_systemd_takes_the_units(tmp_path):
     )
     ours = [line for line in done.stderr.splitlines() if "rhapsody" in line]
     assert (done.returncode, ours) == (0, []), done.stderr
+
+
+def test_a_worker_writes_nowhere_but_in_its_own_folders():
+    text = (DEPLOYMENTS / "systemd" / "rhapsody-worker@.service").read_text(encoding="utf-8")
+    assert "ProtectSystem=strict" in text
+    folders = {f"/var/lib/{one}" for one in re.search(r"^StateDirectory=(.*)$", text, re.MULTILINE)[1].split()}
+    folders.add("/var/cache/" + re.search(r"^CacheDirectory=(.*)$", text, re.MULTILINE)[1])
+    for name in ("HOME", "PREFECT_HOME", "RHAPSODY_HOME", "RHAPSODY_CACHE"):
+        assert re.search(rf"[= ]{name}=(\S+)", text)[1] in folders
 
 
 def test_haproxy_takes_its_configuration():
