@@ -8,6 +8,7 @@ Nothing heavy is imported here: `rhapsody --help` must be quick, and a song must
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +22,7 @@ from flows.cli_releases import releases_app
 from flows.deploy import deploy
 from flows.options import JsonOption, ProfileOption, SetOption, SourcesArgument, StoreOption, store_address
 from flows.serve import serve
-from rhapsody_lib.errors import RhapsodyError
+from rhapsody_lib.errors import RefusedError, RhapsodyError
 from rhapsody_lib.optional import require
 
 
@@ -84,21 +85,38 @@ def _train(
 
 
 def _release_for(store: str, profile: str, changes: list[str] | None, sources: list[str] | None) -> Any:
-    """The live release, or the newest one made as asked for; what is not there yet is trained."""
+    """The live release, or the newest one made as asked for; what is not there yet is trained.
+
+    Raises:
+        RefusedError: what was trained would become live, and is worse than what is.
+    """
     from rhapsody_lib.artifacts import Store
     from rhapsody_lib.operations.releasing import release_made_from
     from rhapsody_lib.release import live_release, release_numbers
     from rhapsody_lib.settings import load_settings
 
     opened, wanted = Store(store), sources or ["songbook"]
-    if not (profile or changes or sources) and release_numbers(opened):
+    released = bool(release_numbers(opened))
+    if not (profile or changes or sources) and released:
         return live_release(opened)
     release = release_made_from(opened, load_settings(profile or "fast", changes), wanted)
     if release is not None:
         return release
     how = f" with profile {profile or 'fast'}" + (" and your settings" if changes else "")
     console.say(f"No models of {', '.join(wanted)}{how} yet. Training them now, once; this takes some minutes ...")
-    return _train(store, profile, changes, wanted, "first song")
+    try:
+        return _train(store, profile, changes, wanted, "a song" if released else "first song", gate=released)
+    except RefusedError as refusal:
+        again = shlex.join(["rhapsody", "train", *wanted, *_options(store, profile, changes), "--no-gate"])
+        raise RefusedError(
+            f"{refusal} The song was not made: '{again}' makes these models live for everybody, and then the same "
+            "command sings with them."
+        ) from refusal
+
+
+def _options(store: str, profile: str, changes: list[str] | None) -> list[str]:
+    given = [("--store", store), ("--profile", profile), *(("--set", change) for change in changes or [])]
+    return [part for name, value in given if value for part in (name, value)]
 
 
 @app.command()

@@ -24,10 +24,11 @@ def releases(context: typer.Context, store: StoreOption = "", as_json: JsonOptio
 def list_releases(store: StoreOption = "", as_json: JsonOption = False) -> None:
     """All releases, the live one last."""
     from rhapsody_lib.artifacts import Store
-    from rhapsody_lib.release import readable_releases
+    from rhapsody_lib.release import readable_releases, release_numbers
 
-    releases, problems = readable_releases(Store(store_address(store)))
-    console.show_releases(releases, as_json=as_json)
+    opened = Store(store_address(store))
+    releases, problems = readable_releases(opened)
+    console.show_releases(releases, newest=max(release_numbers(opened), default=0), as_json=as_json)
     for problem in problems:
         console.fail(problem)
     if problems:

@@ -145,8 +145,8 @@ def show_release(release: Release, *, as_json: bool) -> None:
     _out.print(table)
 
 
-def show_releases(releases: Sequence[Release], *, as_json: bool) -> None:
-    """A line a release."""
+def show_releases(releases: Sequence[Release], *, newest: int, as_json: bool) -> None:
+    """A line a release; the newest is live, unless it is damaged."""
     if as_json:
         _print_json([_release_json(release) for release in releases])
         return
@@ -154,7 +154,7 @@ def show_releases(releases: Sequence[Release], *, as_json: bool) -> None:
         _out.print("No releases yet. 'rhapsody train' makes the first.")
         return
     for release in releases:
-        live = " [bold](live)[/]" if release is releases[-1] else ""
+        live = " [bold](live)[/]" if release.number == newest else ""
         _out.print(f"{release.number:>4}  {escape(release.reason)}{live}")
 
 

@@ -30,7 +30,15 @@ from rhapsody_lib.errors import DamagedArtifactError, FullDiskError, StoreError
 from rhapsody_lib.hashing import VerifiedFiles
 from rhapsody_lib.objects import Entry, ObjectStore, host_name, process_name
 from rhapsody_lib.publishing import publish, set_aside
-from rhapsody_lib.recipe import ARTIFACTS, MANIFEST, ArtifactRef, Recipe, canonical_json
+from rhapsody_lib.recipe import (
+    ARTIFACTS,
+    BUILD_AGAIN,
+    MANIFEST,
+    ArtifactRef,
+    Recipe,
+    canonical_json,
+    parse_manifest,
+)
 from rhapsody_lib.remote import is_full
 from rhapsody_lib.transfer import fetch_verified
 from rhapsody_lib.uses import mark_used
@@ -42,7 +50,7 @@ logger = logging.getLogger(__name__)
 #: Version of the store's layout. A store written by a newer Rhapsody is refused, never guessed at.
 STORE_VERSION = 1
 #: Manifests read at once, and how many earlier artifacts of a kind are looked at for what differs.
-_READ_AT_ONCE, _COMPARED = 8, 12
+_READ_AT_ONCE, _COMPARED = 16, 12
 
 _verified = VerifiedFiles()
 
@@ -113,21 +121,14 @@ class Store(ObjectStore):
         Raises:
             DamagedArtifactError: it is gone or does not have the digest in `ref`.
         """
-        again = "Run 'rhapsody train' to build it again."
         path = self.path_of(ARTIFACTS, ref.kind, ref.key, MANIFEST)
         try:
             data = self.read(ARTIFACTS, ref.kind, ref.key, MANIFEST)
         except FileNotFoundError as error:
-            raise DamagedArtifactError(f"{path}: is gone. {again}") from error
+            raise DamagedArtifactError(f"{path}: is gone. {BUILD_AGAIN}") from error
         if hashlib.sha256(data).hexdigest() != ref.sha256:
-            raise DamagedArtifactError(f"{path}: is not the manifest that was published. {again}")
-        try:
-            manifest: dict[str, Any] = json.loads(data)
-            if not isinstance(manifest["data"], str) or not isinstance(manifest["files"], dict):
-                raise TypeError("no files")
-        except (ValueError, KeyError, TypeError) as error:
-            raise DamagedArtifactError(f"{path}: is damaged. {again}") from error
-        return manifest
+            raise DamagedArtifactError(f"{path}: is not the manifest that was published. {BUILD_AGAIN}")
+        return parse_manifest(path, data)
 
     def fetch(self, ref: ArtifactRef) -> Path:
         """A local folder with the artifact's files, every digest verified.
@@ -169,9 +170,7 @@ class Store(ObjectStore):
         folder = Path(self.path_of(ARTIFACTS, ref.kind, ref.key, manifest["data"]))
         damaged = _first_damaged(folder, manifest)
         if damaged:
-            raise DamagedArtifactError(
-                f"{folder / damaged}: is missing or damaged. Run 'rhapsody train' to build it again."
-            )
+            raise DamagedArtifactError(f"{folder / damaged}: is missing or damaged. {BUILD_AGAIN}")
         return folder
 
     def _fetch_copy(self, ref: ArtifactRef, manifest: dict[str, Any]) -> Path:
@@ -198,6 +197,25 @@ class Store(ObjectStore):
                 if ref is not None:
                     yield ref
 
+    def described(self, kind: str = "", *, most: int | None = None) -> Iterator[tuple[ArtifactRef, dict[str, Any]]]:
+        """Every artifact, or every one of a kind, with its manifest: the newest first, damaged ones left out.
+
+        Args:
+            kind: only these; empty: all.
+            most: only so many of the newest; None: all.
+        """
+
+        def read(entry: Entry) -> tuple[ArtifactRef, dict[str, Any]] | None:
+            kind, key, _ = entry.name.split("/")
+            with suppress(FileNotFoundError, DamagedArtifactError):
+                data = self.read(ARTIFACTS, kind, key, MANIFEST)
+                return self.ref(kind, key, hashlib.sha256(data).hexdigest()), parse_manifest(entry.name, data)
+            return None
+
+        newest = sorted(self._manifests(kind), key=lambda entry: entry.modified, reverse=True)[:most]
+        with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
+            yield from filter(None, pool.map(read, newest))
+
     def keys(self, kind: str = "") -> list[tuple[str, str]]:
         """Kind and key of every published artifact, or of every one of a kind."""
         return [(entry.name.split("/")[0], entry.name.split("/")[1]) for entry in self._manifests(kind)]
@@ -216,10 +234,7 @@ class Store(ObjectStore):
         Raises:
             DamagedArtifactError: its manifest is gone or damaged.
         """
-        try:
-            return Recipe(**self.manifest(ref)["recipe"])
-        except (KeyError, TypeError) as error:
-            raise DamagedArtifactError(f"{ref.uri}: its manifest has no recipe.") from error
+        return Recipe(**self.manifest(ref)["recipe"])
 
     def provenance(self, ref: ArtifactRef) -> lineage.Provenance | None:
         """Who built an artifact and why; None if its builder was killed before it could say."""
@@ -246,16 +261,8 @@ class Store(ObjectStore):
         """Why there is no artifact of a recipe: what differs from the nearest of the last ones of its kind."""
         if recipe.kind in lineage.NOT_COMPARED:
             return lineage.NEW
-        last = sorted(self._manifests(recipe.kind), key=lambda entry: entry.modified, reverse=True)[:_COMPARED]
-
-        def read(entry: Entry) -> Recipe | None:
-            ref = self.find(recipe.kind, entry.name.split("/")[1])
-            with suppress(DamagedArtifactError):
-                return None if ref is None else self.recipe_of(ref)
-            return None
-
-        with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
-            return lineage.why(recipe, [found for found in pool.map(read, last) if found is not None])
+        last = self.described(recipe.kind, most=_COMPARED)
+        return lineage.why(recipe, [Recipe(**manifest["recipe"]) for _, manifest in last])
 
     def build(self, recipe: Recipe, make: Callable[[Path], object]) -> ArtifactRef:
         """The artifact of a recipe: found and intact, or made by `make(folder)` and published.

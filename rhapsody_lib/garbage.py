@@ -16,7 +16,7 @@ from datetime import datetime, timedelta, timezone
 from enum import Enum
 
 from rhapsody_lib.artifacts import Store
-from rhapsody_lib.errors import DamagedArtifactError, InputError, StoreError
+from rhapsody_lib.errors import DamagedArtifactError, DamagedReleaseError, InputError, StoreAccessError, StoreError
 from rhapsody_lib.objects import Entry
 from rhapsody_lib.recipe import ARTIFACTS, DAMAGED, MANIFEST
 from rhapsody_lib.release import read_release, release_numbers
@@ -27,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 SONG = "song"
 CHECKPOINTS = "checkpoints"
+#: How the kinds of shards end.
+_SHARD = "-shard"
 #: A shorter grace would not outlast a renewal that failed a few times.
 SHORTEST_GRACE = timedelta(seconds=6 * RENEWAL_S)
 _LONG_AGO = datetime.min.replace(tzinfo=timezone.utc)
@@ -75,6 +77,8 @@ class Policy:
 
     Args:
         grace: what was used within it is kept; at least `SHORTEST_GRACE`.
+        shard_grace: the same for shards, if it is longer. Nobody uses them between two runs, and without them the next
+            one reads and embeds every song again.
         keep_releases: so many of the newest releases keep their artifacts; None: all do.
         songs: whether songs may be removed too.
 
@@ -85,6 +89,11 @@ class Policy:
     grace: timedelta = timedelta(days=7)
     keep_releases: int | None = None
     songs: bool = False
+    shard_grace: timedelta = timedelta(days=90)
+
+    def grace_of(self, kind: str) -> timedelta:
+        """The grace of an artifact of a kind."""
+        return max(self.grace, self.shard_grace) if kind.endswith(_SHARD) else self.grace
 
     def __post_init__(self) -> None:
         if self.grace < SHORTEST_GRACE:
@@ -111,7 +120,8 @@ def find_garbage(store: Store, policy: Policy) -> list[Item]:
     """Everything that may be garbage, with why it is kept if it is; nothing is removed.
 
     Raises:
-        StoreError: the store does not answer, or a release that is to be kept cannot be read.
+        DamagedReleaseError: a release that is to be kept is damaged, so nobody knows what it needs.
+        StoreError: the store does not answer.
     """
     search = _Search(store, policy, store_clock(store), _named_by_releases(store, policy))
     return [*search.artifacts(), *search.checkpoints(), *search.damaged(), *search.uploads(), *search.notes()]
@@ -122,8 +132,16 @@ def _named_by_releases(store: Store, policy: Policy) -> dict[tuple[str, str], in
     numbers = release_numbers(store)
     named: dict[tuple[str, str], int] = {}
     for number in numbers if policy.keep_releases is None else numbers[-policy.keep_releases :]:
-        for ref in read_release(store, number).refs.values():
-            named[ref.kind, ref.key] = number
+        try:
+            release = read_release(store, number)
+        except DamagedReleaseError as error:
+            path = store.path_of("releases", f"{number:06d}.json")
+            raise DamagedReleaseError(
+                f"{path}: is damaged, so that nobody knows which models release {number} needs. Nothing was removed. "
+                "Move this file away, for instance into the store's folder 'damaged', and run it again: what this "
+                "release alone names may go then. Or give a --keep-releases that leaves it out."
+            ) from error
+        named |= {(ref.kind, ref.key): number for ref in release.refs.values()}
     return named
 
 
@@ -134,9 +152,9 @@ class _Search:
         self._store, self._policy, self._now, self._named = store, policy, now, named
         self._uses = {entry.name: entry for entry in store.listing(USES)}
 
-    def _fresh(self, last: datetime, why: str) -> str:
+    def _fresh(self, last: datetime, why: str, kind: str = "") -> str:
         age = self._now - last
-        return f"{why} {_ago(age)} ago" if age < self._policy.grace else ""
+        return f"{why} {_ago(age)} ago" if age < self._policy.grace_of(kind) else ""
 
     def artifacts(self) -> Iterator[Item]:
         """Artifacts, and files that never became one."""
@@ -151,7 +169,7 @@ class _Search:
                 keep = f"release {self._named[kind, key]} names it"
             elif kind == SONG and not self._policy.songs:
                 keep = "songs are kept"
-            yield Item(What.ARTIFACT, parts, _size_bytes(entries), used, keep or self._fresh(used, "used"))
+            yield Item(What.ARTIFACT, parts, _size_bytes(entries), used, keep or self._fresh(used, "used", kind))
             yield from self._other_builders_files(parts, entries)
 
     def _other_builders_files(self, parts: tuple[str, ...], entries: Sequence[Entry]) -> Iterator[Item]:
@@ -184,8 +202,18 @@ class _Search:
 
     def uploads(self) -> Iterator[Item]:
         """Parts of large files whose upload was broken off."""
-        for parts, upload_id, started in self._store.uploads():
-            yield Item(What.UPLOAD, parts, 0, started, self._fresh(started, "begun"), upload_id)
+        try:
+            found = self._store.uploads()
+        except StoreAccessError as error:
+            logger.warning("broken-off uploads are left alone: %s", error)
+            return
+        for parts, upload_id, started in found:
+            used = max(started, self._last_use(parts))
+            yield Item(What.UPLOAD, parts, 0, used, self._fresh(used, "begun or used"), upload_id)
+
+    def _last_use(self, parts: tuple[str, ...]) -> datetime:
+        note = self._uses.get(_use_note(parts))
+        return note.modified if note else _LONG_AGO
 
     def notes(self) -> Iterator[Item]:
         """Notes of uses that are over."""
@@ -240,6 +268,8 @@ def collect(store: Store, policy: Policy, items: Sequence[Item]) -> list[Item]:
 
 def _remove(store: Store, item: Item, named: dict[tuple[str, str], int]) -> bool:
     if item.what is What.UPLOAD:
+        if _used_since(store, item):  # whoever uploads it may have been at it for longer than the grace
+            return False
         store.abort_upload(item.parts, item.upload_id)
         return True
     if item.what is What.ARTIFACT:
@@ -268,9 +298,13 @@ def _remove_artifact(store: Store, item: Item) -> bool:
 
 def _used_since(store: Store, item: Item) -> bool:
     """Whether it was used after it was found to be garbage."""
-    if item.what is What.USE:
-        name = item.parts[1]
-    else:
-        name = f"{item.parts[1]}.json" if item.what is What.CHECKPOINT else use_name(item.parts[1], item.parts[2])
-    used = store.modified(USES, name)
+    name = item.parts[1] if item.what is What.USE else _use_note(item.parts)
+    used = store.modified(USES, name) if name else None
     return used is not None and used > item.last_used
+
+
+def _use_note(parts: tuple[str, ...]) -> str:
+    """Name of the note of use of what is at `parts`; empty if there is none of such."""
+    if parts[0] == CHECKPOINTS and len(parts) > 1:
+        return f"{parts[1]}.json"
+    return use_name(parts[1], parts[2]) if parts[0] == ARTIFACTS and len(parts) > 2 else ""

@@ -30,11 +30,11 @@ def known_sha256(path: Path) -> str:
 
     See `VerifiedFiles` for how a change is told.
     """
-    state = path.stat()
+    began_ns, state = time.time_ns(), path.stat()
     mark = (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
     found = _digests.get(mark)
     if found is None:
-        found, began_ns = file_sha256(path), time.time_ns()
+        found = file_sha256(path)
         if state.st_ctime_ns < began_ns - _TICK_NS and len(_digests) < _MOST_DIGESTS:
             _digests[mark] = found
     return found

@@ -10,8 +10,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from rhapsody_lib.errors import DamagedArtifactError
+
 #: Where artifacts are in a store, where damaged ones are put, and the file that makes a folder an artifact.
 ARTIFACTS, DAMAGED, MANIFEST = "artifacts", "damaged", "manifest.json"
+#: What to do about a damaged artifact.
+BUILD_AGAIN = "Run 'rhapsody train' to build it again."
 
 
 class ArtifactRef(BaseModel):
@@ -50,3 +54,19 @@ class Recipe:
 def canonical_json(value: object) -> str:
     """JSON with sorted keys and no spaces: the same value is always the same text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
+
+def parse_manifest(path: str, data: bytes) -> dict[str, Any]:
+    """The manifest in an object: it has a recipe and names files.
+
+    Raises:
+        DamagedArtifactError: it does not.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads(data)
+        if not isinstance(manifest["data"], str) or not isinstance(manifest["files"], dict):
+            raise TypeError("no files")
+        Recipe(**manifest["recipe"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedArtifactError(f"{path}: is damaged. {BUILD_AGAIN}") from error
+    return manifest

@@ -135,7 +135,7 @@ def _fit(
         done.history.append({"train_perplexity": float(np.exp(train_loss)), "heldout_perplexity": float(np.exp(loss))})
         # The first weights are kept even where their loss is no number: the gate refuses what diverged.
         better = loss < done.best_loss or not state.best
-        done.best_loss = loss if better else done.best_loss
+        done.best_loss = min(done.best_loss, loss)  # in this order: NaN is never the lowest
         done.epochs_without_gain = 0 if better else done.epochs_without_gain + 1
         state = _snapshot(network, done, _trained(network) if better else state.best, machine)
         save_state(checkpoint, recipe, state)

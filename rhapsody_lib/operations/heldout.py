@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import heapq
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ from rhapsody_lib.words.document import Lyrics, parse_lyrics
 
 #: At most so many songs are read, tracks heard, and songs looked for among so many others beside themselves.
 MAX_SONGS, MAX_TRACKS, MAX_QUERIES, MAX_OTHERS = 400, 48, 100, 100
-#: With fewer songs that are new to the live release, all held-out ones are measured on.
-MIN_SONGS = 8
+#: With fewer songs that are new to the live release, it is said that they tell little.
+FEW_SONGS = 8
 
 
 @dataclass(frozen=True)
@@ -30,14 +31,17 @@ class Heldout:
     """The songs measured on.
 
     Args:
-        songs: lyrics of held-out songs.
-        scores: music of some of them.
+        songs: lyrics of held-out songs that neither release has learnt.
+        scores: music of such songs, which need not be those of `songs`.
+        queries: lyrics of held-out songs that are looked for. The live release may have learnt them: no encoder is
+            trained on songs.
         others: lyrics of training songs, among which songs are looked for.
         notes: what to know of the choice, as sentences.
     """
 
     songs: tuple[Lyrics, ...]
     scores: tuple[Score, ...]
+    queries: tuple[Lyrics, ...]
     others: tuple[Lyrics, ...]
     notes: tuple[str, ...]
 
@@ -45,7 +49,8 @@ class Heldout:
 def choose_songs(corpus: Path, live_corpus: Path | None) -> Heldout:
     """Songs held out of a candidate's corpus that are not trained on in the live release's corpus.
 
-    At most `MAX_SONGS`, chosen by the digest of their ids: the same corpora always give the same songs.
+    At most `MAX_SONGS`, chosen by the digest of their ids: the same corpora always give the same songs. Of the other
+    songs only digests are in memory.
 
     Args:
         corpus: folder of the candidate's corpus.
@@ -54,24 +59,50 @@ def choose_songs(corpus: Path, live_corpus: Path | None) -> Heldout:
     Raises:
         DamagedArtifactError: a table cannot be read.
     """
-    heldout = list(_rows(corpus, "heldout"))
-    known = set() if live_corpus is None else {mark for row in _rows(live_corpus, "train") for mark in _marks(row)}
-    new = [row for row in heldout if known.isdisjoint(_marks(row))]
-    notes = []
-    if len(new) < len(heldout):
-        seen = f"{len(heldout) - len(new)} of {len(heldout)} held-out songs were trained on by the live release"
-        if len(new) >= MIN_SONGS:
-            notes.append(f"{seen} and were left out.")
+    learnt = _learnt(corpus, live_corpus)
+    heldout = new = 0
+    places: dict[str, str] = {}
+
+    def new_rows() -> Iterator[dict[str, Any]]:
+        nonlocal heldout, new
+        for row in _rows(corpus, "heldout"):
+            heldout += 1
+            if learnt.isdisjoint(_marks(row)):
+                new += 1
+                places[row["song_id"]] = _place(row)
+                yield row
+
+    chosen = _first_by_digest(new_rows(), MAX_SONGS)
+    return Heldout(
+        songs=_lyrics(chosen),
+        scores=_scores(corpus, places),
+        queries=_lyrics(_first_by_digest(_rows(corpus, "heldout"), MAX_QUERIES)),
+        others=_lyrics(_first_by_digest(_rows(corpus, "train"), MAX_OTHERS)),
+        notes=tuple(_notes(heldout, new, len(chosen))),
+    )
+
+
+def _notes(heldout: int, new: int, chosen: int) -> Iterator[str]:
+    if not heldout:
+        yield "No song is held out: nothing could be measured on words or music."
+    if new < heldout:
+        seen = f"{heldout - new} of {heldout} held-out songs were trained on by the live release and were left out"
+        if not new:
+            yield f"{seen}: none is left to measure words and music on."
+        elif new < FEW_SONGS:
+            yield f"{seen}: the {new} that are left tell little of words and music."
         else:
-            notes.append(f"{seen}; too few are left without them, so all were used: this favours the live release.")
-            new = heldout
-    if not new:
-        notes.append("No song is held out: nothing could be measured on words or music.")
-    chosen = _first_by_digest(new, MAX_SONGS)
-    if len(chosen) < len(new):
-        notes.append(f"Measured on {len(chosen)} of {len(new)} held-out songs.")
-    others = _first_by_digest(list(_rows(corpus, "train")), MAX_OTHERS)
-    return Heldout(_lyrics(chosen), _scores(corpus, chosen), _lyrics(others), tuple(notes))
+            yield f"{seen}."
+    if chosen < new:
+        yield f"Measured on {chosen} of {new} held-out songs."
+
+
+def _learnt(corpus: Path, live_corpus: Path | None) -> set[str]:
+    """Marks of held-out songs that the live release was trained on."""
+    if live_corpus is None:
+        return set()
+    marks = {mark for row in _rows(corpus, "heldout") for mark in _marks(row)}
+    return {mark for row in _rows(live_corpus, "train") for mark in _marks(row) if mark in marks}
 
 
 def training_lyrics(corpus: Path) -> Iterator[Lyrics]:
@@ -91,12 +122,21 @@ def _rows(corpus: Path, split: str) -> Iterator[dict[str, Any]]:
 
 def _marks(row: dict[str, Any]) -> tuple[str, str]:
     """By what a song is known again in another corpus: its group, and its words."""
-    lyrics = hashlib.sha256((row["lyrics"] or "").encode()).hexdigest()
-    return song_group(row["title"] or "", row["artist"] or "", row["song_id"]), lyrics
+    group = song_group(row["title"] or "", row["artist"] or "", row["song_id"])
+    return _digest(f"group {group}"), _digest(f"lyrics {row['lyrics'] or ''}")
 
 
-def _first_by_digest(rows: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
-    return sorted(rows, key=lambda row: hashlib.sha256(row["song_id"].encode()).hexdigest())[:count]
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _place(row: dict[str, Any]) -> str:
+    """By what songs are put in an order that has nothing to do with what they are."""
+    return hashlib.sha256(row["song_id"].encode()).hexdigest()
+
+
+def _first_by_digest(rows: Iterable[dict[str, Any]], count: int) -> list[dict[str, Any]]:
+    return heapq.nsmallest(count, rows, key=_place)
 
 
 def _parsed(row: dict[str, Any]) -> Lyrics:
@@ -107,16 +147,21 @@ def _lyrics(rows: list[dict[str, Any]]) -> tuple[Lyrics, ...]:
     return tuple(song for song in map(_parsed, rows) if song.lines)
 
 
-def _scores(corpus: Path, rows: list[dict[str, Any]]) -> tuple[Score, ...]:
-    """The music of the first songs that have any, in the order of the rows; a track that is no music is left out."""
+def _scores(corpus: Path, places: dict[str, str]) -> tuple[Score, ...]:
+    """The music of the first songs that have any, of those that have a place; what is no music is left out."""
+    with pq.ParquetFile(corpus / TRACKS_FILE) as table:
+        held = (
+            (places[track["song_id"]], track["track_id"])
+            for group in range(table.num_row_groups)
+            for track in table.read_row_group(group, columns=["song_id", "track_id"]).to_pylist()
+            if track["song_id"] in places
+        )
+        order = {track_id: number for number, (_, track_id) in enumerate(heapq.nsmallest(MAX_TRACKS, held))}
     tracks = pq.read_table(
-        corpus / TRACKS_FILE,
-        columns=["song_id", "track_id", "midi"],
-        filters=[("song_id", "in", [row["song_id"] for row in rows] or [""])],
+        corpus / TRACKS_FILE, columns=["track_id", "midi"], filters=[("track_id", "in", [*order] or [""])]
     ).to_pylist()
-    place = {row["song_id"]: number for number, row in enumerate(rows)}
     scores = []
-    for track in sorted(tracks, key=lambda track: (place[track["song_id"]], track["track_id"]))[:MAX_TRACKS]:
+    for track in sorted(tracks, key=lambda track: order[track["track_id"]]):
         try:
             scores.append(midi_to_score(track["midi"], track["track_id"]))
         except (InputError, UnreadableFileError):

@@ -22,6 +22,8 @@ from rhapsody_lib.settings import Settings
 from rhapsody_lib.uses import FOLDER, use_name
 
 SHORTEST_PREFIX = 4
+#: Begins the names of an evaluation's inputs that are of the release it compared with.
+_LIVE = "live-"
 
 
 @dataclass(frozen=True)
@@ -106,15 +108,17 @@ class _Digests:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._kinds = {kind for kind, _ in store.keys("")}
         self._refs: dict[str, dict[str, ArtifactRef]] = {}
 
     def inputs_of(self, recipe: Recipe) -> Iterator[Input]:
         """The inputs of a recipe with theirs. An input that is an artifact is named by its kind."""
         for name, sha256 in sorted(recipe.inputs.items()):
-            if name not in self._refs:
-                kinds = {kind for kind, _ in self._store.keys("")}
-                self._refs[name] = {ref.sha256: ref for ref in self._store.artifacts(name)} if name in kinds else {}
-            ref, inner = self._refs[name].get(sha256), tuple[Input, ...]()
+            kind = name.removeprefix(_LIVE)
+            if kind not in self._refs:
+                held = self._store.artifacts(kind) if kind in self._kinds else ()
+                self._refs[kind] = {ref.sha256: ref for ref in held}
+            ref, inner = self._refs[kind].get(sha256), tuple[Input, ...]()
             if ref is not None:
                 try:
                     inner = tuple(self.inputs_of(self._store.recipe_of(ref)))

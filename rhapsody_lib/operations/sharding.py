@@ -6,8 +6,7 @@ input has grown makes the changed shards alone; of these, it takes over whatever
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -17,9 +16,6 @@ from rhapsody_lib.errors import DamagedArtifactError
 from rhapsody_lib.progress import reporter
 
 Shard = TypeVar("Shard")
-
-#: Manifests looked at side by side while earlier shards are sought: each is a request of its own on S3.
-_LOOKED_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -63,19 +59,20 @@ def shard_recipe(like: Recipe, bounds: tuple[str, str]) -> Recipe:
     return Recipe(like.kind, like.version, {**like.settings, "bounds": list(bounds)}, like.inputs)
 
 
-def earlier_shards(store: Store, like: Recipe) -> list[EarlierShard]:
-    """The shards of the store with the kind, version, settings and inputs of a recipe, whatever else they were made of.
+def stored_shards(store: Store, kind: str) -> list[tuple[ArtifactRef, Recipe]]:
+    """All shards of a kind that the store has, with their recipes, the newest first."""
+    return [(ref, Recipe(**manifest["recipe"])) for ref, manifest in store.described(kind)]
+
+
+def earlier_shards(stored: Iterable[tuple[ArtifactRef, Recipe]], like: Recipe) -> list[EarlierShard]:
+    """Those shards with the version, settings and inputs of a recipe, whatever else they were made of.
 
     Args:
-        store: where to look.
+        stored: `stored_shards`, read once a run: each is a request of its own on S3.
         like: a recipe without bounds, and without the input that differs from shard to shard.
     """
 
-    def matching(ref: ArtifactRef) -> EarlierShard | None:
-        try:
-            recipe = store.recipe_of(ref)
-        except DamagedArtifactError:
-            return None
+    def matching(ref: ArtifactRef, recipe: Recipe) -> EarlierShard | None:
         settings = dict(recipe.settings)
         bounds = settings.pop("bounds", None)
         same = recipe.version == like.version and settings == dict(like.settings)
@@ -83,8 +80,7 @@ def earlier_shards(store: Store, like: Recipe) -> list[EarlierShard]:
             return None
         return EarlierShard(ref, (bounds[0], bounds[1]))
 
-    with ThreadPoolExecutor(_LOOKED_AT_ONCE) as pool:
-        return [found for found in pool.map(matching, store.artifacts(like.kind)) if found is not None]
+    return [found for found in (matching(*shard) for shard in stored) if found is not None]
 
 
 def overlapping(shards: Sequence[EarlierShard], bounds: tuple[str, str]) -> tuple[ArtifactRef, ...]:

@@ -22,6 +22,7 @@ from rhapsody_lib.operations.sharding import (
     overlapping,
     shard_folders,
     shard_recipe,
+    stored_shards,
 )
 from rhapsody_lib.progress import reporter
 from rhapsody_lib.seeding import split_seed
@@ -30,6 +31,8 @@ from rhapsody_lib.settings import Settings
 if TYPE_CHECKING:
     from rhapsody_lib.corpus.shards import SongShard
     from rhapsody_lib.retrieval.shards import VectorShard
+
+SONGS_SHARD, VECTORS_SHARD = "songs-shard", "vectors-shard"
 
 
 def prepare_corpus(store: str, settings: Settings, sources: Sequence[str], *, spread: Spread = in_turn) -> ArtifactRef:
@@ -41,7 +44,8 @@ def prepare_corpus(store: str, settings: Settings, sources: Sequence[str], *, sp
     step = partial(make_songs_shard, store, settings, workers=0 if spread is in_turn else 1)
 
     def read_shards(plan: Sequence[SongShard]) -> Iterator[Path]:
-        held = {name: earlier_shards(opened, _songs_like(settings, name)) for name in {part.source for part in plan}}
+        stored, names = stored_shards(opened, SONGS_SHARD), {part.source for part in plan}
+        held = {name: earlier_shards(stored, _songs_like(settings, name)) for name in names}
         work = [Work(part, overlapping(held[part.source], part.bounds)) for part in plan]
         return shard_folders(opened, step, work, spread, "songs shard")
 
@@ -56,7 +60,7 @@ def _songs_like(settings: Settings, source: str) -> Recipe:
     from rhapsody_lib.corpus.shards import shard_settings
 
     values = {"corpus": shard_settings(settings.corpus), "source": source}
-    return Recipe("songs-shard", STAGE_VERSIONS["corpus"], values, {})
+    return Recipe(SONGS_SHARD, STAGE_VERSIONS["corpus"], values, {})
 
 
 def make_songs_shard(store: str, settings: Settings, work: Work[SongShard], *, workers: int) -> ArtifactRef:
@@ -89,7 +93,7 @@ def embed_catalogue(
     step = partial(make_vectors_shard, store, corpus, encoder, texts_at_once=0 if spread is in_turn else 1)
 
     def read_shards(plan: Sequence[VectorShard]) -> Iterator[Path]:
-        held = earlier_shards(opened, _vectors_like(encoder))
+        held = earlier_shards(stored_shards(opened, VECTORS_SHARD), _vectors_like(encoder))
         work = [Work(part, overlapping(held, part.bounds)) for part in plan]
         return shard_folders(opened, step, work, spread, "vectors shard")
 
@@ -104,7 +108,7 @@ def embed_catalogue(
 
 
 def _vectors_like(encoder: ArtifactRef) -> Recipe:
-    return Recipe("vectors-shard", STAGE_VERSIONS["catalogue"], {}, {"encoder": encoder.sha256})
+    return Recipe(VECTORS_SHARD, STAGE_VERSIONS["catalogue"], {}, {"encoder": encoder.sha256})
 
 
 def make_vectors_shard(

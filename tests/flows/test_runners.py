@@ -14,7 +14,15 @@ from prefect import flow, task
 
 from rhapsody_lib import operations
 from rhapsody_lib.artifacts import ArtifactRef, Store
-from rhapsody_lib.errors import InputError, MissingExtraError, StageFailedError, StoreError
+from rhapsody_lib.errors import (
+    DamagedArtifactError,
+    FullDiskError,
+    InputError,
+    MissingExtraError,
+    StageFailedError,
+    StoreAccessError,
+    StoreError,
+)
 from rhapsody_lib.operations.sharding import Spread, Work
 from rhapsody_lib.progress import reporting
 from rhapsody_lib.settings import Settings
@@ -110,7 +118,16 @@ def test_processes_that_die_again_and_again_are_one_clear_error():
         spread_in_flow(THREADS, partial(dying, [], 100), 2)
 
 
-@pytest.mark.parametrize(("error", "tries"), [(StoreError("the bucket is away"), 4), (InputError("no"), 1)])
+@pytest.mark.parametrize(
+    ("error", "tries"),
+    [
+        (StoreError("the bucket is away"), 4),
+        (StoreAccessError("no rights"), 1),
+        (FullDiskError("full"), 1),
+        (DamagedArtifactError("damaged"), 1),
+        (InputError("no"), 1),
+    ],
+)
 def test_what_the_store_refuses_is_tried_again_and_nothing_else(error, tries, monkeypatch):
     monkeypatch.setattr(runners, "make_shard", runners.make_shard.with_options(retry_delay_seconds=0))
     calls = []

@@ -82,8 +82,8 @@ class Site:
     processes: dict[str, ServerProcess] = field(default_factory=dict)
 
     @property
-    def secrets(self) -> dict[str, str]:
-        """What /etc/rhapsody/secrets.env holds."""
+    def server_secrets(self) -> dict[str, str]:
+        """What /etc/rhapsody/secrets.env holds on a machine of the Prefect server."""
         database = self.postgres.url.rsplit("/", 1)[0] + "/rhapsody"
         return {
             "PREFECT_SERVER_DATABASE_CONNECTION_URL": database,
@@ -91,6 +91,13 @@ class Site:
             "PREFECT_REDIS_WORKER_CLEANUP_QUEUE_URL": self.redis.url,
             "PREFECT_SERVER_DOCKET_URL": self.redis.url.replace("/0", "/1"),
             "PREFECT_SERVER_API_AUTH_STRING": AUTH,
+            "PREFECT_UI_URL": f"http://127.0.0.1:{self.bind}",
+        }
+
+    @property
+    def client_secrets(self) -> dict[str, str]:
+        """What it holds on a worker, and where one deploys."""
+        return {
             "PREFECT_API_URL": f"http://127.0.0.1:{self.bind}/api",
             "PREFECT_API_AUTH_STRING": AUTH,
             "RHAPSODY_STORE": str(self.folder / "store"),
@@ -108,7 +115,7 @@ class Site:
             "PREFECT_HOME": str(self.folder / "operator"),
             "BACKUP": str(self.folder / "prefect.dump"),
         }
-        return {**self.postgres.client_env(), **env_file("worker"), **self.secrets, **own}
+        return {**self.postgres.client_env(), **env_file("worker"), **self.server_secrets, **self.client_secrets, **own}
 
     @property
     def api(self) -> Api:
@@ -135,9 +142,8 @@ class Site:
             env = {"RHAPSODY_API_BIND": f"127.0.0.1:{self.bind}"}
             env |= {"RHAPSODY_API_1": f"127.0.0.1:{first}", "RHAPSODY_API_2": f"127.0.0.1:{second}"}
         log = self.folder / f"{name}.{instance}.log"
-        process = ServerProcess(
-            command, log, clean_env(**{**self.secrets, **env}), env.get("RHAPSODY_HOME", self.folder)
-        )
+        secrets = self.client_secrets if "worker" in name else self.server_secrets
+        process = ServerProcess(command, log, clean_env(**{**secrets, **env}), env.get("RHAPSODY_HOME", self.folder))
         process.spawn()
         self.processes[f"{name}{instance}"] = process
         return process
@@ -185,6 +191,9 @@ def test_the_page_from_nothing_to_a_restored_backup(site):
     assert refused.value.code == 401
     refused.value.close()
     assert Api(site.api.url).call("GET", "/health") is True
+    # The browser is told an address that is right wherever it is.
+    page = Api(site.api.url.removesuffix("/api"), AUTH)
+    assert page.call("GET", "/ui-settings")["api_url"] == "/api"
 
     for port in site.ports:  # both, not only the one that the proxy found first
         wait_until(lambda port=port: listens(port), f"the replica on port {port}")
@@ -270,17 +279,32 @@ def test_a_script_runs_through_with_stand_ins(script, tmp_path):
     """`systemctl`, `useradd`, `pip` ... only note how they were called; the real `install` works below a folder."""
     noted, bin_folder = tmp_path / "noted", tmp_path / "bin"
     bin_folder.mkdir()
-    for name in ("systemctl", "useradd", "python3", "install", "pip"):
+    for name in ("systemctl", "useradd", "python3", "install", "pip", "id"):
         stand_in = bin_folder / name
         stand_in.write_text(f'#!/bin/sh\necho {name} "$@" >> {noted}\n', encoding="utf-8")
         stand_in.chmod(0o755)
+    (bin_folder / "id").write_text("#!/bin/sh\nexit 1\n", encoding="utf-8")  # a machine without such a user
     text = script.read_text(encoding="utf-8").replace("/opt/rhapsody/.venv/bin", str(bin_folder))
     text = text.replace("/opt/rhapsody", str(ROOT))
     env = clean_env(PATH=f"{bin_folder}{os.pathsep}{os.environ['PATH']}", RHAPSODY_EXTRAS="orchestrate,scale")
-    done = subprocess.run(["/bin/sh", "-c", text], check=False, env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    calls = noted.read_text(encoding="utf-8").splitlines()
+    etc = tmp_path / "etc"
+    text = text.replace("/etc/rhapsody", str(etc))
+
+    def run() -> list[str]:
+        noted.unlink(missing_ok=True)
+        done = subprocess.run(["/bin/sh", "-c", text], check=False, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return noted.read_text(encoding="utf-8").splitlines()
+
+    calls = run()
     assert len(calls) == len([line for line in text.splitlines() if line and not line.startswith(("#", "set -eu"))])
+    # The second time is an upgrade: the user is there, and so are the secrets, which must stay.
+    (bin_folder / "id").write_text("#!/bin/sh\n", encoding="utf-8")
+    etc.mkdir()
+    (etc / "secrets.env").write_text("kept", encoding="utf-8")
+    once = [call for call in calls if call.startswith(("useradd", "install -m 0640"))]
+    assert run() == [call for call in calls if call not in once]
+    assert len(once) == (2 if script.stem == "install" else 0)
     units = {path.name for path in (DEPLOYMENTS / "systemd").glob("*.service")}
     for call in calls:
         for named in re.findall(r"rhapsody-[a-z]+@?", call) if call.startswith("systemctl") else []:

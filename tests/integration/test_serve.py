@@ -13,6 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from flows import serve
+from flows.operating.checkout import DeployError
+from flows.operating.machine import Machine
 from tests.servers.api import Api
 from tests.servers.prefect_server import ROOT, clean_env
 from tests.servers.process import ServerProcess, free_port, wait_until
@@ -73,6 +76,10 @@ def test_serve_starts_works_survives_a_worker_and_leaves_nothing(tmp_path):
 
         run = api.run("retrain/weekly")
         api.wait_for(run, "RUNNING")
+        # The engine itself, and no second interpreter that starts it: the command of the pool's template.
+        commands = [process.cmdline() for process in _processes_of(home / "cpu-pool")]
+        assert ["python", "-m", "prefect.engine"] in commands
+        assert not any("execute" in command for command in commands)
         os.kill(serving.pid, signal.SIGINT)
         took_s = wait_until(lambda: not serving.alive(), "the end of rhapsody serve", 30)
         assert took_s < 25
@@ -85,6 +92,24 @@ def test_serve_starts_works_survives_a_worker_and_leaves_nothing(tmp_path):
         serving.kill()
         for process in _processes_of(home):
             process.kill()
+
+
+@pytest.mark.parametrize("interrupts", [0, 1])
+def test_what_breaks_off_because_of_ctrl_c_is_no_error(interrupts, tmp_path, monkeypatch):
+    class Counted:
+        count = interrupts
+
+    def breaks_off() -> None:
+        raise DeployError("'prefect deploy --all' failed")
+
+    monkeypatch.setattr(serve, "Interrupts", Counted)
+    serving = serve.Serving(Machine(tmp_path, free_port(), str(tmp_path / "store")))
+    monkeypatch.setattr(serving, "_start", breaks_off)
+    if interrupts:
+        serving.run()
+    else:
+        with pytest.raises(DeployError):
+            serving.run()
 
 
 def test_a_port_that_is_taken_is_one_clear_error(tmp_path):

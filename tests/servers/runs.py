@@ -123,9 +123,13 @@ class Runs(Api):
         found = self.all_of(f"/work_pools/{pool}/workers")
         return any(one["name"] == worker and one["status"] == "ONLINE" for one in found)
 
-    def change_automation(self, name: str, change: Callable[[Run], None]) -> None:
+    def automation(self, name: str) -> Run:
+        """An automation, found by a part of its name."""
+        return next(one for one in self.all_of("/automations") if name in one["name"])
+
+    def change_automation(self, name: str, change: Callable[[Run], object]) -> None:
         """Change an automation, found by a part of its name, in place."""
-        found = next(one for one in self.all_of("/automations") if name in one["name"])
+        found = self.automation(name)
         change(found)
         body = {key: value for key, value in found.items() if key not in ("id", "created", "updated")}
         self.call("PUT", f"/automations/{found['id']}", body)

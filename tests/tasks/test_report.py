@@ -171,7 +171,8 @@ SHARED = Row(SHARED_WORDS, "song: shared words", None, 5.0, None, 0.0, "lower", 
     ("verdict", "first"),
     [
         (Verdict((BETTER, WORSE), ("Nats are 9.4% worse.",)), "Refused by the gate. Nats are 9.4% worse."),
-        (Verdict((SHARED,), ()), "Passed the gate. There is no live release to compare with."),
+        (Verdict((SHARED,), (), live=False), "Passed the gate. There is no live release to compare with."),
+        (Verdict((SHARED,), ()), "Passed the gate. Nothing of the live release could be measured"),
         (Verdict((BETTER,), ()), "Passed the gate. No figure is worse than the live release's by more than"),
     ],
 )

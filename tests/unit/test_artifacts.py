@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhapsody_lib.artifacts import MANIFEST, STORE_VERSION, Recipe, Store, canonical_json
+from rhapsody_lib.artifacts import MANIFEST, STORE_VERSION, ArtifactRef, Recipe, Store, canonical_json
 from rhapsody_lib.errors import DamagedArtifactError, StoreError
 from rhapsody_lib.objects import process_name, put_if_absent
 
@@ -110,6 +110,61 @@ def test_what_a_killed_process_left_is_swept(tmp_path):
     assert not dead.exists()
     assert alive.exists()
     assert elsewhere.exists()
+
+
+def damage(store: Store, ref: ArtifactRef) -> None:
+    data = store.manifest(ref)["data"]
+    store.write(b"WHOLE", "artifacts", ref.kind, ref.key, data, "weights.txt")
+
+
+@pytest.mark.parametrize(
+    ("method", "call"), [("_second_look", 1), ("manifest", 2), ("modified", 2)], ids=["found", "looked", "set aside"]
+)
+def test_what_another_process_built_again_meanwhile_is_left_alone(store, tmp_path, monkeypatch, method, call):
+    """Just before this call of a method, another process that saw the same damage has already mended it."""
+    rival = Store(store.root, scratch=tmp_path / "rival")
+    ref = store.build(RECIPE, write("whole"))
+    damage(store, ref)
+    plain, calls = getattr(store, method), []
+
+    def mended_first(*args):
+        calls.append(args)
+        if len(calls) == call:
+            assert rival.build(RECIPE, write("whole")) == ref
+        return plain(*args)
+
+    monkeypatch.setattr(store, method, mended_first)
+    store.intact(RECIPE)
+    assert len(calls) >= call
+    assert (rival.fetch(ref) / "weights.txt").read_text() == "whole"
+    assert len({entry.name.split("/")[0] for entry in store.listing("damaged")}) == 1
+
+
+def test_a_remote_artifact_built_again_during_its_copy_is_left_alone(tmp_path, monkeypatch):
+    store = Store(f"memory://{tmp_path.name}/store", scratch=tmp_path / "own")
+    rival = Store(store.root, scratch=tmp_path / "rival")
+    ref = store.build(RECIPE, write("whole"))
+    damage(store, ref)
+    copy = store.copy
+
+    def late(*args):
+        copy(*args)
+        assert rival.build(RECIPE, write("whole")) == ref
+
+    monkeypatch.setattr(store, "copy", late)
+    assert store.intact(RECIPE) is None
+    assert (rival.fetch(ref) / "weights.txt").read_text() == "whole"
+    assert len({entry.name.split("/")[0] for entry in store.listing("damaged")}) == 1
+
+
+def test_a_damaged_artifact_is_kept_for_a_person_to_look_at(store):
+    ref = store.build(RECIPE, write("whole"))
+    damage(store, ref)
+    assert store.build(RECIPE, write("other")).key == ref.key
+    (aside,) = {entry.name.split("/")[0] for entry in store.listing("damaged")}
+    names = {entry.name.rpartition("/")[2] for entry in store.listing("damaged", aside)}
+    assert names == {"weights.txt", "vocabulary.json", "manifest.json", "provenance.json"}
+    assert (store.fetch(store.find(ref.kind, ref.key)) / "weights.txt").read_text() == "other"
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"files": {}}', "\x00"])

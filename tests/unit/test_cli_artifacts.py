@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from flows.cli_artifacts import artifacts_app
 from rhapsody_lib import uses
-from rhapsody_lib.artifacts import ArtifactRef, Store
+from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
 from rhapsody_lib.errors import InputError
 from rhapsody_lib.lineage import built_by
 from rhapsody_lib.operations.recipes import corpus_recipe, encoder_recipe, lyrics_recipe
@@ -76,6 +76,14 @@ def test_show_goes_back_to_the_sources_and_says_who_and_why(store):
     assert found["recipe"]["settings"]["lyrics"]["hidden_size"] == SETTINGS.lyrics.hidden_size
     assert found["inputs"][0]["inputs"][0]["key"] is None
     assert (found["bytes"], list(found["files"]), found["releases"]) == (2000, ["weights"], [])
+
+
+def test_the_release_that_an_evaluation_compared_with_is_shown_as_artifacts(store):
+    lyrics = only(store, "lyrics")
+    inputs = {"lyrics": "ab" * 32, "live-lyrics": lyrics.sha256}
+    evaluation = store.build(Recipe("evaluation", 1, {}, inputs), make)
+    found = json.loads(run(store, "show", evaluation.key, "--json"))
+    assert {each["name"]: each["key"] for each in found["inputs"]} == {"lyrics": None, "live-lyrics": lyrics.key}
 
 
 @pytest.mark.parametrize(("name", "words"), [("ff" * 32, "no artifact"), ("ab", "at least 4 letters")])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rhapsody_lib import garbage, uses
 from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
-from rhapsody_lib.errors import InputError, StoreError
+from rhapsody_lib.errors import InputError, StoreAccessError, StoreError
 from rhapsody_lib.garbage import Item, Policy, What, collect, find_garbage
 from rhapsody_lib.release import RELEASE_KINDS, publish_release
 
@@ -109,14 +109,62 @@ def test_releases_that_are_not_kept_give_their_models_up(store):
     assert all(there(store, ref) for ref in (*middle.values(), *new.values()))
 
 
-def test_a_release_that_cannot_be_read_stops_the_collection(store):
-    release(store)
-    unnamed = build(store, "lyrics", "other")
-    store.write(b"{", "releases", "000001.json")
+def test_a_release_that_cannot_be_read_stops_the_collection_until_it_is_moved_away(store):
+    named, unnamed = release(store), build(store, "lyrics", "other")
+    publish_release(store, named, {}, reason="the same models")
+    path = Path(store.path_of("releases", "000001.json"))
+    path.write_bytes(b"{")
     grow_old(store)
-    with pytest.raises(StoreError, match=r"000001\.json: is damaged"):
+    with pytest.raises(
+        StoreError, match=r"000001\.json: is damaged.*Nothing was removed.*Move this file.*--keep-releases"
+    ):
         find_garbage(store, Policy())
     assert there(store, unnamed)
+    assert gone(find_garbage(store, Policy(keep_releases=1))) == {f"artifacts/lyrics/{unnamed.key}"}
+    path.rename(Path(store.path_of("damaged-release.json")))
+    assert gone(find_garbage(store, Policy())) == {f"artifacts/lyrics/{unnamed.key}"}
+
+
+def test_shards_are_kept_for_longer(store):
+    shard, other = build(store, "songs-shard"), build(store, "lyrics")
+    grow_old(store)
+    assert gone(find_garbage(store, Policy())) == {f"artifacts/lyrics/{other.key}"}
+    both = {f"artifacts/{ref.kind}/{ref.key}" for ref in (shard, other)}
+    assert gone(find_garbage(store, Policy(shard_grace=timedelta(days=20)))) == both
+    grow_old(store, timedelta(days=91))
+    assert gone(find_garbage(store, Policy())) == both
+
+
+def test_a_long_upload_of_what_is_in_use_goes_on(store, monkeypatch):
+    key, name = "ab" * 32, "ef" * 32
+    begun = {
+        ("artifacts", "lyrics", key, "0123", "weights"): "used",
+        ("checkpoints", f"backing-{key}", "000001.safetensors"): "saved",
+        ("artifacts", "lyrics", name, "0123", "weights"): "used while it is removed",
+        ("artifacts", "lyrics", "cd" * 32, "0123", "weights"): "broken off",
+    }
+    long_ago, aborted = datetime.now(timezone.utc) - OLD, []
+    monkeypatch.setattr(store, "uploads", lambda: [(parts, upload, long_ago) for parts, upload in begun.items()])
+    monkeypatch.setattr(store, "abort_upload", lambda parts, upload: aborted.append(upload))
+    uses.mark_used(store, "lyrics", key)
+    uses.mark_used(store, "backing", key)
+    items = find_garbage(store, Policy())
+    assert {item.upload_id for item in items if not item.keep} == {"used while it is removed", "broken off"}
+    uses.mark_used(store, "lyrics", name)
+    collect(store, Policy(), items)
+    assert aborted == ["broken off"]
+
+
+def test_a_store_that_does_not_let_us_list_uploads_is_collected_all_the_same(store, monkeypatch, caplog):
+    unnamed = build(store, "lyrics")
+    grow_old(store)
+
+    def refused() -> list[object]:
+        raise StoreAccessError("no right to list uploads")
+
+    monkeypatch.setattr(store, "uploads", refused)
+    assert gone(find_garbage(store, Policy())) == {f"artifacts/lyrics/{unnamed.key}"}
+    assert "no right to list uploads" in caplog.text
 
 
 def test_a_release_published_meanwhile_keeps_its_models(store):

@@ -105,6 +105,11 @@ def test_a_candidate_that_makes_no_song_or_copies_is_refused() -> None:
     assert not rows[SHARED_WORDS].met
 
 
+def test_a_stage_that_could_not_be_compared_is_a_reason() -> None:
+    found = {**evaluation({}, {}), "uncompared": ["backing"]}
+    assert judge(found, GateSettings()).reasons[0].startswith("Backing could not be compared with the live release")
+
+
 def test_the_gate_is_in_no_recipe() -> None:
     from rhapsody_lib.artifacts import ArtifactRef
     from rhapsody_lib.operations import recipes

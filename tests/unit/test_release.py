@@ -92,6 +92,16 @@ def test_a_release_compared_with_one_that_is_no_longer_live_is_not_published(sto
     assert release_numbers(store) == [1, 2]
 
 
+def test_two_who_publish_the_same_at_once_get_a_release_each(store, monkeypatch):
+    """Equal bytes count as ours, as s3fs may have put them twice: so no two releases are equal."""
+    import rhapsody_lib.release as module
+
+    numbers = iter([[], [], [1]])
+    monkeypatch.setattr(module, "release_numbers", lambda _: next(numbers))
+    same = refs(store, "a")
+    assert [publish_release(store, same, {}, reason="same", recipe_sha256="x").number for _ in range(2)] == [1, 2]
+
+
 def test_a_release_whose_models_are_gone_is_not_rolled_back_to(store):
     publish_release(store, refs(store, "a"), {}, reason="first")
     publish_release(store, refs(store, "b"), {}, reason="second")

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -85,11 +86,17 @@ def test_a_killed_training_goes_on_from_its_last_epoch(machines: Stack, clock: C
     assert not machines.objects.names("checkpoints/")
 
 
-@pytest.mark.parametrize("silence_s", [40, pytest.param(90, marks=pytest.mark.slow_faults)])
+@pytest.fixture(params=[40, pytest.param(90, marks=pytest.mark.slow_faults)], ids=["40s", "90s"])
+def silence_s(machines: Stack, request: pytest.FixtureRequest) -> Iterator[int]:
+    """How long a run may be silent: the 90 s of the automation, or little more than one heartbeat (30 s at least)."""
+    trigger = machines.runs.automation("zombie")["trigger"]
+    machines.runs.change_automation("zombie", lambda found: found["trigger"].update(within=request.param))
+    yield request.param
+    machines.runs.change_automation("zombie", lambda found: found.update(trigger=trigger))
+
+
 def test_a_worker_killed_with_its_flows(machines: Stack, clock: Clock, silence_s: int) -> None:
     """kill -9 of a worker with its flows, retrain and training, then a new worker."""
-    # Heartbeats come every 30 s, Prefect's least; the automation waits for 90 s, here for little more than one.
-    machines.runs.change_automation("zombie", lambda found: found["trigger"].update(within=silence_s))
     retrain = machines.retrain(*LONG, f"backing.hidden_size={silence_s}")
     child = machines.runs.wait_child(retrain, "backing")
     wait_for_epoch(machines, "backing", 1)

@@ -94,6 +94,29 @@ def test_files_that_an_earlier_shard_holds_are_not_parsed_again(folder: Path, tm
     assert (tmp_path / "second/files.parquet").read_bytes() == (tmp_path / "fresh/files.parquet").read_bytes()
 
 
+@pytest.mark.parametrize("code", [RejectCode.TIMEOUT, RejectCode.CRASHED])
+def test_a_file_that_ran_into_a_limit_is_tried_again(folder: Path, tmp_path: Path, monkeypatch, code) -> None:
+    plain = reading._read_one
+
+    def limited(source, job, parse, manifest):
+        return Reject(source.name, job.name, code, "") if job.name == "a.mid" else plain(source, job, parse, manifest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reading, "_read_one", limited)
+        first = _write(folder, tmp_path / "first")
+    assert code in {item.code for item in first if isinstance(item, Reject)}
+    names: list[str] = []
+
+    def noted(source, job, parse, manifest):
+        names.append(job.name)
+        return plain(source, job, parse, manifest)
+
+    monkeypatch.setattr(reading, "_read_one", noted)
+    second = _write(folder, tmp_path / "second", tmp_path / "first")
+    assert names == ["a.mid"]
+    assert second == _write(folder, tmp_path / "fresh")
+
+
 @pytest.mark.parametrize("change", ["bytes", "name", "manifest", "words"])
 def test_whatever_a_row_is_made_from_is_in_its_digest(folder: Path, change: str) -> None:
     (folder / "b.txt").write_text("some words", encoding="utf-8")

@@ -56,9 +56,7 @@ def test_a_retrain_is_alone_in_its_queue_and_in_nobodys_way():
     retrain = queue_of["retrain"]
     assert POOLS[retrain["name"]].get("concurrency_limit") is None
     assert limits[retrain["name"]][retrain["work_queue_name"]] == 1
-    same = [
-        flow for flow, pool in queue_of.items() if pool.get("work_queue_name") == retrain["work_queue_name"]
-    ]
+    same = [flow for flow, pool in queue_of.items() if pool.get("work_queue_name") == retrain["work_queue_name"]]
     assert same == ["retrain"]
 
 

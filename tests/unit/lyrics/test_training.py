@@ -149,3 +149,13 @@ def test_a_corpus_without_lyrics_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_pylist([], schema=SONGS_SCHEMA), tmp_path / SONGS_FILE)
     with pytest.raises(SourceError, match="no training song"):
         train_lyrics(tmp_path, tmp_path / "model", Checkpoint.local(tmp_path / "checkpoint"), TINY, seed=0)
+
+
+def test_a_training_that_diverges_at_once_ends_with_its_first_weights(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are refused by the gate later; the training itself must end."""
+    monkeypatch.setattr("rhapsody_lib.lyrics.training._epoch", lambda *_: float("nan"))
+    metrics = train_lyrics(corpus, tmp_path / "model", Checkpoint.local(tmp_path / "checkpoint"), TINY, seed=1)
+    assert metrics["epochs"] == TINY.max_epochs
+    assert LyricsModel.load(tmp_path / "model").hidden_size == TINY.hidden_size

@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file, save_file
 
 from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
-from rhapsody_lib.errors import DamagedArtifactError, RefusedError
-from rhapsody_lib.operations.evaluation import check_gate, evaluate_models, read_evaluation
+from rhapsody_lib.corpus.schema import SONGS_FILE
+from rhapsody_lib.errors import DamagedArtifactError, InputError, RefusedError
+from rhapsody_lib.operations.evaluation import check_gate, evaluate_models, evaluation_recipe, read_evaluation
 from rhapsody_lib.release import live_release
 from rhapsody_lib.settings import Settings
 from tests.trained import REPOSITORY, Trained
@@ -103,13 +105,70 @@ def test_a_candidate_that_diverged_is_refused_with_its_reason(store: Store) -> N
     assert [reason for reason in reasons if "cannot make a song" in reason]
 
 
-def test_a_song_that_cannot_be_made_is_the_reason(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object, **__: object) -> None:
-        raise IndexError("no bars")
+@pytest.fixture
+def unmeasured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measuring takes seconds, and is not what a test of the song is about."""
+    monkeypatch.setattr("rhapsody_lib.operations.evaluation._measure", lambda *_: {"songs": 1})
 
-    monkeypatch.setattr("rhapsody_lib.backing.decoder.compose_backing", broken)
+
+def no_words(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("rhapsody_lib.lyrics.decoder.write_lyrics", broken)
+
+
+@pytest.mark.usefixtures("unmeasured")
+@pytest.mark.parametrize("error", [IndexError("no lines"), InputError("no lines")])
+def test_a_song_that_cannot_be_made_is_the_reason(
+    store: Store, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    no_words(monkeypatch, error)
     verdict = check_gate(store.root, evaluate_models(store.root, live_release(store).refs), Settings())
-    assert verdict.reasons == ("The candidate cannot make a song: IndexError: no bars",)
+    assert verdict.reasons == (f"The candidate cannot make a song: {type(error).__name__}: no lines",)
+
+
+@pytest.mark.usefixtures("unmeasured")
+@pytest.mark.parametrize("error", [MemoryError(), OSError("disk full"), ImportError("half an upgrade")])
+def test_what_this_machine_lacks_is_no_verdict_on_the_candidate(
+    store: Store, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    refs = live_release(store).refs
+    no_words(monkeypatch, error)
+    with pytest.raises(type(error)):
+        evaluate_models(store.root, refs)
+    assert store.intact(evaluation_recipe(refs, None)) is None
+
+
+@pytest.mark.usefixtures("unmeasured")
+def test_a_song_whose_matches_have_no_usable_music_is_a_verdict(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(_: object) -> None:
+        raise InputError("only drums")
+
+    monkeypatch.setattr("rhapsody_lib.backing.primer.primer_facts", refused)
+    found = read_evaluation(store.root, evaluate_models(store.root, live_release(store).refs))
+    assert "No similar song has a track that can prime the music" in found["song"]["error"]
+
+
+@pytest.mark.usefixtures("without_song")
+def test_where_nothing_can_be_compared_a_live_release_is_not_replaced(store: Store) -> None:
+    live = live_release(store).refs
+    songs = store.fetch(live["corpus"])
+
+    def without_heldout(folder: Path) -> None:
+        shutil.copytree(songs, folder, dirs_exist_ok=True)
+        table = pq.read_table(songs / SONGS_FILE)
+        splits = table.schema.get_field_index("split")
+        pq.write_table(table.set_column(splits, "split", [["train"] * len(table)]), folder / SONGS_FILE)
+
+    corpus = store.build(Recipe("corpus", 1, {"heldout": 0}, {}), without_heldout)
+    candidate = changed(store, {**live, "corpus": corpus}, "lyrics", nothing)
+    verdict = check_gate(store.root, evaluate_models(store.root, candidate, live), Settings())
+    # Backing and retrieval are the live release's own, so there is nothing to compare.
+    (reason,) = verdict.reasons
+    assert reason.startswith("Lyrics could not be compared with the live release")
+    assert (verdict.live, verdict.compared) == (True, False)
+    assert check_gate(store.root, evaluate_models(store.root, candidate), Settings()).passed
 
 
 @pytest.mark.usefixtures("without_song")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
-from rhapsody_lib.errors import RefusedError
-from rhapsody_lib.operations.releasing import refuse_rolled_back, release_models
+from rhapsody_lib.errors import RefusedError, StoreAccessError
+from rhapsody_lib.operations.releasing import figures_of, newest_release, refuse_rolled_back, release_models
 from rhapsody_lib.release import RELEASE_KINDS, release_numbers, rollback
 
 
@@ -47,3 +47,34 @@ def test_the_evaluation_is_kept_with_the_release(store):
     )
     release = release_models(store.root, artifacts(store, "a"), "first", evaluation, 0)
     assert release.figures["evaluation"] == {"candidate": {"x": 1}}
+
+
+def test_a_damaged_newest_release_is_replaced_by_the_next(store):
+    release_models(store.root, artifacts(store, "a"), "first")
+    store.fs.pipe_file(store.path_of("releases", "000001.json"), b"{")
+    newest, live = newest_release(store)
+    assert (newest, live) == (1, None)
+    assert release_models(store.root, artifacts(store, "a"), "second", None, newest).number == 2
+
+
+def test_a_store_that_refuses_is_not_a_store_without_a_release(store, monkeypatch):
+    refs = artifacts(store, "a")
+    release_models(store.root, refs, "first")
+
+    def refuse(*_: object) -> bytes:
+        raise StoreAccessError("no rights")
+
+    monkeypatch.setattr(Store, "read", refuse)
+    for look in (newest_release, lambda opened: refuse_rolled_back(opened, refs)):
+        with pytest.raises(StoreAccessError):
+            look(store)
+
+
+def test_figures_of_a_model_that_diverged_can_be_released(store):
+    def make(folder):
+        (folder / "metrics.json").write_text('{"loss": NaN, "best": Infinity, "history": [{"loss": NaN}], "songs": 3}')
+
+    refs = artifacts(store, "a") | {"lyrics": store.build(Recipe("lyrics", 1, {}, {}), make)}
+    expected = {"loss": None, "best": None, "history": [{"loss": None}], "songs": 3}
+    assert figures_of(store.root, refs) == {"lyrics": expected}
+    assert release_models(store.root, refs, "first").figures["lyrics"] == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from rhapsody_lib import operations
 from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
 from rhapsody_lib.corpus import reading
-from rhapsody_lib.operations.sharding import EarlierShard, earlier_shards, in_turn, overlapping
+from rhapsody_lib.operations.sharding import EarlierShard, earlier_shards, in_turn, overlapping, stored_shards
 from rhapsody_lib.progress import reporting
 from rhapsody_lib.settings import CorpusSettings, Settings
 from tests.trained import songs_folder
@@ -158,7 +159,13 @@ def test_earlier_shards_are_those_made_alike(tmp_path):
     put(1, {"a": 1, "bounds": ["b", "d"]}, {"encoder": "y", "texts": "1"})
     damaged = put(1, {"a": 1, "bounds": ["b", "e"]}, {"encoder": "x", "texts": "2"})
     Path(store.path_of("artifacts", damaged.kind, damaged.key, "manifest.json")).write_bytes(b"{}")
-    found = earlier_shards(store, Recipe("vectors-shard", 1, {"a": 1}, {"encoder": "x"}))
+    for number, path in enumerate(Path(store.root).rglob("manifest.json")):
+        os.utime(path, (number, number))
+    os.utime(store.path_of("artifacts", wanted.kind, wanted.key, "manifest.json"))
+    stored = stored_shards(store, "vectors-shard")
+    assert stored[0] == (wanted, store.recipe_of(wanted))
+    assert len(stored) == 4
+    found = earlier_shards(stored, Recipe("vectors-shard", 1, {"a": 1}, {"encoder": "x"}))
     assert found == [EarlierShard(wanted, ("b", "d"))]
     assert overlapping(found, ("d", "z")) == overlapping(found, ("a", "b")) == (wanted,)
     assert overlapping(found, ("da", "z")) == overlapping(found, ("a", "az")) == ()

@@ -99,6 +99,19 @@ def test_known_texts_are_taken_over_from_earlier_shards(many, encoder_folder, tm
     assert (second / "vectors.arrow").read_bytes() == (fresh / "vectors.arrow").read_bytes()
 
 
+def test_no_more_earlier_shards_are_fetched_than_are_needed(many, encoder_folder, tmp_path):
+    songs = read_song_rows(many, 0, 20)
+    first = _write(songs, encoder_folder, tmp_path / "first")
+
+    def earlier():
+        yield first
+        raise AssertionError("all texts are known already")
+
+    (tmp_path / "second").mkdir()
+    write_shard(songs, encoder_folder, tmp_path / "second", earlier=earlier(), texts_at_once=1)
+    assert (tmp_path / "second/vectors.arrow").read_bytes() == (first / "vectors.arrow").read_bytes()
+
+
 def test_songs_without_words_are_read_back_too(many, encoder_folder, tmp_path):
     songs = read_song_rows(many, 0, 14)
     held = list(read_shard(songs, _write(songs, encoder_folder, tmp_path / "shard")))

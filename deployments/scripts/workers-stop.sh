@@ -2,4 +2,4 @@
 # docs/operations.md tells when to run this.
 set -eu
 
-systemctl try-restart "rhapsody-worker@*"
+systemctl stop "rhapsody-worker@*"
