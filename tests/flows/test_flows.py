@@ -27,7 +27,7 @@ def task_states() -> dict[str, str]:
             while True:
                 runs = [run for run in await client.read_task_runs() if run.flow_run_id == flow_run.id]
                 if all(run.state and run.state.is_final() for run in runs) or time.monotonic() > deadline:
-                    return {run.name.rsplit("-", 1)[0]: run.state_name for run in runs}
+                    return {run.task_key.rsplit("-", 1)[0]: run.state_name for run in runs}
 
     return asyncio.run(read())
 
