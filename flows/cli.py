@@ -102,10 +102,12 @@ def _release_for(store: str, profile: str, changes: list[str] | None, sources: l
     release = release_made_from(opened, load_settings(profile or "fast", changes), wanted)
     if release is not None:
         return release
+    # In a folder of one's own, models of a few songs are what was asked for; a bucket's live release is everybody's.
+    gate = released and not opened.is_local
     how = f" with profile {profile or 'fast'}" + (" and your settings" if changes else "")
     console.say(f"No models of {', '.join(wanted)}{how} yet. Training them now, once; this takes some minutes ...")
     try:
-        return _train(store, profile, changes, wanted, "a song" if released else "first song", gate=released)
+        return _train(store, profile, changes, wanted, "a song" if released else "first song", gate=gate)
     except RefusedError as refusal:
         again = shlex.join(["rhapsody", "train", *wanted, *_options(store, profile, changes), "--no-gate"])
         raise RefusedError(

@@ -38,20 +38,32 @@ def test_only_the_newest_release_is_called_live(store: Store) -> None:
     assert found.exit_code == 4
 
 
-def test_a_song_with_other_settings_replaces_no_live_release_without_the_gate(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    gates: list[bool] = []
+@pytest.fixture
+def gates(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Whether each training that a song asked for went through the gate, which refuses all."""
+    found: list[bool] = []
 
     def train(*_: Any, gate: bool) -> None:
-        gates.append(gate)
+        found.append(gate)
         raise RefusedError("Not released: worse.")
 
     monkeypatch.setattr(cli, "_train", train)
+    return found
+
+
+def test_a_song_with_other_settings_replaces_no_release_that_others_use(gates: list[bool]) -> None:
+    shared = Store("memory://songs-with-other-settings")
+    with pytest.raises(RefusedError):
+        cli._release_for(shared.root, "", ["seed=2"], None)
+    publish(shared, "a")
+    with pytest.raises(RefusedError) as refusal:
+        cli._release_for(shared.root, "", ["seed=2"], None)
+    assert gates == [False, True]
+    assert f"'rhapsody train songbook --store {shared.root} --set seed=2 --no-gate'" in str(refusal.value)
+
+
+def test_in_a_store_of_ones_own_a_song_takes_the_models_it_asks_for(store: Store, gates: list[bool]) -> None:
+    publish(store, "a")
     with pytest.raises(RefusedError):
         cli._release_for(store.root, "", ["seed=2"], None)
-    publish(store, "a")
-    with pytest.raises(RefusedError) as refusal:
-        cli._release_for(store.root, "", ["seed=2"], None)
-    assert gates == [False, True]
-    assert f"'rhapsody train songbook --store {store.root} --set seed=2 --no-gate'" in str(refusal.value)
+    assert gates == [False]
