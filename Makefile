@@ -33,8 +33,12 @@ serve: $(VENV)/.installed ## One machine: Prefect server, both pools, workers, a
 deploy: $(VENV)/.installed ## Make the server at PREFECT_API_URL look like prefect.yaml and deployments/.
 	@$(BIN)/rhapsody deploy $(ARGS)
 
+# Tests with servers mostly wait, so they run beside the others; their report comes last.
 test: $(VENV)/.installed check ## Check style, types and layers, then run the tests.
-	@$(BIN)/python -m pytest
+	@report=$$(mktemp); trap 'rm -f $$report' EXIT; \
+	$(BIN)/python -m pytest tests/integration tests/flows >$$report 2>&1 & servers=$$!; \
+	$(BIN)/python -m pytest --ignore=tests/integration --ignore=tests/flows; failed=$$?; \
+	wait $$servers || failed=1; cat $$report; exit $$failed
 
 check: lint types layers ## Style, types and layers alone.
 
