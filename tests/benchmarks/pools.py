@@ -41,10 +41,7 @@ class Pools:
         if self.quick:
             run = self.stack.retrain(*changes)
         else:
-            from rhapsody_lib.retrieval.encoder import offline_folder
-
-            given = [f"encoder.model={offline_folder()}", *changes]
-            run = self.stack.runs.start("retrain/weekly", {"changes": given, "gate": False})
+            run = self.stack.runs.start("retrain/weekly", {"changes": list(changes), "gate": False})
         return self.stack.runs.wait_final(run, deadline_s=1800)
 
 
