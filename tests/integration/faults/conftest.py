@@ -15,11 +15,6 @@ from tests.servers.stack import Stack, stack  # noqa: F401  (a fixture)
 SLOW = "slow_faults"
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """The marker of what is run on demand: `pytest tests/integration/faults -m slow_faults`."""
-    config.addinivalue_line("markers", f"{SLOW}: outages of 30 s and heartbeats of 90 s; run with -m {SLOW}")
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A fault takes its time on a busy machine; the slow ones are left out unless they are asked for."""
     left_out = []
