@@ -33,12 +33,14 @@ serve: $(VENV)/.installed ## One machine: Prefect server, both pools, workers, a
 deploy: $(VENV)/.installed ## Make the server at PREFECT_API_URL look like prefect.yaml and deployments/.
 	@$(BIN)/rhapsody deploy $(ARGS)
 
-# Tests with servers mostly wait, so they run beside the others; their report comes last.
+# Tests with servers mostly wait, so they run beside the others; their reports come last.
+FAULTS := tests/integration/faults
 test: $(VENV)/.installed check ## Check style, types and layers, then run the tests.
-	@report=$$(mktemp); trap 'rm -f $$report' EXIT; \
-	$(BIN)/python -m pytest tests/integration tests/flows >$$report 2>&1 & servers=$$!; \
-	$(BIN)/python -m pytest --ignore=tests/integration --ignore=tests/flows; failed=$$?; \
-	wait $$servers || failed=1; cat $$report; exit $$failed
+	@reports=$$(mktemp -d); trap 'rm -rf $$reports' EXIT; \
+	$(BIN)/python -m pytest $(FAULTS) >$$reports/faults 2>&1 & faults=$$!; \
+	$(BIN)/python -m pytest tests/integration --ignore=$(FAULTS) >$$reports/servers 2>&1 & servers=$$!; \
+	$(BIN)/python -m pytest --ignore=tests/integration; failed=$$?; \
+	wait $$faults || failed=1; wait $$servers || failed=1; cat $$reports/servers $$reports/faults; exit $$failed
 
 check: lint types layers ## Style, types and layers alone.
 

@@ -222,7 +222,7 @@ def wait_for(process: subprocess.Popen[str], folder: Path, pattern: str) -> None
 def test_ctrl_c_in_training_is_one_message_and_the_next_run_goes_on(trained, tmp_path):
     store = str(tmp_path / "store")
     process = training(trained, store, "lyrics.max_epochs=400", "lyrics.patience=400")
-    wait_for(process, tmp_path / "store" / "work" / "checkpoints", "lyrics-*/*")
+    wait_for(process, tmp_path / "store" / "checkpoints", "lyrics-*/*")
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     opened = Store(store)
