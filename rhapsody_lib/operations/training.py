@@ -5,9 +5,11 @@ Nothing is made twice.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from rhapsody_lib.artifacts import ArtifactRef, Store
+from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
 from rhapsody_lib.checkpoints import Checkpoint
 from rhapsody_lib.operations.recipes import backing_recipe, encoder_recipe, lyrics_recipe
 from rhapsody_lib.progress import recorder, reporter
@@ -17,27 +19,14 @@ from rhapsody_lib.settings import Settings
 
 def train_lyrics(store: str, settings: Settings, corpus: ArtifactRef) -> ArtifactRef:
     """Train the lyrics LSTM (Keras) and export its weights."""
-    opened, recipe = Store(store), lyrics_recipe(settings, corpus)
-    checkpoint = Checkpoint.of(opened, recipe)
 
-    def make(folder: Path) -> None:
-        from rhapsody_lib.lyrics.training import train_lyrics as train
+    def train(songs: Path, out: Path, checkpoint: Checkpoint, **reports: Any) -> None:
+        from rhapsody_lib.lyrics.training import train_lyrics as train_stage
 
         seed = split_seed(settings.seed, "lyrics")
-        what = "Training lyrics"
-        train(
-            opened.fetch(corpus),
-            folder,
-            checkpoint,
-            settings.lyrics,
-            seed=seed,
-            progress=reporter(what),
-            record=recorder(what),
-        )
+        train_stage(songs, out, checkpoint, settings.lyrics, seed=seed, **reports)
 
-    ref = opened.build(recipe, make)
-    checkpoint.clear()
-    return ref
+    return _trained(store, lyrics_recipe(settings, corpus), corpus, train)
 
 
 def train_encoder(store: str, settings: Settings) -> ArtifactRef:
@@ -53,23 +42,23 @@ def train_encoder(store: str, settings: Settings) -> ArtifactRef:
 
 def train_backing(store: str, settings: Settings, corpus: ArtifactRef) -> ArtifactRef:
     """Train the backing GRU (PyTorch) and export its weights."""
-    opened, recipe = Store(store), backing_recipe(settings, corpus)
+
+    def train(songs: Path, out: Path, checkpoint: Checkpoint, **reports: Any) -> None:
+        from rhapsody_lib.backing.training import train_backing as train_stage
+
+        seed = split_seed(settings.seed, "backing")
+        train_stage(songs, out, checkpoint, settings.backing, seed=seed, **reports)
+
+    return _trained(store, backing_recipe(settings, corpus), corpus, train)
+
+
+def _trained(store: str, recipe: Recipe, corpus: ArtifactRef, train: Callable[..., None]) -> ArtifactRef:
+    """The model of a recipe, trained on a corpus from where a killed training had come to."""
+    opened, what = Store(store), f"Training {recipe.kind}"
     checkpoint = Checkpoint.of(opened, recipe)
 
     def make(folder: Path) -> None:
-        from rhapsody_lib.backing.training import train_backing as train
-
-        seed = split_seed(settings.seed, "backing")
-        what = "Training backing"
-        train(
-            opened.fetch(corpus),
-            folder,
-            checkpoint,
-            settings.backing,
-            seed=seed,
-            progress=reporter(what),
-            record=recorder(what),
-        )
+        train(opened.fetch(corpus), folder, checkpoint, progress=reporter(what), record=recorder(what))
 
     ref = opened.build(recipe, make)
     checkpoint.clear()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,15 +11,7 @@ from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRun
 
 from rhapsody_lib.progress import recorder, reporter
 from tasks import live
-
-PATIENCE_S = 60.0
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, "did not come to pass"
-        time.sleep(0.01)
+from tests.servers.process import wait_until
 
 
 def artifacts_of(flow_run_id: object) -> list[Any]:
@@ -43,7 +33,7 @@ def test_bars_and_curves_are_on_the_page_while_it_runs(monkeypatch: pytest.Monke
         with live.run_page("train-x"):
             progress, record = reporter("Training x"), recorder("Training x")
             progress(1, 4, "loss 2")
-            until(lambda: artifacts_of(flow_run.id))
+            wait_until(lambda: bool(artifacts_of(flow_run.id)), "the page")
             seen.extend(artifact.description for artifact in artifacts_of(flow_run.id))
             record(1, {"train nll": 2.0, "heldout nll": 2.1})
             progress(2, 4, "loss 1")
@@ -96,7 +86,7 @@ def test_a_server_that_is_away_is_one_warning(
     def train() -> str:
         with live.run_page("train-y"):
             reporter("Training y")(1, 4)
-            until(lambda: len(tries) > 3)
+            wait_until(lambda: len(tries) > 3, "three tries to send")
         return "trained"
 
     @flow
@@ -118,7 +108,7 @@ def test_a_failing_task_is_not_said_to_be_done(monkeypatch: pytest.MonkeyPatch) 
         ids.append(flow_run.id)
         with live.run_page("train-z"):
             reporter("Training z")(1, 4)
-            until(lambda: artifacts_of(flow_run.id))
+            wait_until(lambda: bool(artifacts_of(flow_run.id)), "the page")
             raise ValueError("spoilt")
 
     @flow
