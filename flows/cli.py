@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from flows import console
+from flows import console, interrupts
 from flows.cli_artifacts import artifacts_app
 from flows.cli_releases import releases_app
 from flows.deploy import deploy
@@ -259,6 +259,7 @@ def main() -> None:
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
     console.configure_logging()
+    interrupts.watch()
     app()
 
 

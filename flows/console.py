@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from flows import interrupts
 from rhapsody_lib.progress import Progress as ProgressCallback
 from rhapsody_lib.progress import reporting
 from rhapsody_lib.release import flat_figures
@@ -51,9 +52,10 @@ def fail(text: str) -> None:
 
 @contextmanager
 def progress() -> Iterator[None]:
-    """Bars on stderr for all work within the block; only where stderr is a terminal."""
+    """Bars on stderr for all work within the block, where stderr is a terminal. Ctrl-C ends it in any case."""
     if not _err.is_terminal:
-        yield
+        with reporting(lambda _: _interruptible):
+            yield
         return
     columns = (
         TextColumn("{task.description:<20}"),
@@ -70,11 +72,16 @@ def progress() -> Iterator[None]:
 
             def report(done: int, total: int, note: str = "") -> None:
                 bars.update(task, completed=done, total=total, note=escape(note))
+                interrupts.check()
 
             return report
 
         with reporting(factory):
             yield
+
+
+def _interruptible(done: int, total: int, note: str = "") -> None:
+    interrupts.check()
 
 
 def _print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
