@@ -80,7 +80,7 @@ def progress() -> Iterator[None]:
             yield
 
 
-def _interruptible(done: int, total: int, note: str = "") -> None:
+def _interruptible(done: int, total: int, note: str = "") -> None:  # noqa: ARG001  (as a reporter is called)
     interrupts.check()
 
 

@@ -20,7 +20,7 @@ def watch() -> None:
     signal.signal(signal.SIGINT, _note)
 
 
-def _note(number: int, frame: FrameType | None) -> None:
+def _note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001  (as Python calls it)
     _noted.set()
     raise KeyboardInterrupt
 
