@@ -18,6 +18,8 @@ from typer.core import TyperGroup
 
 from flows import console, interrupts
 from flows.cli_artifacts import artifacts_app
+from flows.cli_base import base
+from flows.cli_evaluate import evaluate_app
 from flows.cli_releases import releases_app
 from flows.deploy import deploy
 from flows.options import JsonOption, ProfileOption, SetOption, SourcesArgument, StoreOption, store_address
@@ -57,6 +59,7 @@ app = typer.Typer(
     "130 interrupted.",
 )
 app.add_typer(artifacts_app, name="artifacts")
+app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(releases_app, name="releases", invoke_without_command=True)
 
 
@@ -131,7 +134,15 @@ def song(
     title: Annotated[str, typer.Option(help="Title; by default the hook of the chorus.")] = "",
     candidates: Annotated[int, typer.Option(help="Lyrics written, of which the best is kept.", min=1, max=256)] = 16,
     temperature: Annotated[float, typer.Option(help="Low is plain, high is daring.", min=0.1, max=2.0)] = 0.8,
-    max_lines: Annotated[int, typer.Option(help="At most so many lines.", min=4, max=120)] = 24,
+    max_lines: Annotated[
+        int, typer.Option(help="At most so many lines; a --form decides itself.", min=4, max=120)
+    ] = 24,
+    form: Annotated[str, typer.Option(help="Sections, e.g. 'verse chorus verse chorus bridge chorus'.")] = "",
+    lines_per_section: Annotated[int, typer.Option(help="Lines of each section.", min=2, max=8)] = 4,
+    syllables_per_line: Annotated[
+        int | None, typer.Option(help="Give or take one. Default: as the prompt has them.", min=4, max=16)
+    ] = None,
+    words_per_line: Annotated[int | None, typer.Option(help="Instead of syllables.", min=3, max=12)] = None,
     key: Annotated[str, typer.Option(help="Key, e.g. 'G major' or Am. Default: the primer's.")] = "",
     tempo_bpm: Annotated[
         float | None, typer.Option(help="Quarters a minute. Default: the primer's.", min=40, max=240)
@@ -142,6 +153,7 @@ def song(
         typer.Option("--with-primer/--without-primer", help="Open with the primer's own bars, or only with new music."),
     ] = True,
     audio: Annotated[bool, typer.Option("--audio/--no-audio", help="Render song.mp3.")] = True,
+    show_score: Annotated[bool, typer.Option("--show-score", help="Show how the lyrics were ranked.")] = False,
     source: Annotated[
         list[str] | None, typer.Option(help="Use models trained on this source. May be repeated.")
     ] = None,
@@ -160,6 +172,10 @@ def song(
         candidates=candidates,
         temperature=temperature,
         max_lines=max_lines,
+        form=form,
+        lines_per_section=lines_per_section,
+        syllables_per_line=syllables_per_line,
+        words_per_line=words_per_line,
         key=key,
         tempo_bpm=tempo_bpm,
         primer=primer,
@@ -170,7 +186,7 @@ def song(
     with console.progress():
         release = _release_for(address, profile, change, source)
         result = _make_song(address, release, request, folder)
-    console.show_song(result, as_json=as_json)
+    console.show_song(result, as_json=as_json, show_score=show_score)
 
 
 def _make_song(store: str, release: Any, request: Any, out: Path) -> Any:
@@ -210,7 +226,14 @@ def train(
 
 @app.command()
 def prepare(
-    sources: Annotated[list[str], typer.Argument(help="Folders or files of songs; 'songbook' is the embedded one.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="Folders or files of songs; 'songbook' is the embedded one. Lead sheets (.mxl .musicxml), MIDI with "
+            "words (.mid .kar), songbook texts; words alone in tables (.csv .tsv), JSON lines (.jsonl), ABC tunes "
+            "(.abc) and plain texts (.txt). docs/data.md says how each is read."
+        ),
+    ],
     profile: ProfileOption = "",
     change: SetOption = None,
     store: StoreOption = "",
@@ -246,6 +269,7 @@ def doctor(store: StoreOption = "", as_json: JsonOption = False) -> None:
         raise typer.Exit(4)
 
 
+app.command()(base)
 app.command()(serve)
 app.command()(deploy)
 

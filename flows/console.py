@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from rhapsody_lib.operations.generation import SongResult
     from rhapsody_lib.operations.health import Health
     from rhapsody_lib.release import Release
+
+#: Columns of the table of scores.
+_CANDIDATES_SHOWN = 6
 
 _out = Console(highlight=False, soft_wrap=True)
 _err = Console(stderr=True, highlight=False)
@@ -89,8 +93,8 @@ def _print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
     sys.stdout.write("\n")
 
 
-def show_song(result: SongResult, *, as_json: bool) -> None:
-    """The lyrics, the matched song with its similarity, and where the files are."""
+def show_song(result: SongResult, *, as_json: bool, show_score: bool = False) -> None:
+    """The lyrics, the matched song with its similarity, and where the files are; if asked for, the lyrics' score."""
     if as_json:
         _print_json(
             {
@@ -99,6 +103,7 @@ def show_song(result: SongResult, *, as_json: bool) -> None:
                 "matches": [asdict(match) for match in result.matches],
                 "duration_s": round(result.duration_s, 3),
                 "release": result.release,
+                "scores": result.scores,
                 "folder": str(result.folder.resolve()),
                 "files": {name: str(path.resolve()) for name, path in result.files.items()},
             }
@@ -106,6 +111,8 @@ def show_song(result: SongResult, *, as_json: bool) -> None:
         return
     _out.print(f"\n[bold]{escape(result.title)}[/]\n")
     _out.print(escape(result.lyrics))
+    if show_score:
+        _show_score(result.scores)
     best = result.matches[0]
     _out.print(f"Most similar song: [bold]{escape(best.title)}[/] (similarity {best.similarity:.2f})")
     minutes, seconds = divmod(round(result.duration_s), 60)
@@ -115,6 +122,19 @@ def show_song(result: SongResult, *, as_json: bool) -> None:
     page = result.files.get("index.html")
     if page is not None:
         _out.print(f"Open {escape(page.resolve().as_uri())} to play it.")
+
+
+def _show_score(scores: Mapping[str, Any]) -> None:
+    """A column for each candidate, the best first; the score is the sum of the parts by their weights."""
+    found = [scores, *scores["alternatives"]][:_CANDIDATES_SHOWN]
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("part of the score", "weight", *map(str, range(1, len(found) + 1))):
+        table.add_column(heading, no_wrap=True)
+    for name, weight in scores["weights"].items():
+        table.add_row(name.replace("_", " "), f"{weight:g}", *(f"{one['parts'][name]:.2f}" for one in found))
+    table.add_row("total", "", *(f"{one['total']:.2f}" for one in found))
+    _out.print(table)
+    _out.print(f"The best of {scores['candidates']} lyrics.\n")
 
 
 def _release_json(release: Release) -> dict[str, Any]:
@@ -183,6 +203,20 @@ def show_corpus(store: str, ref: ArtifactRef, *, as_json: bool) -> None:
                 table.add_row(f"{name}: {inner}", f"{count:,}" if isinstance(count, (int, float)) else str(count))
         else:
             table.add_row(name, f"{value:,}" if isinstance(value, (int, float)) else str(value))
+    _out.print(table)
+
+
+def show_base(figures: Mapping[str, Any], folder: Path, *, as_json: bool) -> None:
+    """What a base model was measured with; its model card tells the rest."""
+    if as_json:
+        _print_json({"folder": str(folder), **figures})
+        return
+    megabytes = figures["bytes"]["all"] / 1e6
+    _out.print(f"[bold]Base model {figures['digest'][:12]}[/] ({megabytes:.1f} MB) in {escape(str(folder))}")
+    table = Table("held-out songs", "number", "perplexity per word", "with 8 bits", box=None, padding=(0, 2))
+    for source, found in figures["heldout"].items():
+        plain, packaged = (found[name].get("word_perplexity", float("nan")) for name in ("float32", "packaged"))
+        table.add_row(escape(source), str(found["packaged"]["songs"]), f"{plain:.1f}", f"{packaged:.1f}")
     _out.print(table)
 
 

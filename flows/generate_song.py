@@ -31,6 +31,10 @@ def generate_song(
     key: forms.KeyName = forms.AS_PRIMER,
     tempo_bpm: forms.TempoBpm = None,
     max_lines: forms.MaxLines = 24,
+    form: forms.SongForm = "",
+    lines_per_section: forms.LinesPerSection = 4,
+    syllables_per_line: forms.SyllablesPerLine = None,
+    words_per_line: forms.WordsPerLine = None,
     temperature: forms.Temperature = 0.8,
     candidates: forms.Candidates = 16,
     primer: str = "",
@@ -48,7 +52,11 @@ def generate_song(
         title: Title of the song. Empty: taken from the chorus.
         key: Key of the song.
         tempo_bpm: Quarter notes a minute, from 40 to 240. None: that of the matched song.
-        max_lines: At most so many lines, from 4 to 120.
+        max_lines: At most so many lines, from 4 to 120. A form that is given decides itself.
+        form: Sections, such as verse chorus verse chorus bridge chorus. Empty: as many as the lines allow.
+        lines_per_section: From 2 to 8.
+        syllables_per_line: Give or take one, from 4 to 16. None: as the prompt and the training songs have them.
+        words_per_line: The same in words, from 3 to 12. Give one of the two.
         temperature: Low is plain, high is daring. From 0.1 to 2.
         candidates: Lyrics written at once, of which the best is kept. From 1 to 256.
         primer: A MIDI file that the worker can read, to prime the music with instead of the matched song.
@@ -61,7 +69,9 @@ def generate_song(
     wanted = "" if key == forms.AS_PRIMER else key
     request = check_request(
         prompt=prompt, seed=seed, title=title, key=wanted, tempo_bpm=tempo_bpm, max_lines=max_lines,
-        temperature=temperature, candidates=candidates, primer=primer, with_primer=with_primer, audio=audio,
+        form=form, lines_per_section=lines_per_section, syllables_per_line=syllables_per_line,
+        words_per_line=words_per_line, temperature=temperature, candidates=candidates, primer=primer,
+        with_primer=with_primer, audio=audio,
     )  # fmt: skip
     address = store or default_root()
     opened = Store(address)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from rhapsody_lib.errors import InputError
 
@@ -43,12 +43,36 @@ class CorpusSettings(StageSettings):
 class LyricsSettings(StageSettings):
     """Stage 1, the lyrics LSTM."""
 
-    embedding_size: int = Field(256, ge=8)
-    hidden_size: int = Field(400, ge=8)
-    dropout: float = Field(0.5, ge=0, lt=1)
-    streams: int = Field(16, ge=1, description="Parallel text streams in a batch.")
+    architecture: Literal["lstm", "bilstm-seed"] = Field(
+        "lstm", description="The network. 'bilstm-seed' is the ancestor's, for comparison; it writes no songs."
+    )
+    base: str = Field(
+        "none", min_length=1, description="Model to start from: 'none', 'packaged', or the folder of a base model."
+    )
+    embedding_size: int = Field(256, ge=8, description="Taken from the base where there is one.")
+    hidden_size: int = Field(
+        0, ge=0, description="Taken from the base where there is one; 0 is by the size of the corpus."
+    )
+    dropout: float | None = Field(None, ge=0, lt=1, description="None is by the size of the corpus.")
+    streams: int = Field(0, ge=0, description="Parallel text streams in a batch; 0 is by the size of the corpus.")
     steps: int = Field(32, ge=4, description="Words between truncations of backpropagation.")
-    learning_rate: float = Field(4e-3, gt=0)
+    epoch_tokens: int = Field(
+        500_000, ge=1000, description="Tokens of an epoch at most, after which the state is saved."
+    )
+    learning_rate: float = Field(
+        0.0,
+        ge=0,
+        description="Of the first batches; it falls to zero over `max_epochs`. 0 is by the size of the corpus.",
+    )
+    weight_average: float = Field(
+        0.0, ge=0, lt=1, description="Decay a batch of the running average of the weights that is kept; 0 is none."
+    )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="Arithmetic of the products; 'auto' is bfloat16 where that is faster."
+    )
+    softmax: Literal["full", "sampled"] = Field(
+        "full", description="'sampled' trains on some of the words as alternatives, for large vocabularies."
+    )
     max_epochs: int = Field(20, ge=1)
     patience: int = Field(2, ge=1, description="Epochs without a better held-out loss before stopping.")
     min_count: int = Field(2, ge=1, description="Words seen fewer times are unknown.")
@@ -116,7 +140,17 @@ class SongSettings(StageSettings):
     title: str = Field("", max_length=200)
     candidates: int = Field(16, ge=1, le=256, description="Lyrics written at once, of which the best is kept.")
     temperature: float = Field(0.8, ge=0.1, le=2.0)
-    max_lines: int = Field(24, ge=4, le=120)
+    max_lines: int = Field(24, ge=4, le=120, description="Lines at most; a form that is given decides itself.")
+    form: str = Field(
+        "", max_length=400, description="Sections, e.g. 'verse chorus verse chorus'; empty: as the lines allow."
+    )
+    lines_per_section: int = Field(4, ge=2, le=8)
+    syllables_per_line: int | None = Field(
+        None, ge=4, le=16, description="Give or take one; none: as the prompt and the training songs have them."
+    )
+    words_per_line: int | None = Field(
+        None, ge=3, le=12, description="Give or take one; none: lines are measured in syllables."
+    )
     key: str = Field("", description="Key of the song, e.g. 'G major'; empty: that of the primer.")
     tempo_bpm: float | None = Field(
         None, ge=40, le=240, description="Quarter notes a minute; none: that of the primer."
@@ -124,6 +158,12 @@ class SongSettings(StageSettings):
     primer: str = Field("", description="A MIDI file to prime the music with, instead of the matched song.")
     with_primer: bool = Field(True, description="Let the primer's own opening bars be the intro.")
     audio: bool = True
+
+    @model_validator(mode="after")
+    def _one_length(self) -> SongSettings:
+        if self.syllables_per_line and self.words_per_line:
+            raise ValueError("Lines are measured by syllables_per_line or by words_per_line: give one of them")
+        return self
 
 
 def profile_names() -> list[str]:

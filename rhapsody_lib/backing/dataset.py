@@ -119,7 +119,10 @@ def load_data(corpus: Path) -> BackingData:
         named = TokenSong(headers, song.bars, song.end)
         packed[split].append(pack(vocabulary, named, drop_repeats=split == "train"))
     if not packed["train"]:
-        raise SourceError(f"{corpus}: none of its tracks can be used for training ({skipped} skipped).")
+        raise SourceError(
+            f"{corpus}: none of its tracks can be used for training ({skipped} skipped). Prepare it from sources with "
+            "music, such as the embedded songbook."
+        )
     return BackingData(vocabulary, tuple(packed["train"]), tuple(packed["heldout"] or packed["train"][:1]), skipped)
 
 

@@ -59,17 +59,20 @@ _CREDIT_BY = re.compile(
 )
 
 
+def _plain(character: str) -> str:
+    """The character, a space for one of its kinds, or '' for one that is not seen."""
+    if character == "\t" or unicodedata.category(character) == "Zs":
+        return " "
+    seen = character in "\n\u200d" or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
+    return character if seen else ""
+
+
 def plain_text(text: str) -> str:
     """NFC text with lines ended by line feeds, without markup, control and invisible characters."""
     text = html.unescape(html.unescape(text)).replace("\r\n", "\n").replace("\r", "\n")
     text = re.sub("[\u2028\u2029\u0085\x0b\x0c]", "\n", text)
     text = _TAG.sub(lambda match: "\n" if match.group(2).lower() in {"br", "p", "div", "li"} else "", text)
-    kept = (
-        " " if character == "\t" or unicodedata.category(character) == "Zs" else character
-        for character in text
-        if character in "\n\t\u200d" or unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Cn"}
-    )
-    return unicodedata.normalize("NFC", "".join(kept))
+    return unicodedata.normalize("NFC", text.translate({ord(each): _plain(each) for each in set(text)}))
 
 
 def _is_chord_line(line: str) -> bool:

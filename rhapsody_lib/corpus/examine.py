@@ -10,6 +10,9 @@ from rhapsody_lib.corpus.language import ANY_LANGUAGE, UNDETERMINED, detect_lang
 from rhapsody_lib.corpus.schema import RejectCode
 from rhapsody_lib.settings import CorpusSettings
 
+#: One word over and over is no song that another can be learnt from.
+LEAST_DIFFERENT_WORDS = 4
+
 
 def examined(found: Found, settings: CorpusSettings) -> Found | Reject:
     """The song with clean lyrics and its language; or why it is left out.
@@ -27,9 +30,14 @@ def examined(found: Found, settings: CorpusSettings) -> Found | Reject:
         return reject(RejectCode.NO_LYRICS, "has no words once cleaned")
     if len(words) < settings.min_words:
         return reject(RejectCode.TOO_SHORT, f"has {len(words)} words, fewer than {settings.min_words}")
-    language = found.song.language or UNDETERMINED
+    if (different := len(set(words))) < LEAST_DIFFERENT_WORDS:
+        detail = f"has {different} different words, fewer than {LEAST_DIFFERENT_WORDS}"
+        return reject(RejectCode.TOO_SHORT, detail)
+    claimed = found.song.claimed_language or UNDETERMINED
+    language = found.song.language or claimed
     if settings.language != ANY_LANGUAGE:
         language = found.song.language or detect_language(" ".join(words), settings.language)
+        language = claimed if language == UNDETERMINED else language
         if language not in {settings.language, UNDETERMINED}:
             return reject(RejectCode.OTHER_LANGUAGE, f"is in '{language}', not in '{settings.language}'")
-    return replace(found, song=replace(found.song, lyrics=lyrics, language=language))
+    return replace(found, song=replace(found.song, lyrics=lyrics, language=language, claimed_language=""))

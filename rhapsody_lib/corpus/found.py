@@ -13,8 +13,8 @@ from typing import Any, Literal
 from rhapsody_lib.corpus.schema import RejectCode
 from rhapsody_lib.music.score import Score
 
-#: What a job asks for; a `primer` is music that needs no words.
-FileKind = Literal["songbook", "leadsheet", "midi", "primer"]
+#: What a job asks for; a `primer` is music that needs no words. A `table`, `jsonl` or `abc` file holds many songs.
+FileKind = Literal["songbook", "leadsheet", "midi", "primer", "text", "table", "jsonl", "abc"]
 MAX_DETAIL = 300
 
 
@@ -37,17 +37,25 @@ class Track:
 
 @dataclass(frozen=True)
 class Job:
-    """One file to parse. `name` is its path within the source, `lyrics_path` a text file of the same stem or ''."""
+    """One file to parse. `name` is its path within the source.
+
+    `lyrics_path` is a text file of the same stem, `artists_path` the table of artists that belongs to one of lyrics;
+    '' where there is none.
+    """
 
     kind: FileKind
     path: str
     name: str
     lyrics_path: str = ""
+    artists_path: str = ""
 
 
 @dataclass(frozen=True)
 class ParsedSong:
-    """What one file says. `year` is 0 and texts are empty where the file says nothing."""
+    """What one file says. `year` is 0 and texts are empty where the file says nothing.
+
+    `language` is certain; `claimed_language` is what the file says, which is believed where the words say too little.
+    """
 
     title: str
     artist: str
@@ -57,6 +65,7 @@ class ParsedSong:
     language: str
     lyrics: str
     track: Track | None
+    claimed_language: str = ""
 
     def message(self) -> dict[str, Any]:
         """Plain JSON values."""

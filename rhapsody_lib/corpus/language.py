@@ -41,6 +41,22 @@ def _detector(languages: tuple[str, ...], *, trigrams_only: bool) -> Any:
     return (builder.with_low_accuracy_mode() if trigrams_only else builder).build()
 
 
+#: Names that data sets use instead of codes.
+_CODE_OF_NAME = {
+    "arabic": "ar", "welsh": "cy", "danish": "da", "german": "de", "greek": "el", "english": "en", "spanish": "es",
+    "finnish": "fi", "french": "fr", "irish": "ga", "hebrew": "he", "hindi": "hi", "italian": "it", "japanese": "ja",
+    "korean": "ko", "latin": "la", "norwegian": "nb", "dutch": "nl", "polish": "pl", "portuguese": "pt",
+    "russian": "ru", "swedish": "sv", "ukrainian": "uk", "chinese": "zh",
+}  # fmt: skip
+
+
+def language_code(label: str) -> str:
+    """The ISO 639-1 code that a label such as `en`, `pt-BR` or `ENGLISH` means; '' for any other."""
+    plain = label.strip().lower()
+    code = _CODE_OF_NAME.get(plain, plain.replace("_", "-").partition("-")[0])
+    return code if code in KNOWN_LANGUAGES else ""
+
+
 def check_language(wanted: str) -> None:
     """Refuse a setting of `corpus.language` that no lyrics could ever be found to be in.
 

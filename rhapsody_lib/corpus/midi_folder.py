@@ -61,7 +61,7 @@ def from_lrc(text: str) -> tuple[str, dict[str, str]]:
     return "\n".join(lines), tags
 
 
-def _without_title(text: str, title: str) -> str:
+def without_title(text: str, title: str) -> str:
     """The text without a first line that only repeats the title."""
     lines = text.lstrip("\n\r \t").splitlines()
     same = lines and re.sub(r"\W+", "", lines[0]).casefold() == re.sub(r"\W+", "", title).casefold()
@@ -138,7 +138,7 @@ def parse_midi_file(job: Job) -> ParsedSong:
     score = midi_to_score(path.read_bytes(), job.name)
     title, artist = _named(job, score, tags)
     score = replace(score, syllables=_with_readable_lines(score))
-    words = _without_title(text, title) if text.strip() else words_of_score(score)
+    words = without_title(text, title) if text.strip() else words_of_score(score)
     if not words.strip():
         raise UnreadableFileError(
             job.name, "no_lyrics", "has no lyric events and no .txt or .lrc file of its name beside it.", "Add one."

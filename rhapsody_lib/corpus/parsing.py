@@ -23,6 +23,10 @@ def parse_job(job: Job) -> ParsedSong:
         from rhapsody_lib.corpus.leadsheets import parse_leadsheet_file
 
         return parse_leadsheet_file(job)
+    if job.kind == "text":
+        from rhapsody_lib.corpus.plain_text import parse_text_file
+
+        return parse_text_file(job)
     from rhapsody_lib.corpus.midi_folder import parse_midi_file
 
     return parse_midi_file(job)

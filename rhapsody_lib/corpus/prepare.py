@@ -180,20 +180,21 @@ def _read_here(sources: Sequence[Source], settings: CorpusSettings, progress: Pr
     """Every file of the sources, parsed and cleaned by this process."""
     total, before = sum(len(source.files) for source in sources), 0
     for source in sources:
-        for done, item in read_source(source, settings):
+        for number, (done, item) in enumerate(read_source(source, settings), start=1):
             yield examined(item, settings) if isinstance(item, Found) else item
-            progress(before + done, total, source.name)
+            progress(before + done, total, f"{source.name}: {number:,} read")  # a file may hold many songs
         before += len(source.files)
 
 
 def _read_shards(plan: Sequence[SongShard], read: ReadShards, progress: Progress) -> Iterator[Found | Reject]:
     """What the shards hold, in order, one folder at a time."""
-    total, done = sum(len(shard.items) for shard in plan), 0
+    total, before = sum(len(shard.items) for shard in plan), 0
     for shard, folder in zip(plan, read(plan), strict=True):
-        for item in read_shard(shard, folder):
+        files = len(shard.items)
+        for number, item in enumerate(read_shard(shard, folder), start=1):
             yield item
-            done += 1
-            progress(done, total, shard.source)
+            progress(before + min(number, files), total, shard.source)  # a file may hold many songs
+        before += files
 
 
 def _write_split(folder: Path, splitter: Splitter, tally: _Tally) -> None:

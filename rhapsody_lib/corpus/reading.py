@@ -1,4 +1,4 @@
-"""Reads a source: every file becomes a song found or a reject, in a fixed order."""
+"""Reads a source: every file becomes songs found and rejects, in a fixed order."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path, PurePosixPath
 
 from rhapsody_lib.corpus.found import Found, Job, ParsedSong, Reject, one_line
 from rhapsody_lib.corpus.parsing import parse_job
+from rhapsody_lib.corpus.record_stream import Refusal
+from rhapsody_lib.corpus.records import holds_records, read_records
 from rhapsody_lib.corpus.sandbox import Sandbox
 from rhapsody_lib.corpus.sandbox_pool import Parse, default_workers, in_order
 from rhapsody_lib.corpus.schema import RejectCode
@@ -22,8 +24,8 @@ logger = logging.getLogger(__name__)
 
 MAX_MANIFEST_BYTES = 64 << 20
 MANIFEST_COLUMNS = (
-    "stem", "file", "title", "artist", "authors", "year", "first_performance_date", "genres", "licence", "license",
-    "pd_basis",
+    "stem", "file", "title", "song", "artist", "authors", "year", "first_performance_date", "genres", "licence",
+    "license", "pd_basis",
 )  # fmt: skip
 MAX_GENRES = 32
 EMBEDDED_LICENCE = "CC0-1.0"
@@ -31,7 +33,7 @@ EMBEDDED_LANGUAGE = "en"
 
 
 def read_source(source: Source, settings: CorpusSettings, *, workers: int = 0) -> Iterator[tuple[int, Found | Reject]]:
-    """Every file of a source, in order, as (files done, song or reject).
+    """Every file of a source, in order, as (files done, song or reject); a file of many songs gives many.
 
     Args:
         source: what to read.
@@ -42,19 +44,26 @@ def read_source(source: Source, settings: CorpusSettings, *, workers: int = 0) -
         MissingExtraError: a package that a kind of file needs is not installed.
     """
     order = {display_name(path, source.root): number for number, path in enumerate(source.files, start=1)}
-    done = 0
-    for item in read_jobs(source, list_jobs(source), settings, workers=workers):
-        done = order.get(item.path, done)
-        yield done, item
+    jobs, done = list(list_jobs(source)), 0
+    with closing(read_jobs(source, jobs, settings, workers=workers)) as read:
+        for job, items in zip(jobs, read, strict=True):
+            before, done = done, order.get(job.name if isinstance(job, Job) else job.path, done)
+            last: Found | Reject | None = None
+            for item in items:
+                if last is not None:
+                    yield before, last
+                last = item
+            if last is not None:
+                yield done, last
 
 
 def read_jobs(
     source: Source, jobs: Iterable[Job | Reject], settings: CorpusSettings, *, workers: int = 0
-) -> Generator[Found | Reject, None, None]:
-    """Some files of a source, in the order given, as songs or rejects.
+) -> Generator[Iterable[Found | Reject], None, None]:
+    """Some files of a source, in the order given; for each its songs and rejects, to be taken before the next file's.
 
-    Files are parsed in sandboxes, side by side. The embedded songbook is trusted: with one worker it is read in this
-    process.
+    Files of one song are parsed in sandboxes, side by side. The embedded songbook is trusted: with one worker it is
+    read in this process. So are files of many songs, with the limits that `records` tells of.
 
     Args:
         source: where the files come from.
@@ -68,8 +77,12 @@ def read_jobs(
     manifest = read_manifest(source)
     workers = workers or default_workers()
 
-    def read(item: Job | Reject, parse: Parse) -> Found | Reject:
-        return item if isinstance(item, Reject) else _read_one(source, item, parse, manifest)
+    def read(item: Job | Reject, parse: Parse) -> Iterable[Found | Reject]:
+        if isinstance(item, Reject):
+            return (item,)
+        if holds_records(item):
+            return _read_many(source, item, manifest)
+        return (_read_one(source, item, parse, manifest),)
 
     if source.embedded and workers == 1:
         yield from (read(item, parse_job) for item in jobs)
@@ -77,6 +90,18 @@ def read_jobs(
     sandboxes = [Sandbox(timeout_s=settings.file_timeout_s, memory_mb=settings.file_memory_mb) for _ in range(workers)]
     with closing(in_order(jobs, read, sandboxes)) as results:
         yield from results
+
+
+def _read_many(source: Source, job: Job, manifest: dict[str, dict[str, str]]) -> Iterator[Found | Reject]:
+    """The songs of a file of many, named by their number in it; of its manifest row only the licence is theirs."""
+    row = manifest.get(PurePosixPath(job.name).stem, {})
+    licence = one_line(row.get("licence", "") or row.get("license", ""))
+    for number, item in read_records(job):
+        path = f"{job.name}#{number}" if number else job.name
+        if isinstance(item, Refusal):
+            yield Reject(source.name, path, item.code, item.detail)
+        else:
+            yield Found(source.name, path, f"{source.name}/{path}", replace(item, licence=item.licence or licence))
 
 
 def _read_one(source: Source, job: Job, parse: Parse, manifest: dict[str, dict[str, str]]) -> Found | Reject:
@@ -106,7 +131,9 @@ def _described(song: ParsedSong, row: dict[str, str], stem: str) -> ParsedSong:
     genres = tuple(genre for genre in stated if genre)[:MAX_GENRES]
     return replace(
         song,
-        title=one_line(row.get("title", "") or song.title or stem.replace("_", " ").replace("-", " ")),
+        title=one_line(
+            row.get("title", "") or row.get("song", "") or song.title or stem.replace("_", " ").replace("-", " ")
+        ),
         artist=one_line(row.get("artist", "") or row.get("authors", "") or song.artist),
         year=_year(row) or song.year,
         genres=genres or song.genres,
@@ -119,13 +146,13 @@ def _manifest_rows(lines: Iterable[str], stems: Collection[str]) -> dict[str, di
     reader = csv.reader(lines)
     header = [name.strip().lower() for name in next(reader, [])]
     columns = {name: index for index, name in enumerate(header) if name in MANIFEST_COLUMNS}
-    if "title" not in columns or not columns.keys() & {"stem", "file"}:
+    if not columns.keys() & {"title", "song"} or not columns.keys() & {"stem", "file"}:
         raise ValueError("it has no column 'title', or none of 'stem' and 'file'")
     rows: dict[str, dict[str, str]] = {}
     for values in reader:
         row = {name: values[index].strip() for name, index in columns.items() if index < len(values)}
         stem = row.get("stem", "") or Path(row.get("file", "")).stem
-        if stem in stems and "title" in row:
+        if stem in stems and row.keys() & {"title", "song"}:
             rows.setdefault(stem, row)
     return rows
 
@@ -133,9 +160,9 @@ def _manifest_rows(lines: Iterable[str], stems: Collection[str]) -> dict[str, di
 def read_manifest(source: Source) -> dict[str, dict[str, str]]:
     """Rows of the source's manifest.csv by the stem of the file they describe; empty if there is none of use.
 
-    The columns known are `stem` or `file`, `title`, `artist` or `authors`, `year` or `first_performance_date`,
-    `genres` (separated by `;` or `|`) and `licence`. A manifest that is no such CSV is ignored with a warning: it
-    describes, it is no song.
+    The columns known are `stem` or `file`, `title` or `song`, `artist` or `authors`, `year` or
+    `first_performance_date`, `genres` (separated by `;` or `|`) and `licence`. A manifest that is no such CSV is
+    ignored with a warning: it describes, it is no song.
     """
     path = manifest_path(source)
     if path is None:

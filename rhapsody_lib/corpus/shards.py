@@ -21,6 +21,7 @@ from rhapsody_lib.chunking import most_in_shard, stable_runs
 from rhapsody_lib.corpus.examine import examined
 from rhapsody_lib.corpus.found import Found, Job, ParsedSong, Reject, Track
 from rhapsody_lib.corpus.reading import read_jobs, read_manifest
+from rhapsody_lib.corpus.records import holds_records
 from rhapsody_lib.corpus.schema import RejectCode
 from rhapsody_lib.corpus.sources import Source, list_jobs
 from rhapsody_lib.corpus.tables import TableWriter
@@ -31,7 +32,8 @@ from rhapsody_lib.settings import CorpusSettings
 #: Files of a shard, about. A shard costs a task run; 500 files are some seconds of work.
 SHARD_FILES = 500
 FILES_FILE = "files.parquet"
-#: A row a file, in order: a song found, or a reject with its `reason`. `digest` is of all that the row is made from.
+#: A row a file (or a song of a file of many), in order: a song found, or a reject with its `reason`. `digest` is of all
+#: that the row is made from.
 FILES_SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in ("path", "digest", "reason", "detail", "song_id", "title", "artist")),
@@ -79,6 +81,11 @@ def _path_of(item: Job | Reject) -> str:
     return item.name if isinstance(item, Job) else item.path
 
 
+def _is_long(item: Job | Reject) -> bool:
+    """Whether a file may hold more songs than memory: its rows are made again, not looked up."""
+    return isinstance(item, Job) and holds_records(item)
+
+
 def plan_shards(sources: Sequence[Source]) -> list[SongShard]:
     """The sources cut into shards of about `SHARD_FILES` files; none if all their files would fit one shard."""
     listed = [(source, tuple(list_jobs(source))) for source in sources]
@@ -108,7 +115,7 @@ def file_digests(shard: SongShard) -> list[str]:
     for item in shard.items:
         facts: list[Any] = [shard.source, shard.embedded, asdict(item) if isinstance(item, Reject) else item.name]
         if isinstance(item, Job):
-            paths = [path for path in (item.path, item.lyrics_path) if path]
+            paths = [path for path in (item.path, item.lyrics_path, item.artists_path) if path]
             try:
                 facts += [item.kind, [known_sha256(Path(path)) for path in paths]]
             except OSError as error:
@@ -185,7 +192,8 @@ def write_shard(
     Raises:
         MissingExtraError: a package that a kind of file needs is not installed.
     """
-    known = _known_rows(earlier, digests)
+    reusable = [digest for item, digest in zip(shard.items, digests, strict=True) if not _is_long(item)]
+    known = _known_rows(earlier, reusable)
     unknown = [item for item, digest in zip(shard.items, digests, strict=True) if digest not in known]
     reading = closing(read_jobs(shard.opened(), unknown, settings, workers=workers))
     with reading as read, TableWriter(out / FILES_FILE, FILES_SCHEMA) as table:
@@ -193,8 +201,8 @@ def write_shard(
             if digest in known:
                 table.write(known[digest])
                 continue
-            item = next(read)
-            table.write(_row(examined(item, settings) if isinstance(item, Found) else item, digest))
+            for item in next(read):
+                table.write(_row(examined(item, settings) if isinstance(item, Found) else item, digest))
 
 
 def read_shard(shard: SongShard, folder: Path) -> Iterator[Found | Reject]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rhapsody_lib.corpus.found import FileKind, Job, Reject
+from rhapsody_lib.corpus.records import RECORD_KINDS, record_kind
 from rhapsody_lib.corpus.schema import RejectCode
 from rhapsody_lib.errors import SourceError
 from rhapsody_lib.hashing import known_sha256
@@ -24,6 +26,7 @@ KIND_OF_SUFFIX: dict[str, FileKind] = {
     ".kar": "midi",
     ".rmi": "midi",
 }
+_KNOWN_SUFFIXES = (*KIND_OF_SUFFIX, *RECORD_KINDS, ".txt")
 LYRICS_SUFFIXES = (".txt", ".lrc")
 MANIFEST_NAME = "manifest.csv"
 _SIDE_NAMES = ("readme", "license", "licence", "copying", "manifest", "notice")
@@ -55,8 +58,16 @@ def _files_below(root: Path) -> tuple[Path, ...]:
     return tuple(sorted(visible, key=lambda path: path.relative_to(root).as_posix()))
 
 
+def _artists_beside(path: Path) -> Path:
+    """Where the artists of a table of lyrics are: `artists-data.csv` for `lyrics-data.csv`."""
+    return path.with_name(re.sub("lyrics", "artists", path.name, flags=re.IGNORECASE))
+
+
 def _file_and_words(path: Path) -> tuple[Path, ...]:
-    """A single file, and the words beside it if it is music."""
+    """A single file, and the words beside it if it is music, or the artists if it is a table of lyrics."""
+    if record_kind(path) == "table":
+        artists = _artists_beside(path)
+        return tuple(sorted({path, artists})) if artists.is_file() else (path,)
     beside = [path.with_suffix(suffix) for suffix in LYRICS_SUFFIXES if path.suffix.lower() in KIND_OF_SUFFIX]
     return tuple(sorted([path, *(words for words in beside if words.is_file())]))
 
@@ -82,7 +93,7 @@ def open_source(text: str) -> Source:
         raise SourceError(f"Source '{text}' cannot be read: {error.strerror}. Check its permissions.") from error
     source = Source(display_name(resolved, resolved.parent) or "root", root, files)
     if not any(True for _ in _song_files(source)):
-        known = ", ".join((*KIND_OF_SUFFIX, ".txt"))
+        known = ", ".join(_KNOWN_SUFFIXES)
         raise SourceError(f"Source '{text}' holds no songs: there is no file that ends in {known}.")
     return source
 
@@ -124,25 +135,38 @@ def _song_files(source: Source) -> Iterator[Job]:
 def list_jobs(source: Source) -> Iterator[Job | Reject]:
     """Every file of a source, in order: a job where a reader knows it, a reject where none does.
 
-    A file that shares folder and stem with a song file belongs to that song (its lyrics, its cover). A text file
-    without music is a songbook song if it looks like one, or if the source holds nothing but text; else it lacks its
-    MIDI file. README, LICENSE and manifest files are neither.
+    A file that shares folder and stem with a song file belongs to that song (its lyrics, its cover), a table of artists
+    to the table of lyrics beside it. A text file without music is a songbook song if it looks like one, or if the
+    source holds such songs and no music. In a source that has neither music nor songbook songs it is a plain text;
+    else it lacks its MIDI file. README, LICENSE and manifest files are neither.
     """
-    songs = {path.with_suffix("") for path in source.files if path.suffix.lower() in KIND_OF_SUFFIX}
+    music = {path.with_suffix("") for path in source.files if path.suffix.lower() in KIND_OF_SUFFIX}
+    songs = music | {path.with_suffix("") for path in source.files if path.suffix.lower() == ".abc"}
     present = set(source.files)
+    tables = [path for path in source.files if record_kind(path) == "table"]
+    artists = {beside for path in tables if (beside := _artists_beside(path)) != path}
+    alone: FileKind | None = None if music else _kind_of_texts(source)
     for path in source.files:
-        kind, suffix = KIND_OF_SUFFIX.get(path.suffix.lower()), path.suffix.lower()
-        name = display_name(path, source.root)
+        kind, many, name = KIND_OF_SUFFIX.get(path.suffix.lower()), record_kind(path), display_name(path, source.root)
         if kind is not None:
             yield Job(kind, str(path), name, _lyrics_beside(path, present) if kind == "midi" else "")
-        elif _is_side_file(path) or path.with_suffix("") in songs:
+        elif _is_side_file(path) or (path.with_suffix("") in songs and many != "abc") or path in artists:
             continue
-        elif suffix == ".txt" and (not songs or _looks_like_songbook(path)):
-            yield Job("songbook", str(path), name)
-        elif suffix in LYRICS_SUFFIXES:
+        elif many is not None:
+            beside = _artists_beside(path) if many == "table" else path
+            yield Job(many, str(path), name, artists_path=str(beside) if beside in present - {path} else "")
+        elif path.suffix.lower() == ".txt" and (alone or _looks_like_songbook(path)):
+            yield Job(alone or "songbook", str(path), name)
+        elif path.suffix.lower() in LYRICS_SUFFIXES:
             yield Reject(source.name, name, RejectCode.NO_MIDI, "words without a MIDI file of the same stem")
         else:
             yield Reject(source.name, name, RejectCode.UNKNOWN_TYPE, "no reader knows this type of file")
+
+
+def _kind_of_texts(source: Source) -> FileKind:
+    """As what the text files of a source without music are read."""
+    texts = (path for path in source.files if path.suffix.lower() == ".txt" and not _is_side_file(path))
+    return "songbook" if any(map(_looks_like_songbook, texts)) else "text"
 
 
 def _lyrics_beside(path: Path, present: set[Path]) -> str:

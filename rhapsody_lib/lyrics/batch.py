@@ -9,22 +9,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rhapsody_lib.lyrics.model import Floats, LyricsModel, State, softmax
-from rhapsody_lib.lyrics.phrases import HISTORY
+from rhapsody_lib.lyrics.palette import LINE, Palette
+from rhapsody_lib.lyrics.phrases import HISTORY, PhraseBook
 from rhapsody_lib.lyrics.rhyming import Rhymes
 from rhapsody_lib.lyrics.sampling import History, Ids
-from rhapsody_lib.lyrics.vocabulary import LINE_ID, MARKS, UNKNOWN_ID
-from rhapsody_lib.words.syllables import syllables
+from rhapsody_lib.lyrics.vocabulary import LINE_ID
 
 #: Share of the phrases in the mixture with the network.
 PHRASE_SHARE = 0.5
-#: A song that speaks of the one does not go on about the other.
-_CASTS = (
-    ("he", "him", "his", "he's", "he'd", "he'll", "himself"),
-    ("she", "her", "hers", "she's", "she'd", "she'll", "herself"),
-)
-
-#: Words of lower ids are common and may return as often as they like; all others at most so often in a song.
-COMMON_WORDS, _MOST_USES = len(MARKS) + 80, 3
+#: A word that is not common stands at most so often in a song.
+_MOST_USES = 3
 
 
 @dataclass
@@ -45,62 +39,74 @@ class Told:
         self.ends.update(line[-1:])
         self.starts.update(line[:1])
         self.uses.update(line)
-        self.trigrams.update(tuple(line[start : start + 3]) for start in range(len(line) - 2))
+        self.trigrams.update(zip(line, line[1:], line[2:], strict=False))
 
 
 class SongBatch:
-    """Reads marks and lines into the model, song by song, and asks it for the next word.
+    """Reads marks and lines into the model, song by song, and asks it for the next word. Words are those of a palette.
 
     Args:
         model: the trained model.
-        extra_words: words of the prompt that the model does not know: it reads them as unknown, and the cache may
-            bring them back.
-        theme: words of the model whose company in the training songs is sought.
+        palette: the words that the songs may use.
         songs: songs in the batch.
     """
 
-    def __init__(self, model: LyricsModel, extra_words: Sequence[str], theme: Sequence[int], songs: int) -> None:
-        self.model = model
-        self.known = len(model.vocabulary)
-        self.words = (*model.vocabulary.tokens, *extra_words)
-        self._ids = {word: index for index, word in enumerate(self.words)}
-        counts = [len(syllables(word)) for word in extra_words]
-        self.syllables = np.concatenate([model.steering.syllables, np.array(counts, dtype=np.int32)])
-        # A word of no syllables could be drawn without end.
-        self.syllables[len(MARKS) :] = np.maximum(self.syllables[len(MARKS) :], 1)
-        self.may_start = np.pad(model.steering.may_start, (0, len(extra_words)), constant_values=True)
-        self.rhymes = Rhymes(model.steering, self.words)
+    def __init__(self, model: LyricsModel, palette: Palette, songs: int) -> None:
+        self.model, self.palette = model, palette
+        self.rhymes = Rhymes(model.steering, palette)
         self.told = [Told() for _ in range(songs)]
         self.state: State = model.initial_state(songs)
-        self.recent: list[list[int]] = [[] for _ in range(songs)]
-        self._history = History(songs, model.hidden_size, len(self.words))
-        odds = model.phrases.related(theme)
-        odds[: len(MARKS)] = [mark == LINE_ID for mark in range(len(MARKS))]
-        # Symbols and other scripts stay where the prompt has them: they are not strewn about.
-        strewn = [word.isascii() and word[:1].isalpha() for word in extra_words]
-        self.odds = np.concatenate([odds, np.array(strewn, dtype=np.float32)])
-        self.casts = [{self._ids[word] for word in cast if word in self._ids} for cast in _CASTS]
+        #: The last tokens that each song has read, the newest last, [songs x HISTORY].
+        self.recent: Ids = np.full((songs, HISTORY), -1, dtype=np.int64)
+        self._output = model.output_for(palette.ids, palette.known)
+        self._phrases = PhraseBook(model.phrases, palette.ids, palette.known)
+        self._history = History(songs, model.hidden_size)
 
-    def spent(self, song: int) -> set[int]:
+    def spent(self, song: int) -> list[int]:
         """Words that a song has used up, or that are of another cast than it has."""
-        uses = self.told[song].uses
-        spent = {word for word, count in uses.items() if count >= _MOST_USES and word >= COMMON_WORDS}
-        met = [not cast.isdisjoint(uses) for cast in self.casts]
+        uses, common = self.told[song].uses, self.palette.common
+        spent = [word for word, count in uses.items() if count >= _MOST_USES and not common[word]]
+        met = [any(uses[word] for word in cast) for cast in self.palette.casts]
         if any(met):
-            spent.update(*(cast for cast, is_met in zip(self.casts, met, strict=True) if not is_met))
+            spent += [word for cast, is_met in zip(self.palette.casts, met, strict=True) if not is_met for word in cast]
         return spent
-
-    def count_syllables(self, words: Sequence[int]) -> int:
-        """Syllables of a line."""
-        return int(self.syllables[list(words)].sum())
 
     def read_mark(self, mark: int) -> None:
         """All songs read one mark."""
-        self._read([[mark]] * len(self.told))
+        self._read(np.full(len(self.told), mark, dtype=np.int64), np.arange(len(self.told)))
 
     def read_lines(self, lines: Sequence[Sequence[int] | None]) -> None:
-        """Each song reads its line, none where it has none."""
-        self._read([[*reversed(line), LINE_ID] if line else [] for line in lines])
+        """Each song reads a line that was given, none where it has none."""
+        for position in range(max((len(line) for line in lines if line), default=0)):
+            songs = [song for song, line in enumerate(lines) if line and len(line) > position]
+            words = [line[-1 - position] for line in lines if line and len(line) > position]
+            for song, word in zip(songs, words, strict=True):
+                self._history.add(song, self.state[0][song : song + 1], [word])
+            self._read(self.palette.ids[words], np.array(songs, dtype=np.int64))
+        self._end_lines(lines)
+
+    def keep_lines(self, lines: Sequence[Sequence[int] | None], states: Sequence[State | None]) -> None:
+        """Each song takes in the line that was written for it, whose states are known, and reads its mark.
+
+        Args:
+            lines: a line a song, none where it has none.
+            states: for each song the hidden states before each word of its line in the order of writing, and after the
+                last, [words + 1 x hidden], and the cell after the last; unused where it has no line.
+        """
+        for song, (line, state) in enumerate(zip(lines, states, strict=True)):
+            if line and state:
+                hidden, cell = state
+                self._history.add(song, hidden[: len(line)], list(reversed(line)))
+                self.state[0][song], self.state[1][song] = hidden[len(line)], cell
+                self.recent[song] = [*self.recent[song].tolist(), *self.palette.ids[list(reversed(line))].tolist()][
+                    -HISTORY:
+                ]
+        self._end_lines(lines)
+
+    def _end_lines(self, lines: Sequence[Sequence[int] | None]) -> None:
+        songs = [song for song, line in enumerate(lines) if line]
+        if songs:
+            self._read(np.full(len(songs), LINE_ID, dtype=np.int64), np.array(songs, dtype=np.int64))
         for told, line in zip(self.told, lines, strict=True):
             if line:
                 told.add(line)
@@ -110,32 +116,37 @@ class SongBatch:
         for told, words in zip(self.told, sections, strict=True):
             told.words += words
 
-    def _read(self, sequences: Sequence[Sequence[int]]) -> None:
+    def _read(self, tokens: Ids, songs: Ids) -> None:
         hidden, cell = self.state
-        for position in range(max(map(len, sequences))):
-            songs = np.array([song for song, ids in enumerate(sequences) if len(ids) > position], dtype=np.int64)
-            ids = np.array([sequences[song][position] for song in songs], dtype=np.int64)
-            for song in songs:
-                self.recent[song] = [*self.recent[song][1 - HISTORY :], sequences[song][position]]
-            said = ids >= len(MARKS)
-            self._history.add(songs[said], hidden[songs[said]], ids[said])
-            hidden[songs], cell[songs] = self.step(ids, (hidden[songs], cell[songs]))
+        self.recent[songs, :-1] = self.recent[songs, 1:]
+        self.recent[songs, -1] = tokens
+        hidden[songs], cell[songs] = self.model.step(tokens, (hidden[songs], cell[songs]))
 
-    def step(self, ids: Ids, state: State) -> State:
-        """The state after one more word a row."""
-        return self.model.step(np.where(ids < self.known, ids, UNKNOWN_ID), state)
+    def step(self, words: Ids, state: State) -> State:
+        """The state after one more word of the palette a row."""
+        return self.model.step(self.palette.ids[words], state)
 
-    def probabilities(self, hidden: Floats, songs: Ids, contexts: Sequence[Sequence[int]]) -> Floats:
-        """Of the next word, [rows x words]: the network's, mixed with the phrases' and the cache's.
+    def probabilities(self, hidden: Floats, songs: Ids, contexts: Ids) -> tuple[Floats, Floats]:
+        """Of the next word, and the phrases' factors for its odds, both [rows x words].
+
+        The network's probabilities are mixed with the phrases' and the cache's.
 
         Args:
             hidden: state of each row.
             songs: whose history each row has, in ascending order.
-            contexts: the last tokens of each row.
+            contexts: the last tokens of each row, [rows x HISTORY].
         """
-        network = softmax(self.model.logits(hidden))
-        network *= np.float32(1 - PHRASE_SHARE)
-        for row, context in enumerate(contexts):
-            network[row] += np.float32(PHRASE_SHARE) * self.model.phrases.after(context)
-        probabilities = np.pad(network, ((0, 0), (0, len(self.words) - self.known)))
-        return self._history.mixed(probabilities, hidden, songs)
+        matrix, bias = self._output
+        found = softmax(self.model.projected(hidden) @ matrix + bias)
+        found *= np.float32(1 - PHRASE_SHARE)
+        phrases, factors = self._phrases.after(contexts)
+        found += np.float32(PHRASE_SHARE) * phrases
+        return self._history.mixed(found, hidden, songs), factors
+
+    def extended(self, contexts: Ids, words: Ids) -> Ids:
+        """Contexts with one more word of the palette a row."""
+        return np.concatenate([contexts[:, 1:], self.palette.ids[words][:, None]], axis=1)
+
+    def text(self, words: Sequence[int]) -> list[str]:
+        """The words as text."""
+        return [self.palette.texts[word] for word in words if word != LINE]

@@ -18,13 +18,19 @@ from rhapsody_lib.checkpoints import Checkpoint
 logger = logging.getLogger(__name__)
 
 Arrays = list[npt.NDArray[np.generic]]
+_GROUPS = ("weights", "optimizer", "average", "best")
 
 
 @dataclass
 class Progressed:
-    """How far a training is: epochs done, the best held-out loss and what it was in each epoch."""
+    """How far a training is: epochs done, the best held-out loss and what it was in each epoch.
+
+    `averaged` counts the updates of the running average; `precision` is the arithmetic that the training began with.
+    """
 
     epoch: int = 0
+    averaged: int = 0
+    precision: str = ""
     best_loss: float = float("inf")
     epochs_without_gain: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
@@ -32,7 +38,7 @@ class Progressed:
 
 @dataclass
 class TrainingState:
-    """Everything that the next epoch depends on. `weights`, `optimizer` and `best` are in the network's order.
+    """Everything that the next epoch depends on. `weights`, `average` and `best` are in the network's order.
 
     The LSTM's carried state is none of it: each epoch begins without one. `machine` says what it was computed on.
     """
@@ -40,6 +46,7 @@ class TrainingState:
     progressed: Progressed
     weights: Arrays
     optimizer: Arrays
+    average: Arrays
     best: Arrays
     machine: Mapping[str, str] = field(default_factory=dict)
 
@@ -48,7 +55,7 @@ def save_state(checkpoint: Checkpoint, recipe: str, state: TrainingState) -> Non
     """Save the state of the training that `recipe` names."""
     arrays = {
         f"{group}.{index}": np.ascontiguousarray(array).reshape(np.shape(array))
-        for group in ("weights", "optimizer", "best")
+        for group in _GROUPS
         for index, array in enumerate(getattr(state, group))
     }
     metadata = {
@@ -83,8 +90,7 @@ def _read(path: Path, recipe: str) -> TrainingState | None:
                 return None
             names = sorted(file.keys(), key=lambda name: int(name.partition(".")[2]))
             groups = {
-                group: [file.get_tensor(name) for name in names if name.startswith(f"{group}.")]
-                for group in ("weights", "optimizer", "best")
+                group: [file.get_tensor(name) for name in names if name.startswith(f"{group}.")] for group in _GROUPS
             }
             progressed, machine = Progressed(**json.loads(metadata["progressed"])), json.loads(metadata["machine"])
     except (SafetensorError, OSError, ValueError, KeyError, TypeError):

@@ -1,18 +1,21 @@
-"""Which runs of words stand in the training songs: hashed runs and lines, to refuse and to report copying."""
+"""Which runs of words stand in the training songs: to refuse copying, and to report what is shared.
+
+The rule: no run of `COPY_WORDS` words and no whole line of `LINE_WORDS` or more that stands in a training song is
+written, nor a run that the base model was trained on. There is no exception for common formulas: a run of six words
+that many songs have is refused too.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
-from rhapsody_lib.errors import DamagedArtifactError
+from rhapsody_lib.lyrics.runs import Hashes, RunFilter, RunFilterBuilder, load_bits, run_hashes, word_hashes
 from rhapsody_lib.words.document import Lyrics
 from rhapsody_lib.words.tokens import tokenize_line
 
@@ -21,69 +24,78 @@ from rhapsody_lib.words.tokens import tokenize_line
 COPY_WORDS, LINE_WORDS = 6, 4
 #: Shorter runs are counted and reported, as the share of a song's runs of this length.
 REPORT_WORDS = 5
+#: Beside the index, where the model was started from a base model: the runs of `COPY_WORDS` that the base has read.
+BASE_COPIES_FILE = "base_copies.safetensors"
+_NAMES = ("copies", "reported", "lines")
 
 
-def _hash(words: Sequence[str]) -> int:
-    return int.from_bytes(hashlib.blake2b("\x1f".join(words).encode(), digest_size=8).digest(), "big")
-
-
-def _runs(tokens: Sequence[str], length: int) -> Iterable[Sequence[str]]:
-    return (tokens[start : start + length] for start in range(len(tokens) - length + 1))
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CopyIndex:
-    """Hashes (64 bits) of the runs of `COPY_WORDS` and `REPORT_WORDS` words and of the lines of training songs."""
+    """What was sung before.
 
-    copies: frozenset[int]
-    reported: frozenset[int]
-    lines: frozenset[int]
+    Args:
+        copies: runs of `COPY_WORDS` words of the training songs.
+        reported: their runs of `REPORT_WORDS` words.
+        lines: their lines of `LINE_WORDS` words or more.
+        base: runs of `COPY_WORDS` words that the base model was trained on; none without one.
+    """
+
+    copies: RunFilter
+    reported: RunFilter
+    lines: RunFilter
+    base: RunFilter | None = None
 
     @classmethod
     def build(cls, songs: Iterable[Lyrics]) -> CopyIndex:
-        """Index songs, sections in the order they are sung, across lines."""
-        copies: set[int] = set()
-        reported: set[int] = set()
-        whole: set[int] = set()
+        """Index songs, sections in the order they are sung, across lines. Songs are read one after another, once."""
+        builders = [RunFilterBuilder() for _ in _NAMES]
+        copies, reported, whole = builders
         for song in songs:
-            lines = [tokenize_line(line) for line in song.lines]
-            whole.update(_hash(line) for line in lines if len(line) >= LINE_WORDS)
-            tokens = [token for line in lines for token in line]
-            copies.update(map(_hash, _runs(tokens, COPY_WORDS)))
-            reported.update(map(_hash, _runs(tokens, REPORT_WORDS)))
-        return cls(frozenset(copies), frozenset(reported), frozenset(whole))
+            lines = [word_hashes(tokenize_line(line)) for line in song.lines]
+            whole.add(np.array([_line_hash(line) for line in lines if len(line) >= LINE_WORDS], dtype=np.uint64))
+            words = np.concatenate([*lines, word_hashes(())])
+            copies.add(run_hashes(words, COPY_WORDS))
+            reported.add(run_hashes(words, REPORT_WORDS))
+        return cls(*(builder.build() for builder in builders))
+
+    def copied(self, runs: Hashes) -> npt.NDArray[np.bool_]:
+        """Whether each hashed run of `COPY_WORDS` words was sung before, bool of the same shape."""
+        found = self.copies.contains(runs)
+        return found | self.base.contains(runs) if self.base else found
 
     def is_copy(self, words: Sequence[str]) -> bool:
-        """Whether `words` hold a run of `COPY_WORDS` that a training song holds."""
+        """Whether `words` hold a run of `COPY_WORDS` that was sung before."""
         return any(self.runs(words, COPY_WORDS))
 
     def is_line(self, words: Sequence[str]) -> bool:
         """Whether `words` are a whole line of a training song."""
-        return _hash(words) in self.lines
+        if len(words) < LINE_WORDS:
+            return False
+        return bool(self.lines.contains(np.array([_line_hash(word_hashes(words))], dtype=np.uint64))[0])
 
     def runs(self, words: Sequence[str], length: int) -> list[bool]:
-        """For each run of `length` words, `COPY_WORDS` or `REPORT_WORDS`, whether a training song holds it."""
-        known = self.copies if length == COPY_WORDS else self.reported
-        return [_hash(run) in known for run in _runs(words, length)]
+        """For each run of `length` words, `COPY_WORDS` or `REPORT_WORDS`, whether it was sung before."""
+        runs = run_hashes(word_hashes(words), length)
+        found: list[bool] = (self.copied(runs) if length == COPY_WORDS else self.reported.contains(runs)).tolist()
+        return found
 
     def save(self, path: Path) -> None:
-        """Write as safetensors."""
-        save_file({name: _sorted(hashes) for name, hashes in vars(self).items()}, path)
+        """Write as safetensors; the base model's runs are a file of their own."""
+        save_file({name: getattr(self, name).bits for name in _NAMES}, path)
 
     @classmethod
     def load(cls, path: Path) -> CopyIndex:
-        """Read what `save` wrote.
+        """Read what `save` wrote, and the base model's runs where they stand beside it.
 
         Raises:
-            DamagedArtifactError: the file is missing or is none.
+            DamagedArtifactError: a file is missing or is none.
         """
-        try:
-            return cls(**{name: frozenset(hashes.tolist()) for name, hashes in load_file(path).items()})
-        except (OSError, SafetensorError, TypeError) as error:
-            raise DamagedArtifactError(
-                f"{path}: is no copying index ({error}). Train the lyrics model again."
-            ) from error
+        bits = load_bits(path, _NAMES)
+        base = path.with_name(BASE_COPIES_FILE)
+        known = RunFilter.load(base) if base.exists() else None
+        return cls(RunFilter(bits["copies"]), RunFilter(bits["reported"]), RunFilter(bits["lines"]), known)
 
 
-def _sorted(hashes: frozenset[int]) -> npt.NDArray[np.uint64]:
-    return np.array(sorted(hashes), dtype=np.uint64)
+def _line_hash(words: Hashes) -> int:
+    """A line as one hash: its words are a run of their own length."""
+    return int(run_hashes(words, len(words))[0])

@@ -6,13 +6,13 @@ training songs are refused. NumPy only: no framework is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from rhapsody_lib.errors import InputError
-from rhapsody_lib.lyrics.composer import Composer, Draft
+from rhapsody_lib.lyrics.composer import Composer, Draft, LineLength
 from rhapsody_lib.lyrics.copying import COPY_WORDS, REPORT_WORDS
-from rhapsody_lib.lyrics.form import plan_form
+from rhapsody_lib.lyrics.form import LINES_PER_SECTION, plan_form
 from rhapsody_lib.lyrics.lines import break_text
 from rhapsody_lib.lyrics.model import LyricsModel
 from rhapsody_lib.lyrics.ranking import score, score_parts
@@ -36,11 +36,16 @@ class Copying:
         copied_runs: runs of six words that stand in a training song too; those within the prompt are not counted.
         prompt_copied_runs: those within the prompt.
         shared_share: share of the runs of five words, of what was written, that stand in a training song.
+        longest_run: words of the longest run in common, of what was written; runs of fewer than five words are not
+            looked for, so that 4 stands for four or fewer.
+        longest_run_words: those words, where there are five or more.
     """
 
     copied_runs: int
     prompt_copied_runs: int
     shared_share: float
+    longest_run: int
+    longest_run_words: str
 
 
 @dataclass(frozen=True)
@@ -55,10 +60,14 @@ class Candidate:
 
 @dataclass(frozen=True)
 class LyricsResult:
-    """The best candidate, and the others from better to worse."""
+    """The best candidate, and the others from better to worse.
+
+    `heldout_copying` is what songs that are no training songs share with them, where it was measured.
+    """
 
     best: Candidate
     alternatives: tuple[Candidate, ...]
+    heldout_copying: Mapping[str, float] = field(default_factory=dict)
 
 
 def write_lyrics(
@@ -71,7 +80,10 @@ def write_lyrics(
     top_p: float = 0.95,
     max_lines: int = 24,
     title: str = "",
-    form: Sequence[str] | None = None,
+    form: Sequence[str] = (),
+    lines_per_section: int = LINES_PER_SECTION,
+    syllables_per_line: int | None = None,
+    words_per_line: int | None = None,
     progress: Progress = silent,
 ) -> LyricsResult:
     """Write a song that opens with the prompt.
@@ -85,14 +97,21 @@ def write_lyrics(
         top_p: share of the mass that words are drawn from.
         max_lines: lines at most, unless the prompt alone has more.
         title: the title; taken from the hook where empty.
-        form: section names in order of performance; by default verses, choruses and a bridge as the lines allow.
+        form: section names in order of performance; by default verses, choruses and a bridge as the lines allow. A
+            form that is given is followed to its end, whatever `max_lines` is.
+        lines_per_section: lines of each section, 1 to 8.
+        syllables_per_line: length of lines, give or take one; by default that of the prompt's last line, or as lines of
+            the training songs have it.
+        words_per_line: the same in words; at most one of the two.
         progress: told the candidates written.
 
     Raises:
         InputError: the prompt holds no word, or too many.
     """
     lines = prompt_lines(prompt)
-    composer = Composer(model, lines, plan_form(lines, max_lines, form))
+    plan = plan_form(lines, max_lines, form, lines_per_section)
+    length = LineLength(syllables=syllables_per_line, words=words_per_line)
+    composer = Composer(model, lines, plan, length)
     found: list[Candidate] = []
     for first in range(0, candidates, _BATCH_SONGS):
         songs = min(_BATCH_SONGS, candidates - first)
@@ -132,11 +151,33 @@ def _copying(model: LyricsModel, lyrics: Lyrics, prompt_lines: int) -> Copying:
     tokens = [tokenize_line(line) for line in lyrics.lines]
     prompt = [token for line in tokens[:prompt_lines] for token in line]
     words = [token for line in tokens for token in line]
-    hook = " ".join(prompt)
-    copies, shared = model.copies.runs(words, COPY_WORDS), model.copies.runs(words, REPORT_WORDS)
-    own = [found for start, found in enumerate(shared) if " ".join(words[start : start + REPORT_WORDS]) not in hook]
+    copies, shared = (_own_runs(model, words, prompt, length) for length in (COPY_WORDS, REPORT_WORDS))
+    longest = _longest(copies, shared)
     return Copying(
-        sum(found and " ".join(words[start : start + COPY_WORDS]) not in hook for start, found in enumerate(copies)),
-        sum(model.copies.runs(prompt, COPY_WORDS)),
-        sum(own) / len(own) if own else 0.0,
+        copied_runs=sum(copies.values()),
+        prompt_copied_runs=sum(model.copies.runs(prompt, COPY_WORDS)),
+        shared_share=sum(shared.values()) / len(shared) if shared else 0.0,
+        longest_run=len(longest) or REPORT_WORDS - 1,
+        longest_run_words=" ".join(words[longest.start : longest.stop]),
     )
+
+
+def _own_runs(model: LyricsModel, words: list[str], prompt: list[str], length: int) -> dict[int, bool]:
+    """By place whether the run of words there stands in a training song; runs that are the prompt's do not count."""
+    given = f" {' '.join(prompt)} "
+    return {
+        start: found
+        for start, found in enumerate(model.copies.runs(words, length))
+        if f" {' '.join(words[start : start + length])} " not in given
+    }
+
+
+def _longest(copies: Mapping[int, bool], shared: Mapping[int, bool]) -> range:
+    """The places of the longest run in common: copies that overlap are taken for one, where there are any."""
+    longest = start = range(0)
+    for place, found in copies.items():
+        start = range(start.start if start and start.stop == place + COPY_WORDS - 1 else place, place + COPY_WORDS)
+        start = start if found else range(0)
+        longest = max(longest, start, key=len)
+    first = next((place for place, found in shared.items() if found), None)
+    return longest if longest or first is None else range(first, first + REPORT_WORDS)

@@ -1,11 +1,20 @@
-"""The form of a song to be written: which sections, how many lines, which lines rhyme."""
+"""The form of a song to be written: which sections, how many lines of what length, which lines rhyme."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rhapsody_lib.errors import InputError
+
 LINES_PER_SECTION = 4
+#: What a form may name. Verses are numbered; every other section that returns is sung again.
+SECTIONS = ("verse", "pre-chorus", "chorus", "refrain", "bridge", "outro")
+#: Limits of a form that is asked for.
+MOST_SECTIONS, MOST_LINES = 24, 120
+_NAME = re.compile(r"(pre-?chorus|[^\W\d]+)\s*(\d{0,2})", re.IGNORECASE)
+_BETWEEN = re.compile(r"[\s,;/|+>-]*")
 #: By number of sections, up to the seventh; longer songs go on in verses and choruses.
 _FORMS = {
     1: ("verse",),
@@ -16,8 +25,17 @@ _FORMS = {
     6: ("verse", "chorus", "verse", "chorus", "bridge", "chorus"),
     7: ("verse", "chorus", "verse", "chorus", "bridge", "verse", "chorus"),
 }
-#: Rhyme schemes of four lines; a letter that stands once does not rhyme.
-SCHEMES = ("ABCB", "AABB", "ABAB")
+#: Rhyme schemes by number of lines, the usual ones more than once; a letter that stands once does not rhyme.
+SCHEMES = {
+    1: ("A",),
+    2: ("AA",),
+    3: ("AAA", "ABA"),
+    4: ("AABB", "ABAB", "AABB", "ABAB", "ABCB"),
+    5: ("ABABB", "AABBA"),
+    6: ("AABBCC", "ABABCC"),
+    7: ("ABABBCC", "AABBCCC"),
+    8: ("ABCBDEFE", "AABBCCDD", "ABABCDCD"),
+}
 
 
 @dataclass(frozen=True)
@@ -34,11 +52,54 @@ class PlannedSection:
         return self.name.rstrip("0123456789 ")
 
 
+def parse_form(text: str) -> tuple[str, ...]:
+    """Names of sections, as `verse chorus verse chorus bridge chorus`; none for an empty text.
+
+    Verses without a number are numbered in turn. A numbered verse that returns is sung again, as all other sections
+    are. Names may be parted by commas or dashes.
+
+    Raises:
+        InputError: a name is not one of `SECTIONS`, or there are too many.
+    """
+    names, position, text = [], 0, text.strip()
+    while position < len(text):
+        match = _NAME.match(text, position)
+        kind = match.group(1).lower() if match else ""
+        kind = "pre-chorus" if kind == "prechorus" else kind
+        if match is None or kind not in SECTIONS:
+            wrong = match.group(1) if match else text[position : position + 20]
+            raise InputError(
+                f"The form has '{wrong}', which is no section. Use {', '.join(SECTIONS)}, for example "
+                "'verse chorus verse chorus bridge chorus'."
+            )
+        names.append(f"{kind} {int(match.group(2))}" if match.group(2) else kind)
+        position = match.end()
+        between = _BETWEEN.match(text, position)
+        position = between.end() if between else position
+    if len(names) > MOST_SECTIONS:
+        raise InputError(f"The form has {len(names)} sections; at most {MOST_SECTIONS} make a song. Shorten it.")
+    return tuple(_numbered(names))
+
+
+def check_form(text: str, lines_per_section: int) -> None:
+    """Whether a song of this form can be asked for.
+
+    Raises:
+        InputError: a name is no section, or there are too many sections or lines.
+    """
+    lines = len(parse_form(text)) * lines_per_section
+    if lines > MOST_LINES:
+        raise InputError(f"The form has {lines} lines; at most {MOST_LINES} make a song. Shorten it or its sections.")
+
+
 def _numbered(kinds: Sequence[str]) -> list[str]:
-    verses = 0
+    taken, verses = set(kinds), 0
     names = []
     for kind in kinds:
-        verses += kind == "verse"
+        if kind == "verse":
+            verses += 1
+            while f"verse {verses}" in taken:
+                verses += 1
         names.append(f"verse {verses}" if kind == "verse" else kind)
     return names
 
@@ -51,26 +112,32 @@ def _kinds(sections: int) -> list[str]:
     return kinds if kinds[-1] == "chorus" or len(kinds) < 2 else kinds[:-1]
 
 
-def plan_form(prompt_lines: Sequence[str], max_lines: int, form: Sequence[str] | None = None) -> list[PlannedSection]:
-    """Sections of four lines that open with the prompt and stay within `max_lines`, unless the prompt alone is longer.
+def plan_form(
+    prompt_lines: Sequence[str],
+    max_lines: int,
+    form: Sequence[str] = (),
+    lines_per_section: int = LINES_PER_SECTION,
+) -> list[PlannedSection]:
+    """Sections of so many lines each, which open with the prompt.
 
-    A prompt of more than four lines fills verses of its own before the song goes on. A given form is followed as far
-    as the lines reach; a section of its name that returns is sung again.
+    A prompt of more lines than a section has fills verses of its own before the song goes on. Without a form there are
+    as many sections as stay within `max_lines`, unless the prompt alone is longer. A form is followed to its end: it
+    says itself how long the song is.
     """
-    chunks = [
-        tuple(prompt_lines[start : start + LINES_PER_SECTION])
-        for start in range(0, len(prompt_lines), LINES_PER_SECTION)
-    ]
-    room = max_lines - LINES_PER_SECTION * (len(chunks) - 1)
-    if room < LINES_PER_SECTION:
-        names = _numbered(["verse"] * len(chunks))
-        last = max(len(chunks[-1]), min(room, LINES_PER_SECTION))
-        sizes = [LINES_PER_SECTION] * (len(chunks) - 1) + [last]
-        return [PlannedSection(*planned) for planned in zip(names, sizes, chunks, strict=True)]
-    kinds = ["verse"] * (len(chunks) - 1) + _kinds(room // LINES_PER_SECTION)
-    names = _numbered(kinds) if not form else list(form)[: max_lines // LINES_PER_SECTION]
+    size = lines_per_section
+    chunks = [tuple(prompt_lines[start : start + size]) for start in range(0, len(prompt_lines), size)]
+    if form:
+        names = list(form)
+    else:
+        room = max_lines - size * (len(chunks) - 1)
+        if room < size:
+            names = _numbered(["verse"] * len(chunks))
+            last = max(len(chunks[-1]), min(room, size))
+            sizes = [size] * (len(chunks) - 1) + [last]
+            return [PlannedSection(*planned) for planned in zip(names, sizes, chunks, strict=True)]
+        names = _numbered(["verse"] * (len(chunks) - 1) + _kinds(room // size))
     given = _opening(names, chunks)
-    return [PlannedSection(name, LINES_PER_SECTION, lines) for name, lines in zip(names, given, strict=True)]
+    return [PlannedSection(name, size, lines) for name, lines in zip(names, given, strict=True)]
 
 
 def _opening(names: list[str], chunks: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
@@ -82,8 +149,6 @@ def _opening(names: list[str], chunks: list[tuple[str, ...]]) -> list[tuple[str,
     return [chunks[index] if index < len(chunks) else () for index in range(len(names))]
 
 
-def rhyme_group(scheme: str, lines: int, line: int) -> list[int]:
-    """The lines of a section that rhyme with one of its lines, itself included; a longer section repeats the scheme."""
-    size = len(scheme)
-    start = line - line % size
-    return [other for other in range(start, min(start + size, lines)) if scheme[other - start] == scheme[line - start]]
+def rhyme_group(scheme: str, line: int) -> list[int]:
+    """The lines of a section that rhyme with one of its lines, itself included."""
+    return [other for other, letter in enumerate(scheme) if letter == scheme[line]]

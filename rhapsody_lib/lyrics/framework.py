@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
+from rhapsody_lib.checkpoints import processor
 from rhapsody_lib.optional import require
 
 logger = logging.getLogger(__name__)
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 #: TensorFlow cuts a product into as many pieces as it has threads, and the cuts decide in which order it adds: with a
 #: fixed number, a machine with more processors computes the same weights.
 _THREADS = 4
+#: Compute capability of NVIDIA's GPUs from which they multiply bfloat16.
+_BFLOAT16_CAPABILITY = 8
 
 
 @contextmanager
@@ -60,11 +63,45 @@ def _make_reproducible(tensorflow: Any) -> None:
     tensorflow.config.list_physical_devices("GPU")  # looks for a driver, and says on stderr that there is none
 
 
+def gpu_names(keras: Any) -> list[str]:
+    """Names of the GPUs that the backend computes on; empty for a processor, or where the backend does not say."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        config = require("tensorflow").config
+        gpus = config.list_physical_devices("GPU")
+        return [str(config.experimental.get_device_details(gpu).get("device_name", "gpu")) for gpu in gpus]
+    if backend == "torch":
+        cuda = require("torch").cuda
+        return [str(cuda.get_device_name(index)) for index in range(cuda.device_count())]
+    if backend == "jax":
+        return [str(device.device_kind) for device in require("jax").devices() if device.platform != "cpu"]
+    return []
+
+
 def device_name(keras: Any) -> str:
     """What the backend computes on: the name of the first GPU, or `cpu`."""
-    if keras.backend.backend() != "tensorflow":
-        return str(keras.backend.backend())
-    tensorflow = require("tensorflow")
-    gpus = tensorflow.config.list_physical_devices("GPU")
-    details = tensorflow.config.experimental.get_device_details(gpus[0]) if gpus else {}
-    return str(details.get("device_name", "gpu")) if gpus else "cpu"
+    return next(iter(gpu_names(keras)), "cpu")
+
+
+def bfloat16_gpu(keras: Any) -> bool | None:
+    """Whether the GPU multiplies bfloat16 in hardware (compute capability 8); none where there is no GPU."""
+    if not gpu_names(keras):
+        return None
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        config = require("tensorflow").config
+        details = config.experimental.get_device_details(config.list_physical_devices("GPU")[0])
+        return bool(details.get("compute_capability", (0, 0))[0] >= _BFLOAT16_CAPABILITY)
+    if backend == "torch":
+        return bool(require("torch").cuda.get_device_capability()[0] >= _BFLOAT16_CAPABILITY)
+    return True
+
+
+def precision_of(keras: Any, wanted: str) -> str:
+    """`float32` or `bfloat16`. `auto` is bfloat16 where its products are in the hardware: GPUs, AMX, AVX-512 BF16."""
+    if wanted != "auto":
+        return wanted
+    able = bfloat16_gpu(keras)
+    if able is None:
+        able = any(name in processor() for name in ("avx512_bf16", "amx_bf16"))
+    return "bfloat16" if able else "float32"

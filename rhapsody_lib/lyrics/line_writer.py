@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 
 import numpy as np
 
-from rhapsody_lib.lyrics.batch import COMMON_WORDS, SongBatch, Told
+from rhapsody_lib.lyrics.batch import SongBatch
 from rhapsody_lib.lyrics.copying import COPY_WORDS
-from rhapsody_lib.lyrics.model import Floats
-from rhapsody_lib.lyrics.phrases import HISTORY
+from rhapsody_lib.lyrics.model import Floats, State
+from rhapsody_lib.lyrics.palette import LINE
+from rhapsody_lib.lyrics.proposals import Line, Proposals, latest_runs
+from rhapsody_lib.lyrics.runs import run_hashes
 from rhapsody_lib.lyrics.sampling import Ids, draw_distinct, draw_nucleus
-from rhapsody_lib.lyrics.vocabulary import LINE_ID
 
 #: How often lines are proposed anew where every proposal is refused, each time at a higher temperature.
 _ATTEMPTS, _HEATING = 4, 0.3
 #: Rhymes to which the model gives less than this share of the line ends are not worth a bad line.
 _LEAST_RHYME_MASS = 1e-4
-#: The line mark's odds are raised by this where the line has just the syllables wished for.
+#: The line mark's odds are raised by this where the line has just the length wished for.
 _ON_LENGTH = 3.0
 _MOST_REDRAWS = 12
 #: Worth, in nats a word: of a full rhyme, of the least likely word of the line, of each line that began with the same
-#: word, of pairs and triples of words that were never met.
+#: word, of pairs and triples of words that were never met; of a line without a word that says something, and of a word
+#: of the theme.
 _RHYME_WORTH, _WORST_WORTH, _SAME_START_WORTH, _UNMET_WORTH = 0.8, 0.25, -0.15, 1.0
+_EMPTY_WORTH, _THEME_WORTH = -0.4, 0.2
+_TINY = np.float32(1e-12)
 
 
 @dataclass(frozen=True)
@@ -32,40 +35,24 @@ class LineWish:
     """What a line should be.
 
     Args:
-        syllables: one more or one fewer will do.
+        size: syllables, or words where the songs count words; one more or one fewer will do.
         rhyme_with: the word to rhyme with.
         opens_rhyme: a later line is to rhyme with this one, so it should end in a word that has rhymes.
         before: the words that will follow the line, as far as they are known.
     """
 
-    syllables: int
+    size: int
     rhyme_with: int | None = None
     opens_rhyme: bool = False
     before: tuple[int, ...] = ()
 
 
-@dataclass
-class Line:
-    """A written line: word ids in reading order, log-probability of each and of the line mark, how well it rhymes.
+@dataclass(frozen=True)
+class Written:
+    """A line that was kept, and the states that its song went through."""
 
-    `unmet` is the logarithm of what its pairs and triples of words were held against it that no training song has.
-    """
-
-    words: list[int]
-    log_probabilities: list[float]
-    rhyme: float = 0.0
-    unmet: float = 0.0
-    closed: bool = False
-
-
-@dataclass
-class _Row:
-    """A proposal on its way."""
-
-    song: int
-    wish: LineWish
     line: Line
-    banned: set[int] = field(default_factory=set)
+    states: State
 
 
 class LineWriter:
@@ -73,6 +60,7 @@ class LineWriter:
 
     Args:
         batch: the songs.
+        sizes: what each word adds to a line's length, [words].
         proposals: lines written for each line kept.
         temperature: below 1 sharpens, above 1 flattens the network's distribution.
         top_p: share of the mass that words are drawn from.
@@ -80,159 +68,158 @@ class LineWriter:
     """
 
     def __init__(
-        self, batch: SongBatch, *, proposals: int, temperature: float, top_p: float, rng: np.random.Generator
+        self,
+        batch: SongBatch,
+        sizes: Ids,
+        *,
+        proposals: int,
+        temperature: float,
+        top_p: float,
+        rng: np.random.Generator,
     ) -> None:
-        self._batch, self._rng = batch, rng
+        self._batch, self._sizes, self._rng = batch, sizes, rng
         self._proposals, self._temperature, self._top_p = proposals, temperature, top_p
 
-    def write(self, wishes: Sequence[LineWish | None]) -> list[Line | None]:
+    def write(self, wishes: Sequence[LineWish | None]) -> list[Written | None]:
         """A line for each song that wishes one, not yet read; none where every proposal would copy or repeat."""
-        kept: list[Line | None] = [None] * len(wishes)
+        kept: list[Written | None] = [None] * len(wishes)
         for attempt in range(_ATTEMPTS):
             pending = {song: wish for song, wish in enumerate(wishes) if wish and kept[song] is None}
             if not pending:
                 break
-            rows = self._first_words(pending, attempt)
-            self._complete(rows, self._temperature + attempt * _HEATING)
-            for song in pending:
-                told = self._batch.told[song]
-                good = [row.line for row in rows if row.song == song and row.line.closed and not self._refused(row)]
-                kept[song] = max(good, key=partial(self._worth, told=told), default=None)
+            free = self._free_words(pending)
+            rows = self._first_words(pending, free, attempt)
+            self._complete(rows, pending, free, attempt)
+            for song, wish in pending.items():
+                kept[song] = self._best(rows, song, wish)
         return kept
 
-    @staticmethod
-    def _worth(line: Line, told: Told) -> float:
+    def _best(self, rows: Proposals, song: int, wish: LineWish) -> Written | None:
+        """The best proposal of a song that is not refused."""
+        good = np.flatnonzero(rows.closed & (rows.songs == song)).tolist()
+        lines = {row: rows.line(row) for row in good}
+        for line in lines.values():
+            line.theme = int(self._batch.palette.of_theme[line.words].sum())
+        for row in sorted(good, key=lambda row: -self._worth(lines[row], song)):
+            if not self._refused(lines[row].words, song, wish):
+                return Written(lines[row], rows.states(row))
+        return None
+
+    def _worth(self, line: Line, song: int) -> float:
         """How good a proposal is, in nats a word."""
-        likely = float(np.mean(line.log_probabilities)) + _WORST_WORTH * min(line.log_probabilities[1:])
-        likely += _UNMET_WORTH * line.unmet / len(line.log_probabilities)
-        return likely + _RHYME_WORTH * line.rhyme + _SAME_START_WORTH * told.starts[line.words[0]]
+        logs = line.log_probabilities
+        likely = sum(logs) / len(logs) + _WORST_WORTH * min(logs[1:]) + _UNMET_WORTH * line.unmet / len(logs)
+        likely += _RHYME_WORTH * line.rhyme + _SAME_START_WORTH * self._batch.told[song].starts[line.words[0]]
+        likely += _EMPTY_WORTH * bool(self._batch.palette.common[line.words].all())
+        return likely + _THEME_WORTH * bool(line.theme)
 
-    def _first_words(self, pending: dict[int, LineWish], attempt: int) -> list[_Row]:
+    def _free_words(self, songs: dict[int, LineWish]) -> Floats:
+        """Factors for the words that each song may still draw, [songs x words]."""
+        free = np.tile(self._batch.palette.odds, (len(songs), 1))
+        for index, song in enumerate(songs):
+            free[index, self._batch.spent(song)] = 0
+        return free
+
+    def _first_words(self, pending: dict[int, LineWish], free: Floats, attempt: int) -> Proposals:
         """Rows with the word that the line will end in, a different one for each proposal of a song."""
-        batch = self._batch
+        batch, rhymes = self._batch, self._batch.rhymes
         songs = np.array(list(pending), dtype=np.int64)
-        plain = batch.probabilities(batch.state[0][songs], songs, [batch.recent[song] for song in songs])
-        allowed, strengths = plain.copy(), np.zeros_like(plain)
+        plain, _ = batch.probabilities(batch.state[0][songs], songs, batch.recent[songs])
+        allowed, strengths = plain * free, np.zeros_like(plain)
+        allowed[:, LINE] = 0
         for index, (song, wish) in enumerate(pending.items()):
-            told = batch.told[song]
-            ending = batch.rhymes.may_end & (batch.syllables <= wish.syllables + 1)
-            ending[list(told.ends)] = False
-            ending[list(batch.spent(song))] = False
-            ending &= batch.odds > 0
-            ending[LINE_ID] = False
-            if wish.opens_rhyme and (allowed[index] * (ending & batch.rhymes.has_partners)).sum() > 0:
-                ending &= batch.rhymes.has_partners
-            allowed[index] *= ending * batch.odds
+            row = allowed[index]
+            row *= rhymes.may_end & (self._sizes <= wish.size + 1)
+            row[list(batch.told[song].ends)] = 0
+            if wish.opens_rhyme and (opening := row * rhymes.has_partners).any():
+                row[:] = opening
             if wish.rhyme_with is not None and attempt < _ATTEMPTS // 2:
-                strengths[index] = batch.rhymes.strengths(wish.rhyme_with)
-                rhyming = allowed[index] * strengths[index]
+                strengths[index] = rhymes.strengths(wish.rhyme_with)
+                rhyming = row * strengths[index]
                 if rhyming.sum() >= _LEAST_RHYME_MASS:
-                    allowed[index] = rhyming
+                    row[:] = rhyming
         drawn = draw_distinct(allowed, self._temperature + attempt * _HEATING, self._proposals, self._rng)
-        return [
-            self._row(song, wish, int(word), float(plain[index, word]), float(strengths[index, word]))
-            for index, (song, wish) in enumerate(pending.items())
-            for word in drawn[index]
-            if word >= 0
-        ]
+        owners, places = np.nonzero(drawn >= 0)
+        words = drawn[owners, places]
+        logs = np.log(np.maximum(plain[owners, words], _TINY))
+        return Proposals(songs[owners], words, logs, strengths[owners, words], batch.state)
 
-    def _row(self, song: int, wish: LineWish, word: int, probability: float, rhyme: float) -> _Row:
-        row = _Row(song, wish, Line([word], [_log(probability)], rhyme))
-        row.banned.update(self._batch.spent(song))
-        self._ban(row, word)
-        return row
-
-    @staticmethod
-    def _ban(row: _Row, word: int) -> None:
-        """A word that is not common stands once in a line; no word stands twice in a row."""
-        if word >= COMMON_WORDS:
-            row.banned.add(word)
-
-    def _complete(self, rows: list[_Row], temperature: float) -> None:
+    def _complete(self, rows: Proposals, pending: dict[int, LineWish], free: Floats, attempt: int) -> None:
         """Write all rows to their beginnings; a row that finds no word stays unclosed."""
-        batch = self._batch
-        songs = np.array([row.song for row in rows], dtype=np.int64)
-        hidden, cell = batch.state[0][songs], batch.state[1][songs]
-        active = np.arange(len(rows))
+        batch, common = self._batch, self._batch.palette.common
+        order = {song: index for index, song in enumerate(pending)}
+        owners = np.array([order[song] for song in rows.songs.tolist()], dtype=np.int64)
+        wished = np.array([wish.size for wish in pending.values()], dtype=np.int64)[owners]
+        free, counts = free[owners], self._sizes[rows.words[:, 0]]
+        contexts = batch.recent[rows.songs]
+        active = np.arange(len(owners))
         while active.size:
-            ids = np.array([rows[index].line.words[0] for index in active], dtype=np.int64)
-            hidden, cell = batch.step(ids, (hidden, cell))
-            going_on = [rows[index] for index in active]
-            plain = batch.probabilities(hidden, songs[active], [self._context(row) for row in going_on])
-            factors = np.ones_like(plain)
-            if temperature <= self._temperature + _HEATING:
-                for place, row in enumerate(going_on):
-                    factors[place, : batch.known] = batch.model.phrases.fluency(self._context(row))
-            allowed = plain * factors * batch.odds
-            self._mask(allowed, going_on)
-            drawn = self._draw(allowed, going_on, temperature)
-            going = np.zeros(len(active), dtype=bool)
-            for place, (index, word) in enumerate(zip(active, drawn, strict=True)):
-                if word >= 0:
-                    rows[index].line.unmet += _log(float(factors[place, word]))
-                    going[place] = self._extend(rows[index], int(word), float(plain[place, word]))
-            active, hidden, cell = active[going], hidden[going], cell[going]
+            newest = rows.words[active, rows.lengths[active] - 1]
+            # A word that is not common stands once in a line; no word stands twice in a row.
+            rare = ~common[newest]
+            free[active[rare], newest[rare]] = 0
+            hidden, cell = rows.newest
+            state = batch.step(newest, (hidden[active], cell[active]))
+            rows.read(active, state)
+            contexts[active] = batch.extended(contexts[active], newest)
+            plain, factors = batch.probabilities(state[0], rows.songs[active], contexts[active])
+            if attempt > 1:
+                factors = np.ones_like(factors)
+            allowed = plain * factors
+            allowed *= free[active]
+            self._keep_to_size(allowed, newest, counts[active], wished[active])
+            drawn = self._draw(allowed, rows, active, attempt)
+            places = np.arange(len(active))
+            logs, unmet = (np.log(np.maximum(found[places, drawn], _TINY)) for found in (plain, factors))
+            going = rows.extend(active, drawn, logs, unmet)
+            active, drawn = active[going], drawn[going]
+            counts[active] += self._sizes[drawn]
 
-    def _context(self, row: _Row) -> list[int]:
-        """The last tokens that a row has read: the line mark, then the line from its end."""
-        return [*self._batch.recent[row.song], *row.line.words[HISTORY - 1 :: -1]]
-
-    def _extend(self, row: _Row, word: int, probability: float) -> bool:
-        """Put the word before the line, or close it; whether the line goes on."""
-        row.line.log_probabilities.append(_log(probability))
-        if word == LINE_ID:
-            row.line.closed = True
-            return False
-        row.line.words.insert(0, word)
-        self._ban(row, word)
-        return True
-
-    def _mask(self, probabilities: Floats, rows: list[_Row]) -> None:
+    def _keep_to_size(self, probabilities: Floats, newest: Ids, counts: Ids, wished: Ids) -> None:
         """Leave only what keeps the line near its length; raise the line mark where the length is met."""
-        counts = np.array([self._batch.count_syllables(row.line.words) for row in rows])
-        wished = np.array([row.wish.syllables for row in rows])
-        fits = self._batch.syllables[None, :] <= (wished + 1 - counts)[:, None]
-        fits[:, LINE_ID] = counts >= wished - 1
-        starts = self._batch.may_start[[row.line.words[0] for row in rows]]
-        fits[:, LINE_ID] &= starts | (counts > wished)
-        for index, row in enumerate(rows):
-            fits[index, [*row.banned, row.line.words[0]]] = False
-        probabilities *= fits
-        probabilities[counts == wished, LINE_ID] *= _ON_LENGTH
+        marks = probabilities[:, LINE].copy()
+        probabilities *= self._sizes <= (wished + 1 - counts)[:, None]
+        may_start = self._batch.palette.may_start[newest] | (counts > wished)
+        probabilities[:, LINE] = (
+            marks * ((counts >= wished - 1) & may_start) * np.where(counts == wished, _ON_LENGTH, 1)
+        )
+        probabilities[np.arange(len(newest)), newest] = 0
 
-    def _draw(self, probabilities: Floats, rows: list[_Row], temperature: float) -> Ids:
+    def _draw(self, probabilities: Floats, rows: Proposals, active: Ids, attempt: int) -> Ids:
         """A word a row that makes neither a copy nor a run of three that the song has had; -1 where none is found."""
+        temperature = self._temperature + attempt * _HEATING
         drawn = draw_nucleus(probabilities, temperature, self._top_p, self._rng)
-        again = [index for index, word in enumerate(drawn) if word >= 0 and self._repeats(rows[index], int(word))]
+        again = self._repeating(rows, active, drawn)
         for _ in range(_MOST_REDRAWS):
-            if not again:
+            if not again.size:
                 break
             probabilities[again, drawn[again]] = 0
             drawn[again] = draw_nucleus(probabilities[again], temperature, self._top_p, self._rng)
-            again = [index for index in again if drawn[index] >= 0 and self._repeats(rows[index], int(drawn[index]))]
+            again = again[self._repeating(rows, active[again], drawn[again])]
         drawn[again] = -1
         return drawn
 
-    def _repeats(self, row: _Row, word: int) -> bool:
-        if word == LINE_ID:
-            return False
-        words = [word, *row.line.words]
-        if tuple(words[:3]) in self._batch.told[row.song].trigrams:
-            return True
-        return len(words) >= COPY_WORDS and self._copies(words[:COPY_WORDS])
+    def _repeating(self, rows: Proposals, active: Ids, drawn: Ids) -> Ids:
+        """Which rows would repeat or copy with the word drawn."""
+        told = self._batch.told
+        bad = (drawn > LINE) & (rows.lengths[active] > 1)
+        firsts = rows.words[active, rows.lengths[active] - 1]
+        seconds = rows.words[active, np.maximum(rows.lengths[active] - 2, 0)]
+        runs = zip(drawn.tolist(), firsts.tolist(), seconds.tolist(), strict=True)
+        songs = rows.songs[active].tolist()
+        bad &= np.array([run in told[song].trigrams for run, song in zip(runs, songs, strict=True)], dtype=np.bool_)
+        long, latest = latest_runs(rows.words[active], rows.lengths[active], COPY_WORDS - 1)
+        if long.size:
+            words = np.concatenate([np.maximum(drawn[long], LINE)[:, None], latest], axis=1)
+            copied = self._batch.model.copies.copied(run_hashes(self._batch.palette.hashes[words], COPY_WORDS))[:, 0]
+            bad[long] |= copied & (drawn[long] > LINE)
+        return np.flatnonzero(bad)
 
-    def _refused(self, row: _Row) -> bool:
+    def _refused(self, words: list[int], song: int, wish: LineWish) -> bool:
         """Whether the whole line stands in the song already, or makes a copy with the words around it."""
-        told, reach = self._batch.told[row.song], COPY_WORDS - 1
-        words = row.line.words
-        texts = [self._batch.words[word] for word in words]
-        if tuple(words) in told.lines or self._batch.model.copies.is_line(texts):
+        batch, reach = self._batch, COPY_WORDS - 1
+        told = batch.told[song]
+        if tuple(words) in told.lines or batch.model.copies.is_line(batch.text(words)):
             return True
-        return self._copies([*told.words[-reach:], *words, *row.wish.before[:reach]])
-
-    def _copies(self, words: Sequence[int]) -> bool:
-        return self._batch.model.copies.is_copy([self._batch.words[word] for word in words])
-
-
-def _log(probability: float) -> float:
-    return float(np.log(max(probability, 1e-12)))
+        around = batch.palette.hashes[[*told.words[-reach:], *words, *wish.before[:reach]]]
+        return bool(batch.model.copies.copied(run_hashes(around, COPY_WORDS)).any())

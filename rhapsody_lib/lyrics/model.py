@@ -12,7 +12,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from rhapsody_lib.errors import DamagedArtifactError
+from rhapsody_lib.errors import DamagedArtifactError, InputError
 from rhapsody_lib.lyrics.copying import CopyIndex
 from rhapsody_lib.lyrics.phrases import Phrases
 from rhapsody_lib.lyrics.steering import SteeringTables
@@ -25,12 +25,18 @@ WEIGHTS_FILE, VOCABULARY_FILE, STEERING_FILE, COPIES_FILE, PHRASES_FILE = (
     "copies.safetensors",
     "phrases.safetensors",
 )
+#: Weights of the `bilstm-seed` architecture: a folder that holds them writes no songs.
+SEED_WEIGHTS_FILE = "seed_weights.safetensors"
 #: The continuous cache of Grave, Joulin & Usunier 2017, "Improving Neural Language Models with a Continuous Cache",
 #: section 3: flatness of its distribution, its share of the mixture, and how far it looks back.
 CACHE_THETA, CACHE_SHARE, CACHE_TOKENS = 0.6, 0.1, 2000
 
+#: The score of a word that cannot come.
+_NEVER = np.float32(-1e9)
+
 Floats = npt.NDArray[np.float32]
 State = tuple[Floats, Floats]
+Ids = npt.NDArray[np.integer]
 
 
 def softmax(logits: Floats) -> Floats:
@@ -60,7 +66,13 @@ class LyricsModel:
 
         Raises:
             DamagedArtifactError: a file is missing, damaged, or does not fit the others.
+            InputError: it is a model of the `bilstm-seed` architecture.
         """
+        if (folder / SEED_WEIGHTS_FILE).exists():
+            raise InputError(
+                "The lyrics model is of the architecture 'bilstm-seed', which is for comparison only and writes no "
+                "songs. Train again with lyrics.architecture=lstm."
+            )
         vocabulary = Vocabulary.load(folder / VOCABULARY_FILE)
         path = folder / WEIGHTS_FILE
         try:
@@ -83,26 +95,29 @@ class LyricsModel:
         return int(self.weights["recurrent"].shape[0])
 
     @cached_property
-    def _word_gates(self) -> Floats:
-        """What each word adds to the gates, float32 [vocabulary x 4 hidden]: a look-up instead of a product a step."""
-        return self.weights["embedding"] @ self.weights["kernel"] + self.weights["bias"]
+    def _word_gates(self) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        """What each word adds to the gates, float32 [vocabulary x 4 hidden], and of which words it is known yet."""
+        size = len(self.vocabulary)
+        return np.zeros((size, 4 * self.hidden_size), dtype=np.float32), np.zeros(size, dtype=np.bool_)
 
-    @cached_property
-    def _output(self) -> tuple[Floats, Floats]:
-        """Projection, embedding and biases as one matrix [hidden x vocabulary], one vector [vocabulary]."""
-        embedding = self.weights["embedding"].T
-        matrix = np.ascontiguousarray(self.weights["projection"] @ embedding)
-        return matrix, self.weights["projection_bias"] @ embedding + self.weights["output_bias"]
+    def _gates_of(self, ids: Ids) -> Floats:
+        """The gates of words, [ids x 4 hidden]: a product once a word, a look-up from then on."""
+        gates, known = self._word_gates
+        if not known[ids].all():
+            new = np.unique(ids[~known[ids]])
+            gates[new] = self.weights["embedding"][new] @ self.weights["kernel"] + self.weights["bias"]
+            known[new] = True
+        return np.asarray(gates[ids])
 
     def initial_state(self, rows: int) -> State:
         """The state before anything is read, zeros [rows x hidden]."""
         shape = (rows, self.hidden_size)
         return np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
 
-    def step(self, ids: Tokens, state: State) -> State:
+    def step(self, ids: Ids, state: State) -> State:
         """Read one token a row. Gates are in Keras's order: input, forget, candidate, output."""
         hidden, cell = state
-        gates = self._word_gates[ids] + hidden @ self.weights["recurrent"]
+        gates = self._gates_of(ids) + hidden @ self.weights["recurrent"]
         size = self.hidden_size
         opened = _sigmoid(gates)
         cell = opened[:, size : 2 * size] * cell + opened[:, :size] * np.tanh(gates[:, 2 * size : 3 * size])
@@ -110,8 +125,21 @@ class LyricsModel:
 
     def logits(self, hidden: Floats) -> Floats:
         """Scores of the next token, [rows x vocabulary]."""
-        matrix, bias = self._output
-        return hidden @ matrix + bias
+        return np.asarray(self.projected(hidden) @ self.weights["embedding"].T + self.weights["output_bias"])
+
+    def projected(self, hidden: Floats) -> Floats:
+        """States in the space of the embedding, [rows x embedding]."""
+        return np.asarray(hidden @ self.weights["projection"] + self.weights["projection_bias"])
+
+    def output_for(self, ids: Ids, known: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+        """What gives the scores of some words from projected states: [embedding x ids] and [ids].
+
+        Args:
+            ids: the words.
+            known: those that may be predicted; others get a score without weight.
+        """
+        matrix = np.ascontiguousarray(self.weights["embedding"][ids].T)
+        return matrix, np.where(known, self.weights["output_bias"][ids], _NEVER).astype(np.float32)
 
     def log_probabilities(self, stream: Tokens, *, cache_share: float = 0.0) -> npt.NDArray[np.float64]:
         """Natural log of the probability of each token of a song after its first, float64 [tokens - 1].

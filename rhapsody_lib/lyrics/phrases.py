@@ -2,13 +2,14 @@
 
 A second opinion beside the LSTM. A few ten thousand words teach a network what to say; how a phrase of two or three
 words goes is better looked up. Interpolated absolute discounting (Ney, Essen & Kneser 1994) over at most three tokens
-of history, looked up in the training stream itself: nothing is counted before it is asked for.
+of history, counted once, when the model is trained.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -27,96 +28,97 @@ UNMET_PAIR, UNMET_TRIPLE = 0.005, 0.03
 UNMET_OPENING = 0.02
 #: A word of the same songs as the prompt's is at most so many times likelier; the prior that damps it.
 MOST_RELATED, _RELATED_PRIOR = 6.0, 0.5
-_DENSE_REMEMBERED, _SPARSE_REMEMBERED = 512, 20_000
 Floats = npt.NDArray[np.float32]
-_ONCE, _LEFT_OF_ONCE = np.array([1 - _DISCOUNT], dtype=np.float32), np.float32(_DISCOUNT)
-Context = tuple[int, ...]
+Places = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Followers:
+    """What followed each context of one length.
+
+    Args:
+        contexts: keys of the contexts, ascending, int64.
+        starts: where the followers of each begin, and the end of all, int32 [contexts + 1].
+        tokens: the followers, int32.
+        counts: how often each followed, int32.
+    """
+
+    contexts: Places
+    starts: Tokens
+    tokens: Tokens
+    counts: Tokens
+
+    @classmethod
+    def count(cls, keys: Places, tokens: Tokens, size: int) -> Followers:
+        """Count the token after each key."""
+        contexts, places = np.unique(keys, return_inverse=True)
+        pairs, counts = np.unique(places.astype(np.int64) * size + tokens, return_counts=True)
+        starts = np.searchsorted(pairs, np.arange(len(contexts) + 1, dtype=np.int64) * size)
+        followers = (pairs % size).astype(np.int32)
+        return cls(contexts.astype(np.int64), starts.astype(np.int32), followers, counts.astype(np.int32))
+
+    @cached_property
+    def shares(self) -> Floats:
+        """The discounted share of each follower among those of its context, float32."""
+        totals = np.add.reduceat(self.counts, self.starts[:-1]) if len(self.counts) else self.counts
+        shares = (self.counts - np.float32(_DISCOUNT)) / np.repeat(totals, np.diff(self.starts))
+        return np.asarray(shares, dtype=np.float32)
+
+    @cached_property
+    def left(self) -> Floats:
+        """The share of each context that is left to shorter ones, float32; 1 for a context that was never met."""
+        sizes = np.diff(self.starts)
+        totals = np.add.reduceat(self.counts, self.starts[:-1]) if len(self.counts) else self.counts
+        return np.append(_DISCOUNT * sizes / totals, 1).astype(np.float32)
+
+    def find(self, keys: Places) -> tuple[Places, Places, Floats]:
+        """Followers of contexts, [rows] keys, of which those below 0 have none.
+
+        Returns:
+            Of each follower its row and its place in `tokens`; and of each row the share left to shorter contexts.
+        """
+        contexts = np.searchsorted(self.contexts, keys)
+        met = np.flatnonzero(self.contexts.take(contexts, mode="clip") == keys) if len(self.contexts) else contexts[:0]
+        contexts, left = contexts[met], np.ones(len(keys), dtype=np.float32)
+        left[met] = self.left[contexts]
+        starts = self.starts[contexts]
+        sizes = self.starts[contexts + 1] - starts
+        ends = np.cumsum(sizes)
+        places = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + sizes, sizes)
+        return np.repeat(met, sizes), places, left
 
 
 class Phrases:
-    """Looks up what follows.
+    """The counted phrases, and the songs that they come from.
 
     Args:
         stream: training songs one after another, int32 [tokens].
         vocabulary_size: number of tokens.
+        followers: by length of context, from 1; counted here where none are given.
     """
 
-    def __init__(self, stream: Tokens, vocabulary_size: int) -> None:
+    def __init__(self, stream: Tokens, vocabulary_size: int, followers: Sequence[Followers] = ()) -> None:
         self._stream = stream[:MAX_TOKENS]
         counts = np.bincount(self._stream, minlength=vocabulary_size) + 0.1
-        self._single: Floats = (counts / counts.sum()).astype(np.float32)
-        self._size = vocabulary_size
-        # For each length of context: its key at every place of the stream, sorted, and the places that follow them.
-        self._sorted: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]] = []
-        keys = np.zeros(len(self._stream), dtype=np.int64)
+        self.single: Floats = (counts / counts.sum()).astype(np.float32)
+        self.size = vocabulary_size
+        self.followers = tuple(followers) or self._count()
+
+    def _count(self) -> tuple[Followers, ...]:
+        stream, found = self._stream, []
+        keys = np.zeros(len(stream), dtype=np.int64)
         for length in range(1, HISTORY + 1):
-            keys = keys[: len(self._stream) - length] * vocabulary_size + self._stream[length - 1 : -1]
-            order = np.argsort(keys, kind="stable")
-            self._sorted.append((keys[order], order + length))
-        self._followers = lru_cache(_SPARSE_REMEMBERED)(self._count_followers)
-        self._after_one = lru_cache(_DENSE_REMEMBERED)(self._after_token)
-        self._met_pairs = lru_cache(_DENSE_REMEMBERED)(self._pair_factors)
+            keys = keys[: max(len(stream) - length, 0)] * self.size + stream[length - 1 : -1]
+            found.append(Followers.count(keys, stream[length:], self.size))
+        return tuple(found)
 
-    def _ends(self, context: Context) -> npt.NDArray[np.int64]:
-        """Places of the stream that come right after the context."""
-        keys, ends = self._sorted[len(context) - 1]
-        if max(context) >= self._size:  # a word that the model does not know: its key would be another context's
-            return ends[:0]
-        key = 0
-        for token in context:
-            key = key * self._size + token
-        first, last = np.searchsorted(keys, (key, key + 1))
-        return ends[first:last]
-
-    def _count_followers(self, context: Context) -> tuple[Tokens, Floats, np.float32] | None:
-        """Tokens that followed, the discounted share of each, and what is left to shorter contexts."""
-        ends = self._ends(context)
-        if not len(ends):
-            return None
-        if len(ends) == 1:  # most contexts; counting costs ten times as much
-            return self._stream[ends], _ONCE, _LEFT_OF_ONCE
-        found, counts = np.unique(self._stream[ends], return_counts=True)
-        shares = ((counts - _DISCOUNT) / len(ends)).astype(np.float32)
-        return found, shares, np.float32(_DISCOUNT * len(found) / len(ends))
-
-    def _after_token(self, token: int) -> Floats:
-        return self._add_followers(self._single.copy(), (token,))
-
-    def _add_followers(self, result: Floats, context: Context) -> Floats:
-        followers = self._followers(context)
-        if followers is not None:
-            found, shares, left = followers
-            result *= left
-            result[found] += shares
-        return result
-
-    def after(self, context: Sequence[int]) -> Floats:
-        """Probability of every token after a context's last `HISTORY` tokens, float32 [vocabulary]; a new array."""
-        key = tuple(context[-HISTORY:])
-        result: Floats = (self._after_one(key[-1]) if key else self._single).copy()
-        for length in range(2, len(key) + 1):
-            self._add_followers(result, key[-length:])
-        return result
-
-    def fluency(self, context: Sequence[int]) -> Floats:
-        """Factors for the odds of every next token, so that a line keeps to pairs and triples of words that were met.
-
-        float32 [vocabulary]: 1 for a token that followed the last two tokens of the context, less for one that followed
-        only the last, least for one that never did.
-        """
-        factors: Floats = self._met_pairs(context[-1]).copy()
-        factors[LINE_ID] = min(factors[LINE_ID], UNMET_OPENING)
-        followers = self._followers(tuple(context[-2:]))
-        if followers is not None:
-            factors[followers[0]] = 1
-        return factors
-
-    def _pair_factors(self, token: int) -> Floats:
-        factors = np.full(len(self._single), UNMET_PAIR, dtype=np.float32)
-        followers = self._followers((token,))
-        if followers is not None:
-            factors[followers[0]] = UNMET_TRIPLE
-        return factors
+    def key(self, contexts: Places, length: int) -> Places:
+        """The key of the last `length` tokens of each row, -1 where one of them is none of the vocabulary."""
+        last = contexts[:, contexts.shape[1] - length :]
+        keys = np.zeros(len(last), dtype=np.int64)
+        for place in range(length):
+            keys = keys * self.size + last[:, place]
+        return np.where((last >= 0).all(axis=1), keys, -1)
 
     def related(self, words: Sequence[int]) -> Floats:
         """How many times likelier each token is in the training songs that hold some of `words`, float32 [vocabulary].
@@ -124,7 +126,6 @@ class Phrases:
         1 where nothing is known, at most `MOST_RELATED`. A relevance model (Lavrenko & Croft 2001, "Relevance-Based
         Language Models"): songs count by the rarity of the words that they share.
         """
-        size = len(self._single)
         songs = np.cumsum(self._stream == SONG_ID)
         in_songs = np.zeros(int(songs[-1]) + 1)
         for word in set(words):
@@ -133,14 +134,20 @@ class Phrases:
                 in_songs[holding] += np.log(len(in_songs) / len(holding))
         weights = in_songs[songs]
         if not weights.any():
-            return np.ones(size, dtype=np.float32)
-        found = np.bincount(self._stream, weights=weights, minlength=size) / weights.sum()
-        ratio = (found + self._single * _RELATED_PRIOR) / (self._single * (1 + _RELATED_PRIOR))
+            return np.ones(self.size, dtype=np.float32)
+        found = np.bincount(self._stream, weights=weights, minlength=self.size) / weights.sum()
+        ratio = (found + self.single * _RELATED_PRIOR) / (self.single * (1 + _RELATED_PRIOR))
         return np.asarray(np.clip(ratio, 1, MOST_RELATED), dtype=np.float32)
 
     def save(self, path: Path) -> None:
         """Write as safetensors."""
-        save_file({"stream": np.ascontiguousarray(self._stream)}, path)
+        counted = {
+            f"{name}_{length}": array
+            for length, found in enumerate(self.followers, start=1)
+            for name in found.__dataclass_fields__
+            for array in (getattr(found, name),)
+        }
+        save_file({"stream": np.ascontiguousarray(self._stream), **counted}, path)
 
     @classmethod
     def load(cls, path: Path, vocabulary_size: int) -> Phrases:
@@ -149,10 +156,58 @@ class Phrases:
         Raises:
             DamagedArtifactError: the file is missing, is none, or is of another vocabulary.
         """
+        names = Followers.__dataclass_fields__
         try:
-            stream = load_file(path)["stream"].astype(np.int32)
+            found = load_file(path)
+            stream = found["stream"]
+            followers = [Followers(*(found[f"{name}_{order}"] for name in names)) for order in range(1, HISTORY + 1)]
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise DamagedArtifactError(f"{path}: cannot be read ({error}). Train the lyrics model again.") from error
         if stream.ndim != 1 or not len(stream) or stream.min() < 0 or stream.max() >= vocabulary_size:
             raise DamagedArtifactError(f"{path}: is of another vocabulary. Train the lyrics model again.")
-        return cls(stream, vocabulary_size)
+        return cls(stream, vocabulary_size, followers)
+
+
+class PhraseBook:
+    """Phrases among the words of one palette.
+
+    Args:
+        phrases: the training songs'.
+        words: the token of each word of the palette, int64 [words], of which the first is the line mark.
+        known: whether the model knows the word.
+    """
+
+    def __init__(self, phrases: Phrases, words: Places, known: npt.NDArray[np.bool_]) -> None:
+        self._phrases, self._words = phrases, len(words)
+        # Tokens outside of the palette fall into a column of their own, which is cut off.
+        self._columns = np.full(phrases.size, len(words), dtype=np.int64)
+        self._columns[words[known]] = np.flatnonzero(known)
+        self._single: Floats = np.where(known, phrases.single[words], 0).astype(np.float32)
+        self._followers = [(found, self._columns[found.tokens]) for found in phrases.followers]
+        self._line = int(self._columns[LINE_ID])
+
+    def after(self, contexts: Places) -> tuple[Floats, Floats]:
+        """Probabilities of the next word, and factors for its odds, both float32 [rows x words].
+
+        Factors keep a line to pairs and triples of words that were met: 1 for a word that followed the last two tokens,
+        less for one that followed only the last, least for one that never did.
+
+        Args:
+            contexts: the last `HISTORY` tokens of each row, the newest last, -1 for none, int64 [rows x history].
+        """
+        rows, wide = len(contexts), self._words + 1
+        probabilities = np.empty((rows, wide), dtype=np.float32)
+        factors = np.full((rows, wide), UNMET_PAIR, dtype=np.float32)
+        probabilities[:, :-1] = self._single
+        for length, factor in zip(range(1, HISTORY + 1), (UNMET_TRIPLE, 1, None), strict=True):
+            followers, columns = self._followers[length - 1]
+            owners, places, left = followers.find(self._phrases.key(contexts, length))
+            flat = owners * wide + columns[places]
+            probabilities *= left[:, None]
+            # No follower stands twice in a row, but for those outside of the palette, which are cut off.
+            probabilities.reshape(-1)[flat] += followers.shares[places]
+            if factor:
+                factors.reshape(-1)[flat] = factor
+            if length == 1:
+                factors[:, self._line] = np.minimum(factors[:, self._line], UNMET_OPENING)
+        return probabilities[:, :-1], factors[:, :-1]

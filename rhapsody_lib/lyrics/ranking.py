@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rhapsody_lib.lyrics.line_writer import Line
 from rhapsody_lib.lyrics.metrics import distinct
+from rhapsody_lib.lyrics.proposals import Line
 
 #: Parts of the score and their weights. The first two are in nats a word; all others lie in [0, 1].
 SCORE_WEIGHTS = {
@@ -17,6 +17,7 @@ SCORE_WEIGHTS = {
     "rhyme": 1.0,
     "regularity": 1.0,
     "distinctness": 2.0,
+    "theme": 0.5,
     "completeness": 4.0,
 }
 
@@ -26,7 +27,7 @@ class Written:
     """What was written of one song, and what was wished for."""
 
     lines: list[Line] = field(default_factory=list)
-    syllable_misses: list[int] = field(default_factory=list)
+    misses: list[int] = field(default_factory=list)
     rhymes: list[float] = field(default_factory=list)
     wished: int = 0
 
@@ -40,16 +41,17 @@ def score_parts(written: Written, texts: Sequence[Sequence[str]]) -> dict[str, f
 
     Returns:
         Mean log-probability of a word; that of the least likely line; mean strength of the rhymes that the form asks
-        for; 1 less the mean miss of the line length in syllables, over two; distinct-2; share of the lines wished for
-        that could be written.
+        for; 1 less the mean miss of the line length in syllables (or words), over two; distinct-2; share of the lines
+        that hold a word of the prompt's theme; share of the lines wished for that could be written.
     """
     values = [value for line in written.lines for value in line.log_probabilities]
     return {
         "log_probability": float(np.mean(values)) if values else 0.0,
         "weakest_line": min((float(np.mean(line.log_probabilities)) for line in written.lines), default=0.0),
         "rhyme": float(np.mean(written.rhymes)) if written.rhymes else 0.0,
-        "regularity": 1 - float(np.mean(written.syllable_misses)) / 2 if written.syllable_misses else 1.0,
+        "regularity": 1 - float(np.mean(written.misses)) / 2 if written.misses else 1.0,
         "distinctness": distinct(texts, 2),
+        "theme": float(np.mean([line.theme > 0 for line in written.lines])) if written.lines else 0.0,
         "completeness": len(written.lines) / written.wished if written.wished else 1.0,
     }
 

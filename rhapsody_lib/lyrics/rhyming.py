@@ -1,13 +1,12 @@
-"""Which words may end a line, and which of them rhyme with a given one, as masks over the words of a song."""
+"""Which words may end a line, and which of them rhyme with a given one, as masks over a palette."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from rhapsody_lib.lyrics.steering import NEAR_RHYME, Integers, SteeringTables
+from rhapsody_lib.lyrics.palette import Palette
+from rhapsody_lib.lyrics.steering import NEAR_RHYME, SteeringTables
 from rhapsody_lib.words.rhyme import rhyme_strength
 
 #: How well words of near classes count as rhyming.
@@ -16,25 +15,23 @@ Strengths = npt.NDArray[np.float32]
 
 
 class Rhymes:
-    """Rhymes among the words of a song: the vocabulary, then the prompt's words that it lacks.
+    """Rhymes among the words of a palette.
 
     Args:
         tables: what the training songs taught.
-        words: all words by id.
+        palette: the words.
     """
 
-    def __init__(self, tables: SteeringTables, words: Sequence[str]) -> None:
-        self._words, self._known = words, len(tables.syllables)
-        extra = len(words) - self._known
-        self._classes: Integers = np.pad(tables.rhyme_classes, (0, extra), constant_values=-1)
+    def __init__(self, tables: SteeringTables, palette: Palette) -> None:
+        self._palette, self._classes = palette, palette.rhyme_classes
         self._near: dict[int, list[int]] = {}
         for one, other in tables.near_rhymes.tolist():
             self._near.setdefault(one, []).append(other)
-        self.may_end = np.pad(tables.may_end, (0, extra))
+        self.may_end = palette.may_end
         self._found: dict[int, Strengths] = {}
         self.has_partners = self._count_partners() >= 2
 
-    def _count_partners(self) -> Integers:
+    def _count_partners(self) -> npt.NDArray[np.int32]:
         ending = self._classes[self.may_end & (self._classes >= 0)]
         sizes = np.bincount(ending, minlength=int(self._classes.max(initial=0)) + 1)
         near = np.array([sum(int(sizes[other]) for other in self._near.get(one, ())) for one in range(len(sizes))])
@@ -44,7 +41,7 @@ class Rhymes:
     def strengths(self, word: int) -> Strengths:
         """How well each word that may end a line rhymes with `word`, float32 [words]: 1 full, 0 not."""
         if word not in self._found:
-            self._found[word] = self._by_class(word) if word < self._known else self._by_sound(word)
+            self._found[word] = self._by_class(word) if self._palette.known[word] else self._by_sound(word)
         return self._found[word]
 
     def _by_class(self, word: int) -> Strengths:
@@ -56,8 +53,8 @@ class Rhymes:
         return np.where(self.may_end, strengths, np.float32(0))
 
     def _by_sound(self, word: int) -> Strengths:
-        strengths = np.zeros(len(self._words), dtype=np.float32)
+        strengths = np.zeros(len(self._palette), dtype=np.float32)
         for other in np.flatnonzero(self.may_end).tolist():
-            strength = rhyme_strength(self._words[word], self._words[other])
+            strength = rhyme_strength(self._palette.texts[word], self._palette.texts[other])
             strengths[other] = strength if strength >= NEAR_RHYME else 0
         return strengths

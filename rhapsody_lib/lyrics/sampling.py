@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from rhapsody_lib.lyrics.model import CACHE_SHARE, CACHE_THETA, Floats, softmax
 
-#: The nucleus is looked for among this many words.
-_WIDEST_NUCLEUS = 128
+#: A word that is so many times less likely than the likeliest is never drawn.
+_LEAST_LIKELY = np.float32(1e-3)
 _TINY = np.float32(1e-30)
 Ids = npt.NDArray[np.int64]
 
@@ -21,21 +21,25 @@ def draw_nucleus(probabilities: Floats, temperature: float, top_p: float, rng: n
     Holtzman et al. 2020, "The Curious Case of Neural Text Degeneration". Rows need not sum to 1. The
     temperature tilts what is left: below 1 the likely become likelier.
     """
-    rows, words = probabilities.shape
-    size = min(_WIDEST_NUCLEUS, words)
-    # Only values are sorted, and only the largest: sorting places too takes four times as long.
-    largest = np.sort(np.partition(probabilities, words - size, axis=1)[:, words - size :], axis=1)[:, ::-1]
+    rows = len(probabilities)
+    most = probabilities.max(axis=1)
+    # Sorting is of the likely alone: of all words it would cost ten times as much.
+    owners, words = np.nonzero(probabilities > (most * _LEAST_LIKELY)[:, None])
+    counts = np.bincount(owners, minlength=rows)
+    starts = np.cumsum(counts) - counts
+    likely = np.zeros((rows, int(counts.max(initial=1))), dtype=probabilities.dtype)
+    likely[owners, np.arange(len(owners)) - starts[owners]] = probabilities[owners, words]
+    order = np.argsort(-likely, axis=1, kind="stable")
+    index = np.arange(rows)[:, None]
+    largest = likely[index, order]
     before = np.cumsum(largest, axis=1) - largest
-    inside = (before < top_p * largest.sum(axis=1, keepdims=True)).sum(axis=1)
-    least = largest[np.arange(rows), np.maximum(inside - 1, 0)]
-    nucleus = (probabilities >= least[:, None]) & (probabilities > 0)
-    weights = np.zeros((rows, words))
-    weights[nucleus] = (probabilities / np.maximum(largest[:, :1], _TINY))[nucleus] ** (1 / temperature)
-    edges = np.cumsum(weights, axis=1)
+    inside = (before < top_p * largest.sum(axis=1, keepdims=True)) & (largest > 0)
+    weights = np.where(inside, largest / np.maximum(most, _TINY)[:, None], 0) ** np.float32(1 / temperature)
+    edges = np.cumsum(weights, axis=1, dtype=np.float64)
     marks = rng.random((rows, 1)) * edges[:, -1:]
-    last = words - 1 - np.argmax(nucleus[:, ::-1], axis=1)
-    drawn = np.minimum((edges <= marks).sum(axis=1), last)
-    return np.where(nucleus.any(axis=1), drawn, -1).astype(np.int64)
+    place = np.minimum((edges <= marks).sum(axis=1), np.maximum(inside.sum(axis=1) - 1, 0))
+    found = np.minimum(starts + order[index[:, 0], place], max(len(words) - 1, 0))
+    return np.where(counts > 0, words[found] if len(words) else -1, -1).astype(np.int64)
 
 
 def draw_distinct(probabilities: Floats, temperature: float, count: int, rng: np.random.Generator) -> Ids:
@@ -43,12 +47,15 @@ def draw_distinct(probabilities: Floats, temperature: float, count: int, rng: np
 
     Gumbel top-k: Kool, van Hoof & Welling 2019, "Stochastic Beams and Where to Find Them", section 2.3.
     """
+    words = probabilities.shape[1]
     with np.errstate(divide="ignore"):
-        keys = np.log(probabilities) / np.float32(temperature) + rng.gumbel(size=probabilities.shape).astype(np.float32)
-    count_found = min(count, probabilities.shape[1])
-    found = np.argsort(-keys, axis=1, kind="stable")[:, :count_found]
+        keys = np.log(probabilities) / np.float32(temperature)
+    keys += rng.gumbel(size=probabilities.shape).astype(np.float32)
+    size = min(count, words)
+    likely = np.argpartition(keys, words - size, axis=1)[:, words - size :]
+    found = np.take_along_axis(likely, np.argsort(-np.take_along_axis(keys, likely, axis=1), axis=1), axis=1)
     drawn = np.where(np.take_along_axis(keys, found, axis=1) > -np.inf, found, -1)
-    return np.pad(drawn, ((0, 0), (0, count - count_found)), constant_values=-1).astype(np.int64)
+    return np.pad(drawn, ((0, 0), (0, count - size)), constant_values=-1).astype(np.int64)
 
 
 class History:
@@ -57,34 +64,39 @@ class History:
     Args:
         songs: songs in the batch.
         hidden_size: size of the network's state.
-        vocabulary_size: words, those of the prompt that the model does not know included.
     """
 
-    def __init__(self, songs: int, hidden_size: int, vocabulary_size: int) -> None:
+    def __init__(self, songs: int, hidden_size: int) -> None:
         self._states = np.zeros((songs, 64, hidden_size), dtype=np.float32)
-        self._words = np.full((songs, 64), -1, dtype=np.int64)
-        self._lengths = np.zeros(songs, dtype=np.int64)
-        self._size = vocabulary_size
+        self._words: list[list[int]] = [[] for _ in range(songs)]
+        self._said: list[tuple[Ids, Floats] | None] = [None] * songs
 
-    def add(self, songs: Sequence[int] | Ids, states: Floats, words: Ids) -> None:
-        """Remember that after `states` [songs x hidden] came `words` [songs]."""
-        at = self._lengths[songs]
-        if at.size and int(at.max()) >= self._words.shape[1]:
+    def add(self, song: int, states: Floats, words: Sequence[int]) -> None:
+        """Remember that in a song after `states` [n x hidden] came `words` [n]."""
+        start, end = len(self._words[song]), len(self._words[song]) + len(words)
+        while end > self._states.shape[1]:
             self._states = np.concatenate([self._states, np.zeros_like(self._states)], axis=1)
-            self._words = np.concatenate([self._words, np.full_like(self._words, -1)], axis=1)
-        self._states[songs, at], self._words[songs, at] = states, words
-        self._lengths[songs] += 1
+        self._states[song, start:end] = states
+        self._words[song] += words
+        self._said[song] = None
+
+    def _different(self, song: int) -> tuple[Ids, Floats]:
+        """The different words of a song, and which of them stands at each place, as ones [places x words]."""
+        said = self._said[song]
+        if said is None:
+            words, places = np.unique(np.array(self._words[song], dtype=np.int64), return_inverse=True)
+            said = self._said[song] = (words, np.eye(len(words), dtype=np.float32)[places])
+        return said
 
     def mixed(self, probabilities: Floats, states: Floats, songs: Ids) -> Floats:
-        """Mix the cache into probabilities [rows x words], in place; `songs` [rows] says whose history each row has."""
-        for song in np.unique(songs):
-            length = self._lengths[song]
+        """Mix the cache into probabilities [rows x words], in place; `songs` [rows], ascending, says whose each is."""
+        present, starts = np.unique(songs, return_index=True)
+        for song, start, end in zip(present.tolist(), starts.tolist(), [*starts[1:].tolist(), len(songs)], strict=True):
+            length = len(self._words[song])
             if not length:
                 continue
-            rows = np.flatnonzero(songs == song)
-            words = self._words[song, :length]
-            weights = softmax(CACHE_THETA * (states[rows] @ self._states[song, :length].T))
-            cached = np.zeros((len(rows), self._size), dtype=np.float32)
-            np.add.at(cached.T, words, weights.T)
-            probabilities[rows] = (1 - CACHE_SHARE) * probabilities[rows] + CACHE_SHARE * cached
+            words, places = self._different(song)
+            weights = softmax(CACHE_THETA * (states[start:end] @ self._states[song, :length].T))
+            probabilities[start:end] *= np.float32(1 - CACHE_SHARE)
+            probabilities[start:end, words] += np.float32(CACHE_SHARE) * (weights @ places)
         return probabilities

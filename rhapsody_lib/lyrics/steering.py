@@ -6,7 +6,7 @@ Syllables and rhymes of words; how lines begin and end, and how long they are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 
 from rhapsody_lib.errors import DamagedArtifactError
 from rhapsody_lib.lyrics.vocabulary import LINE_ID, MARKS, Tokens, Vocabulary
-from rhapsody_lib.words.rhyme import rhyme_classes, rhyme_strength
+from rhapsody_lib.words.rhyme import rhyme_classes, rhyme_strength, rhyme_vowels
 from rhapsody_lib.words.syllables import syllables
 
 #: Words of different rhyme classes rhyme nearly from this strength on.
@@ -40,6 +40,7 @@ class SteeringTables:
         line_starts: how often it began one.
         line_syllables: how many training lines have 0, 1, 2 ... syllables.
         near_rhymes: pairs of classes that rhyme nearly (`home`, `stone`), each pair both ways, [pairs x 2].
+        drawable: whether the word may be written into a song, bool; all may where none is given.
     """
 
     syllables: Integers
@@ -49,6 +50,11 @@ class SteeringTables:
     line_starts: Integers
     line_syllables: Integers
     near_rhymes: Integers
+    drawable: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+
+    def __post_init__(self) -> None:
+        if not len(self.drawable):
+            object.__setattr__(self, "drawable", np.ones(len(self.uses), dtype=np.bool_))
 
     @classmethod
     def build(cls, vocabulary: Vocabulary, streams: Iterable[Tokens]) -> SteeringTables:
@@ -117,10 +123,15 @@ def _lines(stream: Tokens) -> Iterable[Sequence[int] | Integers]:
 def _near_rhymes(vocabulary: Vocabulary, classes: Integers, line_ends: Integers) -> Integers:
     """Pairs of classes whose words rhyme nearly; only classes that end lines are asked, by one word each."""
     spoken = {int(classes[word]): vocabulary.tokens[word] for word in np.flatnonzero((line_ends > 0) & (classes >= 0))}
+    # All pairs of a large vocabulary would take minutes.
+    of_vowels: dict[tuple[str, ...], list[tuple[int, str]]] = {}
+    for rhyme_class, word in spoken.items():
+        of_vowels.setdefault(rhyme_vowels(word), []).append((rhyme_class, word))
     pairs = [
         (one, other)
-        for one, word in spoken.items()
-        for other, partner in spoken.items()
+        for members in of_vowels.values()
+        for one, word in members
+        for other, partner in members
         if one < other and rhyme_strength(word, partner) >= NEAR_RHYME
     ]
     both = sorted(pairs + [(other, one) for one, other in pairs])

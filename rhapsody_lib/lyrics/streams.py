@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,9 @@ from rhapsody_lib.corpus.schema import SONGS_FILE
 from rhapsody_lib.errors import SourceError
 from rhapsody_lib.lyrics.vocabulary import Tokens
 from rhapsody_lib.words.document import Lyrics, parse_lyrics
+
+#: Rows of the table in memory at once.
+_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -25,23 +29,49 @@ class Batch:
     weights: npt.NDArray[np.float32]
 
 
-def read_lyrics(corpus: Path, split: str) -> list[Lyrics]:
-    """Lyrics of one split, in the table's order.
+class Stream(Protocol):
+    """One long stream of tokens: an array, or a file's songs in some order, read where it is asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, cut: slice, /) -> Tokens: ...
+
+
+def read_lyrics(corpus: Path, split: str) -> Iterator[Lyrics]:
+    """Lyrics of one split, in the table's order, a few rows of the table in memory at a time.
 
     Raises:
         SourceError: the folder holds no readable table of songs.
     """
     path = corpus / SONGS_FILE
     try:
-        table = pq.read_table(path, columns=["title", "lyrics", "split"])
+        table = pq.ParquetFile(path)
+        missing = {"title", "lyrics", "split"} - set(table.schema_arrow.names)
     except (OSError, ValueError) as error:
-        raise SourceError(f"{path}: cannot be read ({error}). Prepare the corpus again.") from error
-    rows = zip(*(table.column(name).to_pylist() for name in ("title", "lyrics", "split")), strict=True)
-    songs = [parse_lyrics(lyrics or "", title or "") for title, lyrics, kept in rows if kept == split]
-    return [song for song in songs if song.lines]
+        raise _unreadable(path, error) from error
+    if missing:
+        table.close()
+        raise _unreadable(path, f"it has no column {', '.join(sorted(missing))}")
+    return _songs_of(table, path, split)
 
 
-def batches(stream: Tokens, streams: int, steps: int) -> Iterator[Batch]:
+def _songs_of(table: Any, path: Path, split: str) -> Iterator[Lyrics]:
+    with table:
+        try:
+            for rows in table.iter_batches(batch_size=_ROWS, columns=["title", "lyrics", "split"]):
+                for row in rows.to_pylist():
+                    song = parse_lyrics(row["lyrics"] or "", row["title"] or "") if row["split"] == split else None
+                    if song is not None and song.lines:
+                        yield song
+        except (OSError, ValueError) as error:
+            raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, reason: object) -> SourceError:
+    return SourceError(f"{path}: cannot be read ({reason}). Prepare the corpus again.")
+
+
+def batches(stream: Stream, streams: int, steps: int) -> Iterator[Batch]:
     """Cut one long stream into `streams` that run side by side, `steps` at a time.
 
     Row r of a batch goes on where row r of the batch before it stopped, so that the network's state can be carried
@@ -49,15 +79,16 @@ def batches(stream: Tokens, streams: int, steps: int) -> Iterator[Batch]:
     """
     targets = len(stream) - 1
     length = -(-targets // (streams * steps)) * steps
-    padded = np.zeros(streams * length + 1, dtype=np.int32)
-    padded[: len(stream)] = stream
-    weights = (np.arange(streams * length) < targets).astype(np.float32).reshape(streams, length)
-    inputs, outputs = padded[:-1].reshape(streams, length), padded[1:].reshape(streams, length)
     for start in range(0, length, steps):
-        cut = slice(start, start + steps)
-        yield Batch(inputs[:, cut], outputs[:, cut], weights[:, cut])
+        firsts = np.arange(streams) * length + start
+        cells = np.zeros((streams, steps + 1), dtype=np.int32)
+        for row, first in enumerate(firsts.tolist()):
+            found = stream[first : first + steps + 1]
+            cells[row, : len(found)] = found
+        weights = (firsts[:, None] + np.arange(steps) < targets).astype(np.float32)
+        yield Batch(cells[:, :-1], cells[:, 1:], weights)
 
 
-def joined(songs: Sequence[Tokens], order: npt.NDArray[np.int64] | None = None) -> Tokens:
-    """Songs as one stream, in the given order."""
-    return np.concatenate([songs[index] for index in (range(len(songs)) if order is None else order)])
+def joined(songs: Sequence[Tokens]) -> Tokens:
+    """Songs as one stream."""
+    return np.concatenate(songs)

@@ -1,63 +1,58 @@
-"""Training of the lyrics model: contiguous truncated backpropagation, early stopping, resumable each epoch."""
+"""Training of the lyrics model on a corpus of any size: from the table of songs to the model's files and figures."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors.numpy import save_file
 
-from rhapsody_lib.checkpoints import Checkpoint, processor, warn_of_another_machine
+from rhapsody_lib.checkpoints import Checkpoint
 from rhapsody_lib.errors import SourceError
-from rhapsody_lib.lyrics.checkpoint import Progressed, TrainingState, load_state, save_state
-from rhapsody_lib.lyrics.copying import CopyIndex
-from rhapsody_lib.lyrics.framework import device_name, load_keras
+from rhapsody_lib.lyrics.base import MOST_KNOWN, BaseModel, open_base
+from rhapsody_lib.lyrics.checkpoint import Arrays, Progressed
+from rhapsody_lib.lyrics.copying import BASE_COPIES_FILE, CopyIndex
+from rhapsody_lib.lyrics.evaluate import YARDSTICK_ORDER, measure_heldout
+from rhapsody_lib.lyrics.fitting import Fitted, Task, fit
 from rhapsody_lib.lyrics.model import (
-    CACHE_SHARE,
     COPIES_FILE,
     PHRASES_FILE,
+    SEED_WEIGHTS_FILE,
     STEERING_FILE,
     VOCABULARY_FILE,
     WEIGHTS_FILE,
     LyricsModel,
 )
-from rhapsody_lib.lyrics.network import WEIGHT_NAMES, build_network, reset
-from rhapsody_lib.lyrics.phrases import Phrases
+from rhapsody_lib.lyrics.network import WEIGHT_NAMES
+from rhapsody_lib.lyrics.overlap import copying_reference
+from rhapsody_lib.lyrics.phrases import MAX_TOKENS, Phrases
+from rhapsody_lib.lyrics.seed_network import SEED_WEIGHT_NAMES, perplexity
+from rhapsody_lib.lyrics.sizing import sized
+from rhapsody_lib.lyrics.song_tokens import SongTokens
 from rhapsody_lib.lyrics.steering import SteeringTables
-from rhapsody_lib.lyrics.streams import batches, joined, read_lyrics
-from rhapsody_lib.lyrics.vocabulary import UNKNOWN_ID, Tokens, Vocabulary
-from rhapsody_lib.ngram import KneserNey, perplexity
-from rhapsody_lib.optional import require
+from rhapsody_lib.lyrics.streams import joined, read_lyrics
+from rhapsody_lib.lyrics.vocabulary import UNKNOWN_ID, Vocabulary
+from rhapsody_lib.ngram import KneserNey
+from rhapsody_lib.ngram import perplexity as ngram_perplexity
 from rhapsody_lib.progress import Progress, Recorder, silent, unrecorded
-from rhapsody_lib.seeding import generator, split_seed
 from rhapsody_lib.settings import LyricsSettings
+from rhapsody_lib.words.document import Lyrics
 
 METRICS_FILE = "metrics.json"
-_YARDSTICK_ORDER = 5
-#: The learning rate falls by this factor an epoch.
-_DECAY = 0.9
-
-
-@dataclass(frozen=True)
-class _Songs:
-    """Streams of both splits and the vocabulary that they are written in."""
-
-    vocabulary: Vocabulary
-    train: tuple[Tokens, ...]
-    heldout: tuple[Tokens, ...]
-
-    def recipe(self, settings: LyricsSettings, seed: int) -> str:
-        """Digest of everything that the training depends on."""
-        digest = hashlib.sha256(f"{settings.model_dump_json()}{seed}{self.vocabulary.words}".encode())
-        for stream in (*self.train, *self.heldout):
-            digest.update(stream.tobytes())
-        return digest.hexdigest()
+#: Tokens of training songs that the 5-gram and the steering tables are made from, and held-out tokens that are
+#: measured, at most: memory and time are bounded by them.
+YARDSTICK_TOKENS, _STEERING_TOKENS, _MEASURED_TOKENS = 3_000_000, 3_000_000, 200_000
+#: Held-out songs whose shared runs with the training songs are told.
+_COMPARED_SONGS = 200
+_WORK_FOLDER = "tokens"
 
 
 def train_lyrics(
@@ -73,7 +68,7 @@ def train_lyrics(
     """Train on a prepared corpus and write the model's files and `metrics.json` into `out`.
 
     A run that was killed and is called again with the same arguments goes on after its last whole epoch, and ends with
-    the same weights.
+    the same weights. The table is read in pieces, three times; memory does not grow with it.
 
     Args:
         corpus: folder with the `songs` table.
@@ -85,143 +80,126 @@ def train_lyrics(
         record: told the figures of each epoch, those before a kill too.
 
     Returns:
-        What `metrics.json` holds.
+        What `metrics.json` holds, and `words_per_s`, the speed of this process.
 
     Raises:
         SourceError: the corpus has no training song with lyrics.
         StoreError: the saved states cannot be read, for the store does not answer.
+        InputError: there is no such base model.
         MissingExtraError: Keras or its backend is not installed.
     """
-    train, heldout = read_lyrics(corpus, "train"), read_lyrics(corpus, "heldout")
-    if not train:
-        raise SourceError(f"{corpus}: holds no training song with lyrics. Prepare a corpus with at least one.")
-    vocabulary = Vocabulary.build(train, settings.min_count, settings.max_vocabulary)
-    encode = vocabulary.encode_song
-    songs = _Songs(vocabulary, tuple(map(encode, train)), tuple(map(encode, heldout)))
-    state, words_per_s = _fit(songs, checkpoint, settings, seed, progress, record)
-    out.mkdir(parents=True, exist_ok=True)
-    save_file(dict(zip(WEIGHT_NAMES, state.best, strict=True)), out / WEIGHTS_FILE)
-    vocabulary.save(out / VOCABULARY_FILE)
-    SteeringTables.build(vocabulary, songs.train).save(out / STEERING_FILE)
-    CopyIndex.build(train).save(out / COPIES_FILE)
-    Phrases(joined(songs.train), len(vocabulary)).save(out / PHRASES_FILE)
-    metrics = _measure(LyricsModel.load(out), songs, state.progressed)
+    base = open_base(settings.base) if settings.architecture == "lstm" else None
+    vocabulary = Vocabulary.build(read_lyrics(corpus, "train"), settings.min_count, settings.max_vocabulary)
+    initial: Arrays | None = None
+    if base is not None:
+        vocabulary, weights = base.extended(vocabulary, seed)
+        initial = [weights[name] for name in WEIGHT_NAMES]
+    with _work_folder(out) as folder:
+        train, heldout = (
+            SongTokens.write(map(vocabulary.encode_song, songs), folder / split)
+            for split, songs in (("train", read_lyrics(corpus, "train")), ("heldout", _unread(corpus, base)))
+        )
+        if not len(train):
+            raise SourceError(f"{corpus}: holds no training song with lyrics. Prepare a corpus with at least one.")
+        task = Task(train, heldout, len(vocabulary), sized(settings, train.tokens, base), seed, initial)
+        fitted = fit(task, checkpoint, _recipe(task, vocabulary, base), progress, record)
+        _write(out, corpus, vocabulary, task, fitted, base)
+        metrics = {**_measured(out, task, fitted), **_counted(task, fitted.progressed)}
+        metrics["heldout_copying"] = copying_reference(
+            list(islice(read_lyrics(corpus, "heldout"), _COMPARED_SONGS)), read_lyrics(corpus, "train")
+        )
+    if base is not None:
+        metrics["heldout_known_to_base"] = sum(_is_known(base, song) for song in read_lyrics(corpus, "heldout"))
     (out / METRICS_FILE).write_text(json.dumps(metrics, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return {**metrics, "words_per_s": words_per_s}
+    return {**metrics, "words_per_s": fitted.words_per_s}
 
 
-def _fit(
-    songs: _Songs, checkpoint: Checkpoint, settings: LyricsSettings, seed: int, progress: Progress, record: Recorder
-) -> tuple[TrainingState, float]:
-    """Train until the held-out loss has not fallen for `patience` epochs; also the speed in words a second."""
-    recipe = songs.recipe(settings, seed)
-    state = load_state(checkpoint, recipe)
-    done = state.progressed if state else Progressed()
-    for epoch, figures in enumerate(done.history, start=1):
-        record(epoch, _named(figures))
-    if state and _finished(done, settings):
-        return state, 0.0
-    network, machine = _started(songs, settings, seed, state)
-    state = state or _snapshot(network, done, [], machine)
-    started, words = time.monotonic(), 0
-    while not _finished(done, settings):
-        stream = joined(songs.train, generator(seed, "lyrics", "order", done.epoch).permutation(len(songs.train)))
-        network.optimizer.learning_rate.assign(settings.learning_rate * _DECAY**done.epoch)
-        train_loss = _epoch(network, stream, settings, split_seed(seed, "lyrics", "dropout", done.epoch))
-        heldout = joined(songs.heldout) if songs.heldout else stream
-        loss = _epoch(network, heldout, settings, None)
-        words += len(stream)
-        done.epoch += 1
-        done.history.append({"train_perplexity": float(np.exp(train_loss)), "heldout_perplexity": float(np.exp(loss))})
-        # The first weights are kept even where their loss is no number: the gate refuses what diverged.
-        better = loss < done.best_loss or not state.best
-        done.best_loss = min(done.best_loss, loss)  # in this order: NaN is never the lowest
-        done.epochs_without_gain = 0 if better else done.epochs_without_gain + 1
-        state = _snapshot(network, done, _trained(network) if better else state.best, machine)
-        save_state(checkpoint, recipe, state)
-        record(done.epoch, _named(done.history[-1]))
-        progress(done.epoch, settings.max_epochs, f"perplexity {np.exp(loss):.0f}")
-    return state, words / max(time.monotonic() - started, 1e-9)
+def _unread(corpus: Path, base: BaseModel | None) -> Iterator[Lyrics]:
+    """Held-out songs that the base model has not been trained on either."""
+    for song in read_lyrics(corpus, "heldout"):
+        if base is None or not _is_known(base, song):
+            yield song
 
 
-def _started(
-    songs: _Songs, settings: LyricsSettings, seed: int, state: TrainingState | None
-) -> tuple[Any, dict[str, str]]:
-    """The network with fresh weights or those of a saved state, and what it is computed on."""
-    keras = load_keras()
-    keras.utils.set_random_seed(split_seed(seed, "lyrics") % 2**32)
-    network = build_network(len(songs.vocabulary), settings)
-    backend = keras.backend.backend()
-    machine = {"device": device_name(keras), "processor": processor(), backend: require(backend).__version__}
-    if state:
-        _restore(network, state)
-        warn_of_another_machine("lyrics", state.progressed.epoch, state.machine, machine)
-    return network, machine
+def _is_known(base: BaseModel, song: Lyrics) -> bool:
+    return base.share_known(song) > MOST_KNOWN
 
 
-def _named(figures: Mapping[str, float]) -> dict[str, float]:
-    return {name.replace("_", " "): value for name, value in figures.items()}
+@contextmanager
+def _work_folder(out: Path) -> Iterator[Path]:
+    """A folder within `out` for the block; where that fails, `out` is left as it was."""
+    made = not out.exists()
+    folder = out / _WORK_FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield folder
+    except BaseException:
+        if made:
+            shutil.rmtree(out, ignore_errors=True)
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _finished(done: Progressed, settings: LyricsSettings) -> bool:
-    return done.epoch >= settings.max_epochs or done.epochs_without_gain >= settings.patience
+def _recipe(task: Task, vocabulary: Vocabulary, base: BaseModel | None) -> str:
+    """Digest of everything that the training depends on."""
+    parts = (task.settings.model_dump_json(), task.seed, vocabulary.words, base.digest if base else "")
+    return hashlib.sha256(f"{parts}{task.train.digest}{task.heldout.digest}".encode()).hexdigest()
 
 
-def _trained(network: Any) -> list[Any]:
-    """The trained weights in the order of `WEIGHT_NAMES`; the carried state of the LSTM is none of them."""
-    return [np.array(variable.numpy()) for variable in network.trainable_variables]
+def _write(out: Path, corpus: Path, vocabulary: Vocabulary, task: Task, fitted: Fitted, base: BaseModel | None) -> None:
+    """All files of the model but the figures."""
+    seed_network = task.settings.architecture != "lstm"
+    names, file = (SEED_WEIGHT_NAMES, SEED_WEIGHTS_FILE) if seed_network else (WEIGHT_NAMES, WEIGHTS_FILE)
+    save_file(dict(zip(names, fitted.best, strict=True)), out / file)
+    vocabulary.save(out / VOCABULARY_FILE)
+    if seed_network:
+        return
+    steering = SteeringTables.build(vocabulary, task.train.within(_STEERING_TOKENS))
+    if base is not None:
+        steering = dataclasses.replace(steering, drawable=base.drawable(vocabulary, steering.uses))
+        base.copies.save(out / BASE_COPIES_FILE)
+    steering.save(out / STEERING_FILE)
+    CopyIndex.build(read_lyrics(corpus, "train")).save(out / COPIES_FILE)
+    opening = joined(list(task.train.within(MAX_TOKENS)))
+    Phrases(opening, len(vocabulary)).save(out / PHRASES_FILE)
 
 
-def _snapshot(network: Any, done: Progressed, best: list[Any], machine: Mapping[str, str]) -> TrainingState:
-    optimizer = [np.array(variable.numpy()) for variable in network.optimizer.variables]
-    return TrainingState(done, _trained(network), optimizer, best, machine)
-
-
-def _restore(network: Any, state: TrainingState) -> None:
-    network.optimizer.build(network.trainable_variables)
-    for variables, values in (
-        (network.trainable_variables, state.weights),
-        (network.optimizer.variables, state.optimizer),
-    ):
-        for variable, value in zip(variables, values, strict=True):
-            variable.assign(value)
-
-
-def _epoch(network: Any, stream: Tokens, settings: LyricsSettings, dropout_seed: int | None) -> float:
-    """Mean loss in nats a token over one pass: training where a dropout seed is given, measuring where none is."""
-    reset(network, dropout_seed or 0)
-    run = network.test_on_batch if dropout_seed is None else network.train_on_batch
-    total = weight = 0.0
-    for batch in batches(stream, settings.streams, settings.steps):
-        network.reset_metrics()
-        # Keras divides the loss by the number of cells, padded ones included.
-        total += float(run(batch.inputs, batch.targets, sample_weight=batch.weights)) * batch.weights.size
-        weight += float(batch.weights.sum())
-    return total / weight
-
-
-def _measure(model: LyricsModel, songs: _Songs, done: Progressed) -> dict[str, Any]:
-    """Figures on held-out songs; on the training songs where none are held out, which `heldout_songs` of 0 tells."""
-    measured = songs.heldout or songs.train
-    size = len(songs.vocabulary)
-    yardstick = KneserNey(_YARDSTICK_ORDER)
-    yardstick.fit([stream.tolist() for stream in songs.train], size)
-    # The first token of a song is given to both.
-    found = [yardstick.log_probabilities(stream.tolist())[1:] for stream in measured]
+def _measured(out: Path, task: Task, fitted: Fitted) -> dict[str, Any]:
+    """Perplexities on held-out songs; where none are held out, which `heldout_songs` of 0 tells, on training songs."""
+    yardstick = KneserNey(YARDSTICK_ORDER)
+    counted = list(task.train.within(YARDSTICK_TOKENS))
+    yardstick.fit([song.tolist() for song in counted], task.vocabulary_size)
+    songs = list((task.heldout or task.train).within(_MEASURED_TOKENS))
+    known = {
+        "5gram_tokens": sum(map(len, counted)),
+        "heldout_unknown_share": float(np.mean(joined(songs) == UNKNOWN_ID)),
+    }
+    if task.settings.architecture == "lstm":
+        figures, mixture = measure_heldout(LyricsModel.load(out), songs, yardstick)
+        if task.heldout:  # fitted to training songs it would trust the network too much
+            mixture.save(out)
+        return {**figures, **known}
+    found = [yardstick.log_probabilities(song.tolist())[1:] for song in songs]
     return {
-        "heldout_perplexity": model.perplexity(measured),
-        "heldout_perplexity_with_cache": model.perplexity(measured, cache_share=CACHE_SHARE),
-        "heldout_perplexity_5gram": float(perplexity(np.concatenate(found))),
-        "heldout_songs": len(songs.heldout),
-        "heldout_tokens": _tokens(songs.heldout),
-        "heldout_unknown_share": float(np.mean(joined(measured) == UNKNOWN_ID)),
-        "train_songs": len(songs.train),
-        "train_tokens": _tokens(songs.train),
-        "vocabulary": size,
-        "epochs": done.epoch,
-        "history": done.history,
+        "heldout_perplexity": perplexity(fitted.network, joined(songs), task.settings),
+        "heldout_perplexity_5gram": float(ngram_perplexity(np.concatenate(found))),
+        **known,
     }
 
 
-def _tokens(streams: Sequence[Tokens]) -> int:
-    return sum(len(stream) for stream in streams)
+def _counted(task: Task, done: Progressed) -> dict[str, Any]:
+    return {
+        "architecture": task.settings.architecture,
+        "base": task.settings.base,
+        "embedding_size": task.settings.embedding_size,
+        "hidden_size": task.settings.hidden_size,
+        "precision": done.precision,
+        "heldout_songs": len(task.heldout),
+        "heldout_tokens": task.heldout.tokens,
+        "train_songs": len(task.train),
+        "train_tokens": task.train.tokens,
+        "vocabulary": task.vocabulary_size,
+        "epochs": done.epoch,
+        "history": done.history,
+    }

@@ -29,6 +29,9 @@ MARKS = (UNKNOWN, SONG, END, LINE, AGAIN, *(f"<{kind}>" for kind in SECTION_KIND
 UNKNOWN_ID, SONG_ID, END_ID, LINE_ID, AGAIN_ID = range(5)
 _SAME_KIND = {"ending": "outro"}
 
+#: Different words that are counted at once.
+_MOST_COUNTED = 1_000_000
+
 Tokens = npt.NDArray[np.int32]
 
 
@@ -38,17 +41,30 @@ def section_id(kind: str) -> int:
     return MARKS.index(f"<{kind if kind in SECTION_KINDS else 'other'}>")
 
 
-def _proper_names(lines: Iterable[str]) -> set[str]:
-    """Words that stand capitalised inside lines at least as often as not."""
-    capital: Counter[str] = Counter()
-    small: Counter[str] = Counter()
-    for line in lines:
-        for raw in line.split()[1:]:
-            tokens = tokenize_line(raw)
-            if len(tokens) == 1:
-                letters = raw.lstrip("\"'(")
-                (capital if letters[:1].isupper() else small)[tokens[0]] += 1
-    return {word for word, count in capital.items() if count >= small[word]}
+class _Counted:
+    """Counts of strings in bounded memory.
+
+    Where there are more than `_MOST_COUNTED` different ones, the rarest are forgotten: Manku & Motwani 2002,
+    "Approximate Frequency Counts over Data Streams". Only what is rarer than that in any case is miscounted.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._rare = 1
+
+    def add(self, words: Iterable[str]) -> None:
+        self.counts.update(words)
+        while len(self.counts) > _MOST_COUNTED:
+            self.counts = Counter({word: count for word, count in self.counts.items() if count > self._rare})
+            self._rare += 1
+
+
+def _capitals(line: str) -> Iterable[tuple[str, bool]]:
+    """Single words of a line but its first, and whether each stands capitalised."""
+    for raw in line.split()[1:]:
+        tokens = tokenize_line(raw)
+        if len(tokens) == 1:
+            yield tokens[0], raw.lstrip("\"'(")[:1].isupper()
 
 
 @dataclass(frozen=True)
@@ -77,16 +93,24 @@ class Vocabulary:
         return len(self.tokens)
 
     @classmethod
-    def build(cls, songs: Sequence[Lyrics], min_count: int, max_size: int) -> Vocabulary:
+    def build(cls, songs: Iterable[Lyrics], min_count: int, max_size: int) -> Vocabulary:
         """The vocabulary of songs: words seen `min_count` times or more, at most `max_size` with the marks.
 
-        A section that returns word for word counts once.
+        A section that returns word for word counts once. Songs are read one after another, once. Names are words that
+        stand capitalised inside lines at least as often as not.
         """
-        lines = [line for song in songs for lines in dict.fromkeys(s.lines for s in song.sections) for line in lines]
-        counts = Counter(token for line in lines for token in tokenize_line(line))
+        words, capital, small = _Counted(), _Counted(), _Counted()
+        for song in songs:
+            lines = [line for section in dict.fromkeys(s.lines for s in song.sections) for line in section]
+            words.add(token for line in lines for token in tokenize_line(line))
+            met = [pair for line in lines for pair in _capitals(line)]
+            capital.add(word for word, upper in met if upper)
+            small.add(word for word, upper in met if not upper)
+        counts = words.counts
         kept = sorted((word for word, count in counts.items() if count >= min_count), key=lambda w: (-counts[w], w))
-        words = tuple(kept[: max(0, max_size - len(MARKS))])
-        return cls(words, frozenset(_proper_names(lines) & set(words)))
+        kept = kept[: max(0, max_size - len(MARKS))]
+        names = (word for word in kept if capital.counts[word] and capital.counts[word] >= small.counts[word])
+        return cls(tuple(kept), frozenset(names))
 
     def encode_line(self, tokens: Sequence[str]) -> list[int]:
         """Ids of a line's tokens, last word first, without the line mark."""

@@ -82,5 +82,12 @@ def read_song(folder: Path) -> SongResult:
     )
     files = {path.name: path for path in sorted(folder.iterdir())}
     return SongResult(
-        info["title"], lyrics, matches, folder, files, info["music"]["duration_s"], info["release"]["number"]
+        info["title"],
+        lyrics,
+        matches,
+        folder,
+        files,
+        info["music"]["duration_s"],
+        info["release"]["number"],
+        info["scores"],
     )

@@ -222,7 +222,7 @@ def _measure_retrieval(store: Store, refs: Mapping[str, ArtifactRef], heldout: H
 
 def _try_song(store: Store, refs: Mapping[str, ArtifactRef], corpus: Path) -> dict[str, Any]:
     """Make words and music with the candidate; `error` says why it could not."""
-    from rhapsody_lib.lyrics.evaluate import longest_shared_run, words_of
+    from rhapsody_lib.lyrics.overlap import longest_shared_run, words_of
     from rhapsody_lib.operations.generation import compose_backing, find_match, write_lyrics
     from rhapsody_lib.song.fit import fit_words
 

@@ -5,9 +5,10 @@ No step loads TensorFlow or torch: the models are served from exported weights b
 
 from __future__ import annotations
 
+import json
 import logging
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,24 +54,40 @@ class SongResult:
     files: dict[str, Path]
     duration_s: float
     release: int
+    scores: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_lyrics(store: str, release: Release, request: SongSettings) -> LyricsResult:
     """Write many lyrics that open with the prompt and keep the best."""
     from rhapsody_lib.lyrics import decoder
+    from rhapsody_lib.lyrics.form import parse_form
     from rhapsody_lib.lyrics.model import LyricsModel
 
-    model = LyricsModel.load(Store(store).fetch(release.refs["lyrics"]))
-    return decoder.write_lyrics(
-        model,
+    folder = Store(store).fetch(release.refs["lyrics"])
+    written = decoder.write_lyrics(
+        LyricsModel.load(folder),
         request.prompt,
         seed=split_seed(request.seed, "lyrics"),
         candidates=request.candidates,
         temperature=request.temperature,
         max_lines=request.max_lines,
         title=request.title,
+        form=parse_form(request.form),
+        lines_per_section=request.lines_per_section,
+        syllables_per_line=request.syllables_per_line,
+        words_per_line=request.words_per_line,
         progress=reporter("Writing lyrics"),
     )
+    return replace(written, heldout_copying=_heldout_copying(folder))
+
+
+def _heldout_copying(lyrics: Path) -> dict[str, float]:
+    """What held-out songs have in common with the training songs, where it was measured."""
+    try:
+        found = json.loads((lyrics / "metrics.json").read_text(encoding="utf-8")).get("heldout_copying")
+    except (OSError, ValueError):
+        return {}
+    return dict(found or {})
 
 
 def find_match(store: str, release: Release, draft: LyricsResult) -> list[Match]:
@@ -177,6 +194,20 @@ def compose_backing(
     return Composition(plan, score, name)
 
 
+def _scores(draft: LyricsResult) -> dict[str, Any]:
+    """The score of the best lyrics, its parts and their weights, and the same of the others."""
+    from rhapsody_lib.lyrics.ranking import SCORE_WEIGHTS
+
+    found = [
+        {
+            "total": round(candidate.score, 5),
+            "parts": {name: round(value, 5) for name, value in candidate.parts.items()},
+        }
+        for candidate in (draft.best, *draft.alternatives)
+    ]
+    return {**found[0], "weights": SCORE_WEIGHTS, "candidates": len(found), "alternatives": found[1:]}
+
+
 def _info(
     release: Release,
     request: SongSettings,
@@ -194,12 +225,9 @@ def _info(
         "release": {"number": release.number, "artifacts": {kind: ref.key for kind, ref in release.refs.items()}},
         "primer": composition.primer,
         "matches": [asdict(match) for match in matches],
-        "scores": {
-            "total": round(best.score, 5),
-            "parts": {name: round(value, 5) for name, value in best.parts.items()},
-            "candidates": 1 + len(draft.alternatives),
-        },
-        "copying": asdict(best.copying),
+        "form": [section.name for section in best.lyrics.sections],
+        "scores": _scores(draft),
+        "copying": {**asdict(best.copying), "heldout": dict(draft.heldout_copying)},
         "versions": {"rhapsody": metadata.version("rhapsody"), "stages": STAGE_VERSIONS},
     }
 
@@ -226,4 +254,13 @@ def write_song(
         audio=request.audio,
         progress=reporter("Writing files"),
     )
-    return SongResult(lyrics.title, lyrics.text(), tuple(matches), out, dict(files), score.duration_s, release.number)
+    return SongResult(
+        lyrics.title,
+        lyrics.text(),
+        tuple(matches),
+        out,
+        dict(files),
+        score.duration_s,
+        release.number,
+        _scores(draft),
+    )

@@ -7,15 +7,16 @@ name. So nothing is composed twice.
 from __future__ import annotations
 
 import logging
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from rhapsody_lib.artifacts import ArtifactRef, Store
-from rhapsody_lib.errors import DamagedArtifactError
+from rhapsody_lib.errors import DamagedArtifactError, SourceError
 from rhapsody_lib.gate import Verdict
 from rhapsody_lib.operations.generation import SongResult
-from rhapsody_lib.operations.releasing import is_made_of, newest_release, refuse_rolled_back
+from rhapsody_lib.operations.releasing import corpus_summary, is_made_of, newest_release, refuse_rolled_back
 from rhapsody_lib.release import RELEASE_KINDS, Release
 from rhapsody_lib.settings import Settings, SongSettings
 
@@ -129,8 +130,19 @@ def _train_and_release(
 def train_models(
     steps: TrainingSteps, store: str, settings: Settings, sources: Sequence[str]
 ) -> dict[str, ArtifactRef]:
-    """The five artifacts of a release. What does not depend on one another is made at once where there are workers."""
+    """The five artifacts of a release. What does not depend on one another is made at once where there are workers.
+
+    Raises:
+        SourceError: no song of the sources has music, which the backing is trained on.
+    """
     corpus = steps.prepare_corpus(store, settings, tuple(sources))
+    summary = corpus_summary(store, corpus)
+    if not summary["tracks"]:  # said before the hours that lyrics and catalogue may take
+        raise SourceError(
+            f"{', '.join(map(repr, sources))}: none of the {summary['songs']:,} songs has music, only words, so the "
+            "backing cannot be trained. Name a source with music too, such as the embedded one: rhapsody train "
+            f"{' '.join(shlex.quote(source) for source in sources)} songbook"
+        )
 
     def lyrics() -> dict[str, ArtifactRef]:
         return {"lyrics": steps.train_lyrics(store, settings, corpus)}

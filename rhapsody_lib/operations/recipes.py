@@ -11,7 +11,7 @@ from rhapsody_lib.hashing import known_sha256
 from rhapsody_lib.settings import Settings
 
 #: Raised whenever a stage gives other results from the same settings and inputs.
-STAGE_VERSIONS = {"corpus": 1, "lyrics": 2, "encoder": 1, "catalogue": 2, "backing": 1, "evaluation": 1, "song": 1}
+STAGE_VERSIONS = {"corpus": 2, "lyrics": 3, "encoder": 1, "catalogue": 2, "backing": 1, "evaluation": 2, "song": 2}
 
 
 def corpus_recipe(settings: Settings, sources: Sequence[str]) -> Recipe:
@@ -26,9 +26,19 @@ def corpus_recipe(settings: Settings, sources: Sequence[str]) -> Recipe:
 
 
 def lyrics_recipe(settings: Settings, corpus: ArtifactRef) -> Recipe:
-    """Recipe of the lyrics model."""
-    values = {"lyrics": settings.lyrics.model_dump(mode="json"), "seed": settings.seed}
-    return Recipe("lyrics", STAGE_VERSIONS["lyrics"], values, {"corpus": corpus.sha256})
+    """Recipe of the lyrics model: its settings, its corpus and, by its contents, the base model that it starts from.
+
+    Raises:
+        InputError: there is no such base model on this machine.
+    """
+    from rhapsody_lib.lyrics.base import NO_BASE, PACKAGED, base_digest
+
+    chosen = settings.lyrics.model_dump(mode="json")
+    inputs = {"corpus": corpus.sha256}
+    if settings.lyrics.base != NO_BASE:
+        inputs["base"] = base_digest(settings.lyrics.base)
+        chosen["base"] = PACKAGED if settings.lyrics.base == PACKAGED else "a folder"
+    return Recipe("lyrics", STAGE_VERSIONS["lyrics"], {"lyrics": chosen, "seed": settings.seed}, inputs)
 
 
 def encoder_recipe(settings: Settings) -> Recipe:

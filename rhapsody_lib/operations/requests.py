@@ -19,15 +19,17 @@ def check_request(**values: Any) -> SongSettings:
     """The request as settings.
 
     Raises:
-        InputError: a value is out of its limits, or the prompt has nothing to sing.
+        InputError: a value is out of its limits, the prompt has nothing to sing, or the form names no sections.
     """
     from rhapsody_lib.lyrics.decoder import prompt_lines
+    from rhapsody_lib.lyrics.form import check_form
 
     try:
         request = SongSettings.model_validate(values)
     except ValidationError as error:
         raise InputError(f"The song cannot be made: {explain(error)}.") from error
     prompt_lines(request.prompt)
+    check_form(request.form, request.lines_per_section)
     return request
 
 

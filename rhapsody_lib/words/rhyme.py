@@ -153,6 +153,12 @@ def rhyme_strength(a: str, b: str) -> float:
     return _part_strength(part_a, part_b)
 
 
+def rhyme_vowels(word: str) -> tuple[str, ...]:
+    """Vowels of the rhyme part, those that many speakers merge as one: rhymes stronger than 0.6 have the same."""
+    merged = min(_MERGED_VOWELS)
+    return tuple(merged if phone in _MERGED_VOWELS else phone for phone in rhyme_part(word) if is_vowel(phone))
+
+
 def rhyme_classes(words: Sequence[str]) -> npt.NDArray[np.int32]:
     """One number a word, `[words]`: equal for words with the same rhyme part, -1 for what has none.
 

@@ -40,6 +40,25 @@ def test_a_prompt_becomes_a_song(rhapsody, trained, tmp_path):
         assert Path(path).stat().st_size > 100
 
 
+def test_a_song_of_a_form_with_its_score(rhapsody, trained, tmp_path):
+    form = ("--form", "verse chorus bridge chorus", "--lines-per-section", "3", "--syllables-per-line", "7")
+    out = tmp_path / "out"
+    code, stdout, stderr = rhapsody(
+        "song", "the sky is blue", "--store", trained.store, "--out", str(out), "--no-audio", "--show-score", *form
+    )
+    assert code == 0, stderr
+    told = json.loads((out / "song.json").read_text(encoding="utf-8"))
+    assert told["form"] == ["verse 1", "chorus", "bridge", "chorus"]
+    assert told["scores"]["total"] == pytest.approx(
+        sum(weight * told["scores"]["parts"][name] for name, weight in told["scores"]["weights"].items()), abs=1e-3
+    )
+    assert len(told["scores"]["alternatives"]) == 15
+    assert told["copying"]["copied_runs"] == 0
+    assert told["copying"]["longest_run"] in (4, 5)
+    assert "weakest line" in stdout
+    assert f"{told['scores']['total']:.2f}" in stdout
+
+
 def test_every_line_is_in_the_midi_and_every_syllable_has_a_note(rhapsody, trained, tmp_path):
     import pretty_midi
 

@@ -8,10 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rhapsody_lib.errors import InputError
-from rhapsody_lib.lyrics.copying import COPY_WORDS
+from rhapsody_lib.lyrics.copying import COPY_WORDS, REPORT_WORDS
 from rhapsody_lib.lyrics.decoder import MAX_PROMPT_WORDS, Candidate, write_lyrics
+from rhapsody_lib.lyrics.form import parse_form
 from rhapsody_lib.lyrics.lines import break_text
 from rhapsody_lib.lyrics.model import LyricsModel
+from rhapsody_lib.words.document import Lyrics
 from rhapsody_lib.words.syllables import count_syllables
 from rhapsody_lib.words.tokens import tokenize_line
 
@@ -114,6 +116,77 @@ def test_a_given_form_is_followed(model: LyricsModel) -> None:
     lyrics = write_lyrics(model, "the tide", candidates=4, form=form).best.lyrics
     assert [section.name for section in lyrics.sections] == list(form)
     assert lyrics.sections[1] == lyrics.sections[3]
+
+
+def test_a_form_decides_how_long_a_song_is(model: LyricsModel) -> None:
+    form = parse_form("verse chorus verse chorus bridge chorus outro")
+    lyrics = write_lyrics(model, "the tide", candidates=4, max_lines=4, form=form, lines_per_section=2).best.lyrics
+    assert [section.kind for section in lyrics.sections] == [name.rstrip(" 12") for name in form]
+    assert {len(section.lines) for section in lyrics.sections} == {2}
+    assert lyrics.sections[1] == lyrics.sections[3] == lyrics.sections[5]
+
+
+@pytest.mark.parametrize("syllables", [4, 6, 11])
+def test_lines_have_the_syllables_asked_for(model: LyricsModel, syllables: int) -> None:
+    lyrics = write_lyrics(model, "salt", candidates=4, max_lines=8, syllables_per_line=syllables).best.lyrics
+    written = [line for line in lyrics.lines if line != "salt"]
+    assert len(written) >= 4
+    assert all(abs(count_syllables(line) - syllables) <= 1 for line in written)
+
+
+@pytest.mark.parametrize("words", [3, 5, 9])
+def test_lines_have_the_words_asked_for(model: LyricsModel, words: int) -> None:
+    lyrics = write_lyrics(model, "salt", candidates=4, max_lines=8, words_per_line=words).best.lyrics
+    written = [line for line in lyrics.lines if line != "salt"]
+    assert len(written) >= 4
+    assert all(abs(len(line.split()) - words) <= 1 for line in written)
+
+
+def test_a_prompt_of_a_whole_training_song_is_not_gone_on_with(model: LyricsModel, songs: list[Lyrics]) -> None:
+    for song in songs:
+        prompt = "\n".join(song.lines)
+        result = write_lyrics(model, prompt, candidates=3, max_lines=36)
+        given = len(break_text(prompt))
+        assert len(result.best.lyrics.lines) > given
+        assert result.best.copying.copied_runs == 0
+        assert result.best.copying.prompt_copied_runs > 0
+        assert result.best.copying.longest_run <= COPY_WORDS - 1
+        for line in result.best.lyrics.lines[given:]:
+            assert not model.copies.is_copy(tokenize_line(line))
+            assert line not in song.lines
+
+
+def test_the_report_names_the_longest_run(model: LyricsModel) -> None:
+    found = [
+        candidate.copying
+        for seed in range(3)
+        for candidate in write_lyrics(model, "the tide", seed=seed, candidates=8).alternatives
+    ]
+    assert {len(copying.longest_run_words.split()) for copying in found} <= {0, REPORT_WORDS}
+    named = [copying for copying in found if copying.longest_run_words]
+    assert named
+    for copying in found:
+        assert (copying.shared_share > 0) == bool(copying.longest_run_words)
+        assert copying.longest_run == (REPORT_WORDS if copying.longest_run_words else REPORT_WORDS - 1)
+        assert all(model.copies.runs(copying.longest_run_words.split(), REPORT_WORDS))
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "qwzzt",
+        "\N{PARTY POPPER}\N{PARTY POPPER} \N{DOG FACE}",
+        "Я помню чудное мгновенье",
+        "<script>alert('hi')</script> <b>love</b> & [chorus] {{x}}",
+        "[verse 1]\n[chorus]\nla",
+        "the tide\n\n\n...\n!!!\nthe sea",
+        "tide " * 299 + "sea",
+    ],
+)
+def test_strange_prompts_open_songs(model: LyricsModel, prompt: str) -> None:
+    result = write_lyrics(model, prompt, candidates=2, max_lines=12)
+    check_song(model, result.best, prompt, 12)
+    assert write_lyrics(model, prompt, candidates=2, max_lines=12) == result
 
 
 def test_lines_keep_near_their_length(model: LyricsModel) -> None:

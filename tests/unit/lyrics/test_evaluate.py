@@ -1,4 +1,4 @@
-"""The figure of lyrics does not depend on how songs are batched, nor is it flattered by a small vocabulary."""
+"""The figures of lyrics do not depend on how songs are batched, nor are they flattered by what they were fitted on."""
 
 from __future__ import annotations
 
@@ -6,30 +6,59 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from rhapsody_lib.lyrics import evaluate
-from rhapsody_lib.lyrics.evaluate import evaluate_lyrics, longest_shared_run, words_of
-from rhapsody_lib.lyrics.model import CACHE_SHARE, LyricsModel
+from rhapsody_lib.lyrics.cache import DEFAULT
+from rhapsody_lib.lyrics.evaluate import (
+    crossfitted,
+    evaluate_lyrics,
+    measure_heldout,
+    tell,
+)
+from rhapsody_lib.lyrics.mixture_fit import fit_gates
+from rhapsody_lib.lyrics.model import LyricsModel
 from rhapsody_lib.lyrics.vocabulary import MARKS, Vocabulary
-from rhapsody_lib.words.document import Lyrics, parse_lyrics
+from rhapsody_lib.ngram import KneserNey, perplexity
+from rhapsody_lib.words.document import Lyrics
 
 
 def test_songs_side_by_side_give_what_each_gives_alone(model: LyricsModel, songs: list[Lyrics]) -> None:
     streams = [model.vocabulary.encode_song(song) for song in songs]
     words = sum(int((stream >= len(MARKS)).sum()) for stream in streams)
     found = evaluate_lyrics(model, songs)
-    for name, share in (("word_perplexity", 0.0), ("word_perplexity_with_cache", CACHE_SHARE)):
-        nats = -sum(float(model.log_probabilities(stream, cache_share=share).sum()) for stream in streams)
-        assert found[name] == pytest.approx(np.exp(nats / words), rel=1e-4)
+    nats = -sum(float(model.log_probabilities(stream).sum()) for stream in streams)
+    assert found["word_perplexity"] == pytest.approx(np.exp(nats / words), rel=1e-4)
     assert (found["words"], found["songs"], found["unknown_share"]) == (words, 3, 0)
 
 
 def test_batches_change_nothing(model: LyricsModel, songs: list[Lyrics], monkeypatch: pytest.MonkeyPatch) -> None:
     whole = evaluate_lyrics(model, songs)
     monkeypatch.setattr(evaluate, "_BATCH_SONGS", 1)
-    assert evaluate_lyrics(model, songs) == pytest.approx(whole, rel=1e-4)
+    assert evaluate_lyrics(model, songs[::-1]) == pytest.approx(whole, rel=1e-3)
+
+
+def test_no_song_is_measured_by_shares_that_were_fitted_on_it(model: LyricsModel, songs: list[Lyrics]) -> None:
+    told = tell(model, [model.vocabulary.encode_song(song) for song in songs])
+    cached, _ = crossfitted(told, with_ngram=False)
+    settings = fit_gates(told.found[1:], with_ngram=False)
+    assert np.exp(cached[: len(told.found[0])]) == pytest.approx(told.found[0].mixed(settings, with_ngram=False))
+    alone, _ = crossfitted(tell(model, told.streams[:1]), with_ngram=False)
+    assert np.exp(alone) == pytest.approx(told.found[0].mixed(DEFAULT, with_ngram=False))
+
+
+def test_the_figures_of_a_training(model: LyricsModel, songs: list[Lyrics]) -> None:
+    streams = [model.vocabulary.encode_song(song) for song in songs]
+    ngram = KneserNey(5).fit([stream.tolist() for stream in streams[:2]], len(model.vocabulary))
+    figures, mixture = measure_heldout(model, streams[2:], ngram)
+    assert figures["heldout_perplexity"] == pytest.approx(model.perplexity(streams[2:]), rel=1e-4)
+    told = ngram.log_probabilities(streams[2].tolist())[1:]
+    assert figures["heldout_perplexity_5gram"] == pytest.approx(perplexity(told))
+    words = int((streams[2] >= len(MARKS)).sum())
+    assert figures["bits_per_word_5gram"] == pytest.approx(-told.sum() / np.log(2) / words)
+    # A network of random weights is worse than a 5-gram that has counted: mixed, they are better than it.
+    assert figures["heldout_perplexity_with_mixture"] < figures["heldout_perplexity_with_cache"]
+    assert mixture.tokens == len(streams[2]) - 1
+    assert measure_heldout(model, [], ngram) == ({}, DEFAULT)
 
 
 def test_an_unknown_word_costs_more_than_it_takes_to_say_unknown(model: LyricsModel, songs: list[Lyrics]) -> None:
@@ -51,21 +80,5 @@ def test_an_unknown_word_costs_more_than_it_takes_to_say_unknown(model: LyricsMo
     assert few["word_perplexity"] > many["word_perplexity"]
 
 
-def test_the_longest_shared_run() -> None:
-    song = parse_lyrics("I walk along the shore\nand never look behind\n")
-    new = words_of(parse_lyrics("she said and never look behind you walk along the shore"))
-    assert longest_shared_run(new, [song]) == 4
-    assert longest_shared_run(new, [song], but_within=new[2:6]) == 4
-    assert longest_shared_run(new, [song], but_within=new) == 0
-    assert longest_shared_run(new, []) == 0
-    # Lines of a song follow one another: a run may go over their end.
-    assert longest_shared_run(["the", "shore", "and", "never"], [song]) == 4
-
-
-@given(st.lists(st.sampled_from("abc"), max_size=12), st.lists(st.sampled_from("abc"), max_size=12))
-def test_the_longest_run_is_that_of_all_runs(new: list[str], old: list[str]) -> None:
-    runs = {tuple(old[i:j]) for i in range(len(old)) for j in range(i + 1, len(old) + 1)}
-    mine = [tuple(new[i:j]) for i in range(len(new)) for j in range(i + 1, len(new) + 1)]
-    song = parse_lyrics(" ".join(old))
-    if words_of(song) == old:
-        assert longest_shared_run(new, [song]) == max((len(run) for run in mine if run in runs), default=0)
+def test_without_words_there_is_no_perplexity(model: LyricsModel) -> None:
+    assert evaluate_lyrics(model, []) == {"words": 0, "songs": 0}

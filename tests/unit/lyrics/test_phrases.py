@@ -8,39 +8,54 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rhapsody_lib.errors import DamagedArtifactError
-from rhapsody_lib.lyrics.phrases import MOST_RELATED, UNMET_PAIR, UNMET_TRIPLE, Phrases
+from rhapsody_lib.lyrics.phrases import HISTORY, MOST_RELATED, UNMET_PAIR, UNMET_TRIPLE, PhraseBook, Phrases
+from rhapsody_lib.lyrics.vocabulary import LINE_ID
 
-TOKENS = st.lists(st.integers(0, 5), min_size=1, max_size=60)
+SIZE = 9
+TOKENS = st.lists(st.integers(0, SIZE - 1), min_size=1, max_size=60)
+CONTEXTS = st.lists(st.lists(st.integers(-1, SIZE - 1), min_size=HISTORY, max_size=HISTORY), min_size=1, max_size=4)
 
 
-@given(TOKENS, st.lists(st.integers(0, 7), max_size=5))
-def test_probabilities_sum_to_one_after_any_context(tokens: list[int], context: list[int]) -> None:
-    after = Phrases(np.array(tokens, dtype=np.int32), 8).after(context)
-    assert after.sum() == pytest.approx(1, abs=1e-5)
-    assert (after > 0).all()
+def book(tokens: list[int], words: list[int] | None = None) -> PhraseBook:
+    chosen = np.array(words or [LINE_ID, *(token for token in range(SIZE) if token != LINE_ID)])
+    return PhraseBook(Phrases(np.array(tokens, dtype=np.int32), SIZE), chosen, np.ones(len(chosen), dtype=np.bool_))
+
+
+def after(tokens: list[int], context: list[int]) -> np.ndarray:
+    """By token, as the book's words are the line mark and then all others in order."""
+    probabilities, _ = book(tokens).after(np.array([[*[-1] * (HISTORY - len(context)), *context]]))
+    return np.insert(probabilities[0, 1:], LINE_ID, probabilities[0, 0])
+
+
+@given(TOKENS, CONTEXTS)
+def test_probabilities_sum_to_one_after_any_context(tokens: list[int], contexts: list[list[int]]) -> None:
+    probabilities, factors = book(tokens).after(np.array(contexts))
+    assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    assert (probabilities > 0).all()
+    assert set(np.unique(factors).tolist()) <= {np.float32(value) for value in (UNMET_PAIR, 0.02, UNMET_TRIPLE, 1)}
+
+
+@given(TOKENS, CONTEXTS, st.lists(st.integers(4, SIZE - 1), min_size=1, unique=True))
+def test_a_palette_has_the_same_probabilities(tokens: list[int], contexts: list[list[int]], words: list[int]) -> None:
+    every, every_factor = book(tokens).after(np.array(contexts))
+    some, some_factor = book(tokens, [LINE_ID, *words]).after(np.array(contexts))
+    places = [0, *words]  # the token of a word after the line mark is its place
+    assert some == pytest.approx(every[:, places])
+    assert (some_factor == every_factor[:, places]).all()
 
 
 def test_what_followed_is_likely_and_the_longer_context_decides() -> None:
-    phrases = Phrases(np.array([0, 1, 2, 3, 1, 4] * 5, dtype=np.int32), 6)
-    assert np.argmax(phrases.after([0, 1])) == 2
-    assert np.argmax(phrases.after([3, 1])) == 4
-    assert (phrases.after([0, 1]) == phrases.after([0, 1])).all()
-
-
-def test_a_word_outside_the_vocabulary_tells_nothing() -> None:
-    phrases = Phrases(np.array([0, 1, 2, 3, 1, 4] * 5, dtype=np.int32), 6)
-    # 6 * 0 + 7 would be the key of the pair (1, 1).
-    for context in ([7], [1, 7], [7, 3]):
-        known = context[1:] if context[-1] < 6 else []
-        assert (phrases.after(context) == phrases.after(known)).all()
-    assert set(phrases.fluency([7]).tolist()) == {np.float32(UNMET_PAIR)}
+    stream = [0, 1, 2, 7, 1, 4] * 5
+    assert np.argmax(after(stream, [0, 1])) == 2
+    assert np.argmax(after(stream, [7, 1])) == 4
 
 
 def test_met_pairs_and_triples_are_preferred() -> None:
-    phrases = Phrases(np.array([0, 1, 2, 3, 1, 4], dtype=np.int32), 6)
-    assert phrases.fluency([0, 1]).tolist() == pytest.approx(
-        [UNMET_PAIR, UNMET_PAIR, 1, UNMET_PAIR, UNMET_TRIPLE, UNMET_PAIR]
-    )
+    _, factors = book([0, 1, 2, 7, 1, 4]).after(np.array([[-1, 0, 1]]))
+    by_token = dict(zip([LINE_ID, 0, 1, 2, 4, 5], factors[0].tolist(), strict=False))
+    assert by_token[2] == 1
+    assert by_token[4] == pytest.approx(UNMET_TRIPLE)
+    assert by_token[0] == by_token[1] == by_token[5] == pytest.approx(UNMET_PAIR)
 
 
 def test_words_of_the_theme_s_songs_are_related() -> None:
@@ -55,11 +70,13 @@ def test_words_of_the_theme_s_songs_are_related() -> None:
 
 def test_saved_and_loaded(tmp_path: Path) -> None:
     path = tmp_path / "phrases.safetensors"
-    phrases = Phrases(np.array([0, 1, 2, 1], dtype=np.int32), 4)
+    phrases = Phrases(np.array([0, 1, 2, 1], dtype=np.int32), SIZE)
     phrases.save(path)
-    assert (Phrases.load(path, 4).after([1]) == phrases.after([1])).all()
+    loaded = Phrases.load(path, SIZE)
+    for one, other in zip(phrases.followers, loaded.followers, strict=True):
+        assert all((vars(one)[name] == vars(other)[name]).all() for name in one.__dataclass_fields__)
     with pytest.raises(DamagedArtifactError, match="another vocabulary"):
         Phrases.load(path, 2)
     path.write_bytes(b"no")
     with pytest.raises(DamagedArtifactError, match=r"phrases\.safetensors"):
-        Phrases.load(path, 4)
+        Phrases.load(path, SIZE)

@@ -8,18 +8,32 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from rhapsody_lib.artifacts import ArtifactRef
 from rhapsody_lib.checkpoints import Checkpoint
 from rhapsody_lib.corpus.schema import SONGS_FILE, SONGS_SCHEMA
-from rhapsody_lib.errors import SourceError
+from rhapsody_lib.errors import InputError, SourceError
+from rhapsody_lib.lyrics.base import save_base
+from rhapsody_lib.lyrics.copying import BASE_COPIES_FILE
 from rhapsody_lib.lyrics.decoder import write_lyrics
 from rhapsody_lib.lyrics.framework import device_name, load_keras
 from rhapsody_lib.lyrics.model import LyricsModel
 from rhapsody_lib.lyrics.training import METRICS_FILE, train_lyrics
-from rhapsody_lib.settings import LyricsSettings
+from rhapsody_lib.operations.recipes import lyrics_recipe
+from rhapsody_lib.settings import LyricsSettings, Settings
 from tests.killed import checkpoint_of, train_until_killed
+from tests.unit.lyrics.conftest import SONGS
 
 TINY = LyricsSettings(
-    embedding_size=8, hidden_size=12, streams=2, steps=8, max_epochs=3, patience=3, min_count=1, learning_rate=0.02
+    embedding_size=8,
+    hidden_size=12,
+    dropout=0.5,
+    streams=2,
+    steps=8,
+    max_epochs=3,
+    patience=3,
+    min_count=1,
+    learning_rate=0.02,
+    weight_average=0.5,
 )
 
 
@@ -108,8 +122,11 @@ def test_training_learns_and_says_how_well(trained: Path) -> None:
     assert last["train_perplexity"] < 0.8 * first["train_perplexity"]
     assert metrics["heldout_songs"] == 1
     assert metrics["epochs"] == 3
+    assert metrics["precision"] in ("float32", "bfloat16")
+    assert metrics["5gram_tokens"] == metrics["train_tokens"]
     for name in ("heldout_perplexity", "heldout_perplexity_with_cache", "heldout_perplexity_5gram"):
         assert 1 < metrics[name] < metrics["vocabulary"]
+    assert metrics["heldout_copying"]["longest_run_max"] >= 1
     assert 0 < metrics["heldout_unknown_share"] < 0.6
 
 
@@ -155,7 +172,87 @@ def test_a_training_that_diverges_at_once_ends_with_its_first_weights(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are refused by the gate later; the training itself must end."""
-    monkeypatch.setattr("rhapsody_lib.lyrics.training._epoch", lambda *_: float("nan"))
+    monkeypatch.setattr("rhapsody_lib.lyrics.fitting._check", lambda *_: float("nan"))
     metrics = train_lyrics(corpus, tmp_path / "model", Checkpoint.local(tmp_path / "checkpoint"), TINY, seed=1)
     assert metrics["epochs"] == TINY.max_epochs
     assert LyricsModel.load(tmp_path / "model").hidden_size == TINY.hidden_size
+
+
+def table(folder: Path, songs: list[tuple[str, str]]) -> Path:
+    """A corpus of songs, each its text and its split."""
+    folder.mkdir()
+    rows = [
+        {**dict.fromkeys(SONGS_SCHEMA.names), "title": str(number), "lyrics": text, "split": split}
+        for number, (text, split) in enumerate(songs)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows, schema=SONGS_SCHEMA), folder / SONGS_FILE)
+    return folder
+
+
+def test_a_run_that_fails_in_the_middle_of_a_pass_goes_on_there(tmp_path: Path) -> None:
+    many = table(tmp_path / "many", [*((song, "train") for song in SONGS * 6), (SONGS[0], "heldout")])
+    settings = TINY.model_copy(update={"epoch_tokens": 1000, "streams": 4, "precision": "float32"})
+    whole = train_lyrics(many, tmp_path / "whole", Checkpoint.local(tmp_path / "one"), settings, seed=1)
+    assert 1000 < whole["train_tokens"] < 2000  # two epochs are a pass
+    checkpoint = Checkpoint.local(tmp_path / "two")
+    with pytest.raises(KilledError):
+        train_lyrics(many, tmp_path / "model", checkpoint, settings, seed=1, progress=die_after(1))
+    train_lyrics(many, tmp_path / "model", checkpoint, settings, seed=1)
+    assert contents(tmp_path / "model") == contents(tmp_path / "whole")
+
+
+def test_nothing_is_left_beside_the_model(trained: Path) -> None:
+    assert not [path for path in (trained / "model").iterdir() if path.is_dir()]
+
+
+def test_what_began_in_one_precision_goes_on_in_it(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint = Checkpoint.local(tmp_path / "checkpoint")
+    monkeypatch.setattr("rhapsody_lib.lyrics.fitting.precision_of", lambda *_: "bfloat16")
+    with pytest.raises(KilledError):
+        train_lyrics(corpus, tmp_path / "model", checkpoint, TINY, seed=1, progress=die_after(1))
+    monkeypatch.setattr("rhapsody_lib.lyrics.fitting.precision_of", lambda *_: "float32")
+    assert train_lyrics(corpus, tmp_path / "model", checkpoint, TINY, seed=1)["precision"] == "bfloat16"
+
+
+def test_the_seed_s_network_is_trained_on_the_same_tokens_and_writes_no_songs(
+    corpus: Path, trained: Path, tmp_path: Path
+) -> None:
+    settings = TINY.model_copy(update={"architecture": "bilstm-seed", "max_epochs": 1})
+    metrics = train_lyrics(corpus, tmp_path / "model", Checkpoint.local(tmp_path / "checkpoint"), settings, seed=1)
+    ours = json.loads((trained / "model" / METRICS_FILE).read_text())
+    for name in ("vocabulary", "train_tokens", "heldout_tokens", "heldout_perplexity_5gram"):
+        assert metrics[name] == pytest.approx(ours[name])
+    assert 1 < metrics["heldout_perplexity"] < 10 * metrics["vocabulary"]
+    # Whole already, but not yet published when it was killed.
+    again = train_lyrics(corpus, tmp_path / "again", Checkpoint.local(tmp_path / "checkpoint"), settings, seed=1)
+    assert again["heldout_perplexity"] == metrics["heldout_perplexity"]
+    with pytest.raises(InputError, match="bilstm-seed"):
+        LyricsModel.load(tmp_path / "model")
+
+
+def test_a_training_starts_from_a_base(corpus: Path, trained: Path, tmp_path: Path) -> None:
+    model = LyricsModel.load(trained / "model")
+    save_base(tmp_path / "base", model.vocabulary, model.weights, model.copies.copies)
+    other = table(tmp_path / "other", [(SONGS[0] + "zanzibar zanzibar\n", "train"), (SONGS[1], "heldout")])
+    fresh = TINY.model_copy(update={"max_epochs": 1, "hidden_size": 0, "learning_rate": 0.0})
+    based = fresh.model_copy(update={"base": str(tmp_path / "base")})
+    figures = {}
+    for name, settings in (("fresh", fresh), ("based", based)):
+        out, checkpoint = tmp_path / name, Checkpoint.local(tmp_path / f"{name}-state")
+        figures[name] = train_lyrics(other, out, checkpoint, settings, seed=1)
+    words = LyricsModel.load(tmp_path / "based").vocabulary.words
+    assert words == (*model.vocabulary.words, "zanzibar")
+    assert figures["based"]["hidden_size"] == TINY.hidden_size
+    assert figures["fresh"]["hidden_size"] > TINY.hidden_size
+    assert (tmp_path / "based" / BASE_COPIES_FILE).is_file()
+    # The held-out song is one that the base was trained on: it is no measure.
+    assert (figures["fresh"]["heldout_songs"], figures["based"]["heldout_songs"]) == (1, 0)
+    recipes = [
+        lyrics_recipe(Settings(lyrics=one), ArtifactRef(kind="corpus", key="k", uri="u", sha256="s"))
+        for one in (fresh, based)
+    ]
+    assert "base" not in recipes[0].inputs
+    assert len(recipes[1].inputs["base"]) == 64
+    assert str(tmp_path) not in str(recipes[1].settings)

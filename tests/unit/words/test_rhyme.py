@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhapsody_lib.words.rhyme import rhyme_classes, rhyme_part, rhyme_strength, rhymes
+from rhapsody_lib.words.rhyme import rhyme_classes, rhyme_part, rhyme_strength, rhyme_vowels, rhymes
 
 EXAMPLES = [
     "night",
@@ -81,3 +81,13 @@ def test_classes_are_equal_exactly_for_equal_parts(words: list[str]) -> None:
 
 def test_marks_have_no_class() -> None:
     assert rhyme_classes(["night", "<line>", "light", "knight", "moon"]).tolist() == [0, -1, 0, 0, 1]
+
+
+@given(WORDS, WORDS)
+def test_strong_rhymes_have_the_same_vowels(a: str, b: str) -> None:
+    assert rhyme_strength(a, b) <= 0.6 or rhyme_vowels(a) == rhyme_vowels(b)
+
+
+def test_vowels_of_merged_speakers_are_one() -> None:
+    assert rhyme_strength("caught", "hot") > 0.6
+    assert rhyme_vowels("caught") == rhyme_vowels("hot") != rhyme_vowels("home")

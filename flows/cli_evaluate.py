@@ -1,0 +1,115 @@
+"""`rhapsody evaluate`: how good the models of a release are, beside yardsticks and beside what people wrote."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from flows import console
+from flows.options import JsonOption, ProfileOption, SetOption, StoreOption, store_address
+from rhapsody_lib.errors import NoReleaseError
+
+if TYPE_CHECKING:
+    from rhapsody_lib.operations.lyrics_figures import LyricsFigures
+
+evaluate_app = typer.Typer(
+    help="Measure the models of a release on songs that they have not seen.", no_args_is_help=True
+)
+_out = Console(highlight=False, soft_wrap=True)
+SourceOption = Annotated[
+    list[str] | None, typer.Option("--source", help="The newest release trained on this source. May be repeated.")
+]
+
+
+@evaluate_app.callback()
+def evaluate() -> None:
+    """Measure the models of a release on songs that they have not seen."""
+
+
+@evaluate_app.command()
+def lyrics(
+    songs: Annotated[int, typer.Option(help="Songs written, to be measured beside held-out ones.", min=1)] = 50,
+    number: Annotated[int | None, typer.Option("--release", help="Number; the live one by default.")] = None,
+    source: SourceOption = None,
+    profile: ProfileOption = "",
+    change: SetOption = None,
+    with_seed_network: Annotated[
+        bool, typer.Option("--with-seed-network", help="Train the notebooks' network too, to be measured beside.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="Folder for a page, a picture and every song.")] = None,
+    store: StoreOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Words: perplexity beside a 5-gram, written songs beside held-out ones and spoilt ones, copying."""
+    from rhapsody_lib.operations.lyrics_figures import measure_lyrics
+    from rhapsody_lib.operations.lyrics_page import open_folder, write_page
+    from rhapsody_lib.optional import require
+
+    address = store_address(store)
+    if out:
+        require("matplotlib")  # before minutes of work
+        open_folder(out)
+    release = _release(address, number, source, profile, change)
+    with console.progress():
+        figures = measure_lyrics(address, release.refs, songs, with_seed_network=with_seed_network)
+    files = write_page(figures, out) if out else []
+    if as_json:
+        json.dump({"release": release.number, **figures.to_json()}, sys.stdout, indent=1, ensure_ascii=False)
+        sys.stdout.write("\n")
+        return
+    _show_lyrics(release.number, figures)
+    if files:
+        _out.print(f"Written: {escape(', '.join(map(str, files)))}")
+
+
+def _release(store: str, number: int | None, sources: list[str] | None, profile: str, changes: list[str] | None) -> Any:
+    """The release that was named, or the newest one made as asked for, or the live one."""
+    from rhapsody_lib.artifacts import Store
+    from rhapsody_lib.operations.releasing import release_made_from
+    from rhapsody_lib.release import live_release, read_release
+    from rhapsody_lib.settings import load_settings
+
+    opened = Store(store)
+    if number is not None:
+        return read_release(opened, number)
+    if not (sources or profile or changes):
+        return live_release(opened)
+    wanted = sources or ["songbook"]
+    release = release_made_from(opened, load_settings(profile or "fast", changes), wanted)
+    if release is None:
+        raise NoReleaseError(
+            f"{store}: no release was trained on {', '.join(wanted)} with these settings. Run 'rhapsody train' with "
+            "them first."
+        )
+    return release
+
+
+def _show_lyrics(release: int, figures: LyricsFigures) -> None:
+    from rhapsody_lib.operations import lyrics_page as page
+
+    corpus = figures.corpus
+    _out.print(
+        f"[bold]Lyrics of release {release}[/], trained on {corpus['train_songs']:,} songs, measured on "
+        f"{corpus['heldout_songs']:,} others ({corpus['heldout_tokens']:,} tokens)\n"
+    )
+    _print_table(page.PERPLEXITY_HEAD, page.perplexity_rows(figures))
+    _out.print(f"\n{len(figures.songs)} songs written; in brackets the distance to held-out songs (0 is alike)\n")
+    _print_table(page.distance_head(figures), page.distance_rows(figures))
+    _out.print()
+    _print_table(page.COPYING_HEAD, page.copying_rows(figures))
+
+
+def _print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    table = Table(box=None, padding=(0, 2))
+    for index, column in enumerate(head):
+        table.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    _out.print(table)

@@ -1,0 +1,198 @@
+"""Tables of lyrics, a song a row: CSV in the shape of the Kaggle lyrics sets, or any with a column of lyrics.
+
+Columns are known by name, in any case and order. Of the two Kaggle releases the newer one keeps the line breaks in a
+quoted field; the older one folded each into `. `, which is undone. Artists stand in a table of their own, joined by
+link; one who has a row for each genre is one artist here, so that no song is multiplied.
+
+Quoting is that of RFC 4180. A quote that is not closed, or closed in the middle of a field, is refused with the row,
+and reading goes on at the next line that looks like a row.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from rhapsody_lib.corpus.found import ParsedSong, one_line
+from rhapsody_lib.corpus.language import language_code
+from rhapsody_lib.corpus.poems_jsonl import genres_of, year_of
+from rhapsody_lib.corpus.record_stream import LongRecord, Record, RecordLines, Refusal, is_readable, open_records
+from rhapsody_lib.corpus.schema import RejectCode
+from rhapsody_lib.errors import UnreadableFileError
+
+logger = logging.getLogger(__name__)
+
+LYRICS_COLUMNS = ("lyric", "lyrics", "text")
+_COLUMNS = {
+    "lyrics": LYRICS_COLUMNS,
+    "title": ("sname", "title", "song", "song_name", "track_name"),
+    "artist": ("artist", "artist_name", "author"),
+    "link": ("alink",),
+    "language": ("language", "idiom", "lang"),
+    "year": ("year", "release_year"),
+    "genres": ("genres", "genre"),
+    "licence": ("licence", "license"),
+}
+_DELIMITERS = ",;\t"
+MAX_ARTISTS = 500_000
+_LINK = re.compile(r"/[^/\s\"]+/")
+#: How a row starts whose first column is a link.
+_LINKED_ROW = re.compile(rf'"?{_LINK.pattern}"?[,;\t]')
+#: Below so many folded line breaks a text is taken as it is.
+_LEAST_FOLDS = 2
+_FOLD = re.compile(r"(?<=\S)\. (?=\S)")
+
+
+@dataclass(frozen=True)
+class _Artist:
+    name: str
+    genres: tuple[str, ...]
+
+
+class _Rows:
+    """Rows of a table after its header, as records: fields, or a refusal where they cannot be told.
+
+    `names` are the columns in lower case. After a break in the quoting, lines that are no full row belong to the damage
+    and are passed over; in a table whose rows start with a link, so do lines that do not.
+    """
+
+    def __init__(self, stream: TextIO, name: str) -> None:
+        self._lines = RecordLines(stream)
+        try:
+            header = next(self._lines)
+        except (StopIteration, LongRecord):
+            raise UnreadableFileError(
+                name, "bad_table", "has no header.", "Its first line must name its columns."
+            ) from None
+        self._delimiter = max(_DELIMITERS, key=header.count)
+        try:
+            fields = next(csv.reader([header], delimiter=self._delimiter), [])
+        except csv.Error:
+            fields = []
+        self.names = [field.strip().lower() for field in fields]
+
+    def __iter__(self) -> Iterator[tuple[int, list[str] | Refusal]]:
+        reader = csv.reader(self._lines, delimiter=self._delimiter, strict=True)
+        number, damaged, linked = 0, False, self.names[:1] == ["alink"]
+        while True:
+            self._lines.begin()
+            try:
+                row = next(reader)
+            except StopIteration:
+                return
+            except LongRecord:
+                refusal = Refusal(RejectCode.TOO_LARGE, "is longer than a song may be, or a quote is not closed")
+            except csv.Error as error:
+                refusal = Refusal(RejectCode.BAD_TABLE, one_line(f"has broken quoting: {error}"))
+            else:
+                if not row or (damaged and len(row) != len(self.names)):
+                    continue
+                number, damaged = number + 1, False
+                linked = linked and _LINK.fullmatch(row[0]) is not None
+                yield number, row if len(row) == len(self.names) else self._ragged(row)
+                continue
+            if not damaged:
+                number += 1
+                yield number, refusal
+            damaged = True
+            if linked:
+                self._lines.skip_to(_LINKED_ROW)
+                damaged = False
+
+    def _ragged(self, row: Sequence[str]) -> Refusal:
+        return Refusal(RejectCode.BAD_TABLE, f"has {len(row)} fields instead of {len(self.names)}")
+
+
+def unfolded(text: str) -> str:
+    """A text of one line whose line breaks were folded into `. `, with its lines."""
+    lines = _FOLD.split(text)
+    return "\n".join(lines) if "\n" not in text and len(lines) > _LEAST_FOLDS else text
+
+
+def _name_in(link: str) -> str:
+    """`the beatles` for `/the-beatles/`."""
+    return link.strip("/ ").replace("-", " ")
+
+
+def _song(fields: dict[str, str], artists: dict[str, _Artist], *, folded: bool) -> ParsedSong | Refusal:
+    if not all(is_readable(value) for value in fields.values()):
+        return Refusal(RejectCode.BAD_TEXT, "has NUL bytes or bytes that are not UTF-8 text")
+    lyrics, link = fields["lyrics"], fields.get("link", "").strip()
+    if not lyrics.strip():
+        return Refusal(RejectCode.NO_LYRICS, "has no lyrics")
+    artist = artists.get(link, _Artist(fields.get("artist", "") or _name_in(link), ()))
+    return ParsedSong(
+        title=one_line(fields.get("title", "")),
+        artist=one_line(artist.name),
+        year=year_of(fields.get("year", "")),
+        genres=genres_of(fields.get("genres", "")) or artist.genres,
+        licence=one_line(fields.get("licence", "")),
+        language="",
+        lyrics=unfolded(lyrics) if folded else lyrics,
+        track=None,
+        claimed_language=language_code(fields.get("language", "")),
+    )
+
+
+def _read_artists(path: Path) -> dict[str, _Artist]:
+    artists: dict[str, _Artist] = {}
+    with open_records(path, path.name) as stream:
+        rows = _Rows(stream, path.name)
+        if not {"artist", "link"} <= set(rows.names):
+            raise ValueError("it has no columns 'Artist' and 'Link'")
+        for _, row in rows:
+            if isinstance(row, Refusal) or not all(map(is_readable, row)):
+                continue
+            fields = dict(zip(rows.names, row, strict=True))
+            link, known = fields["link"].strip(), artists.get(fields["link"].strip())
+            genres = genres_of(f"{fields.get('genres', '')};{fields.get('genre', '')}")
+            if known is not None:
+                genres = tuple(dict.fromkeys((*known.genres, *genres)))
+            if known is not None or len(artists) < MAX_ARTISTS:
+                artists[link] = _Artist(known.name if known else one_line(fields["artist"]), genres)
+    return artists
+
+
+def read_artists(path: Path) -> dict[str, _Artist]:
+    """Names and genres of artists by link. A table that is none is ignored with a warning: it describes, no more."""
+    try:
+        return _read_artists(path)
+    except (OSError, EOFError, ValueError, UnreadableFileError) as error:
+        logger.warning("%s is ignored: %s. docs/data.md says what it may hold.", path, one_line(str(error)))
+        return {}
+
+
+def read_table(path: Path, name: str, artists: Path | None) -> Iterator[Record]:
+    """Each row of a table as a song or a refusal.
+
+    Args:
+        path: the table.
+        name: what it is called in messages.
+        artists: the table of artists that its links lead to.
+
+    Raises:
+        UnreadableFileError: `bad_table`, if no column holds lyrics; `too_large`, if a `.gz` file unpacks too far.
+        OSError, EOFError, zlib.error: the file cannot be read, or breaks off.
+    """
+    with open_records(path, name) as stream:
+        rows = _Rows(stream, name)
+        places = {
+            what: next((rows.names.index(known) for known in names if known in rows.names), None)
+            for what, names in _COLUMNS.items()
+        }
+        if places["lyrics"] is None:
+            raise UnreadableFileError(
+                name, "bad_table", "has no column of lyrics.", f"Name it {', '.join(LYRICS_COLUMNS)} in the first line."
+            )
+        known = read_artists(artists) if artists is not None else {}
+        for number, row in rows:
+            if isinstance(row, Refusal):
+                yield number, row
+                continue
+            fields = {what: row[place] for what, place in places.items() if place is not None}
+            yield number, _song(fields, known, folded="idiom" in rows.names)

@@ -1,0 +1,201 @@
+"""The base model: a lyrics LSTM trained on public-domain verse and the songbook, that other trainings start from.
+
+It is packaged in `base_model/`: weights of 8 bits with a scale for each row, the words, a filter of the runs of words
+that it has read, the figures that it was measured with and its model card. `base_export` writes such a folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from rhapsody_lib.errors import DamagedArtifactError, InputError
+from rhapsody_lib.hashing import known_sha256
+from rhapsody_lib.lyrics.copying import COPY_WORDS
+from rhapsody_lib.lyrics.runs import RunFilter
+from rhapsody_lib.lyrics.vocabulary import MARKS, Vocabulary
+from rhapsody_lib.seeding import generator
+from rhapsody_lib.words.archaic import is_archaic, is_old_verse, modern_lyrics
+from rhapsody_lib.words.document import Lyrics
+from rhapsody_lib.words.pronunciation import phones
+from rhapsody_lib.words.tokens import tokenize_line
+
+NO_BASE, PACKAGED = "none", "packaged"
+PACKAGED_FOLDER = Path(__file__).parent / "base_model"
+QUANTISED_FILE, WORDS_FILE, READ_FILE, FIGURES_FILE, CARD_FILE = (
+    "quantised.safetensors",
+    "vocabulary.json",
+    "read.safetensors",
+    "figures.json",
+    "card.md",
+)
+#: A song of which a larger share of runs has been read is no measure of a model that started from the base.
+MOST_KNOWN = 0.05
+_SCALE = ".scale"
+_LEVELS = 127
+#: New words begin near the mean of this share of the base's words, the rarest ones, with some noise.
+_RARE_SHARE, _NOISE = 0.25, 0.5
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BaseModel:
+    """What a training can start from.
+
+    Args:
+        vocabulary: its words.
+        weights: float32 arrays by `network.WEIGHT_NAMES`.
+        copies: the runs of `COPY_WORDS` words that it has read; one in 1,700 others is taken for one of them.
+        archaic: those of its words that a song of today would not sing.
+        digest: of its files.
+    """
+
+    vocabulary: Vocabulary
+    weights: Mapping[str, Floats]
+    copies: RunFilter
+    archaic: frozenset[str]
+    digest: str
+
+    def __repr__(self) -> str:
+        return f"BaseModel({len(self.vocabulary)} words, {self.hidden_size} hidden, {self.digest[:12]})"
+
+    @property
+    def embedding_size(self) -> int:
+        """Size of a word's vector."""
+        return int(self.weights["embedding"].shape[1])
+
+    @property
+    def hidden_size(self) -> int:
+        """Size of the state."""
+        return int(self.weights["recurrent"].shape[0])
+
+    def share_known(self, song: Lyrics) -> float:
+        """Share of a song's runs of `COPY_WORDS` words that the base has read, as they are or modernised; 0 for none.
+
+        A song above `MOST_KNOWN` says nothing of how well a model that started from here does on new songs.
+        """
+        return max(self._share(song), self._share(modern_lyrics(song)))
+
+    def _share(self, song: Lyrics) -> float:
+        words = [token for line in song.lines for token in tokenize_line(line)]
+        found = self.copies.holds(words, COPY_WORDS)
+        return sum(found) / len(found) if found else 0.0
+
+    def drawable(self, vocabulary: Vocabulary, uses: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
+        """Which words a song may be written with, bool [vocabulary]: the corpus's own, and plain words of today.
+
+        A word that only the base has read is plain if the pronouncing dictionary has it, it is no name, and not of old
+        verse.
+
+        Args:
+            vocabulary: words of the base and of the corpus.
+            uses: how often each stands in the corpus, int [vocabulary].
+        """
+        drawable = np.asarray(uses) > 0
+        drawable[: len(MARKS)] = True
+        for place in np.flatnonzero(~drawable):
+            word = vocabulary.tokens[place]
+            drawable[place] = word not in vocabulary.names and not is_old_verse(word) and phones(word) is not None
+        return drawable
+
+    def extended(self, corpus: Vocabulary, seed: int) -> tuple[Vocabulary, dict[str, Floats]]:
+        """The base's words followed by those that only a corpus has, and weights for all of them.
+
+        A new word's vector is drawn around the mean of the rare words, so that it begins as one of them.
+
+        Args:
+            corpus: the corpus's own vocabulary.
+            seed: of what is drawn.
+        """
+        new = tuple(word for word in corpus.words if word not in self.vocabulary.ids)
+        vocabulary = Vocabulary(self.vocabulary.words + new, self.vocabulary.names | corpus.names)
+        weights = {name: np.array(array) for name, array in self.weights.items()}
+        first = len(MARKS) + int(len(self.vocabulary.words) * (1 - _RARE_SHARE))
+        for name in ("embedding", "output_bias"):
+            rare = weights[name][first:]
+            noise = generator(seed, "base", name).standard_normal((len(new), *rare.shape[1:]), dtype=np.float32)
+            rows = rare.mean(axis=0) + np.float32(_NOISE) * rare.std(axis=0) * noise
+            weights[name] = np.concatenate([weights[name], rows.astype(np.float32)])
+        return vocabulary, weights
+
+
+def _quantised(array: Floats) -> dict[str, npt.NDArray[np.generic]]:
+    """8-bit integers and the scale of each row: `values * scale` is the array again."""
+    scale = np.maximum(np.abs(array).max(axis=1, keepdims=True), np.float32(1e-12)) / np.float32(_LEVELS)
+    return {"": np.rint(array / scale).astype(np.int8), _SCALE: scale.astype(np.float32)}
+
+
+def save_base(folder: Path, vocabulary: Vocabulary, weights: Mapping[str, Floats], copies: RunFilter) -> None:
+    """Write the files that `open_base` reads; matrices with 8 bits a weight, vectors as they are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays: dict[str, npt.NDArray[np.generic]] = {}
+    for name, array in weights.items():
+        stored = _quantised(array) if array.ndim > 1 else {"": array}
+        arrays.update({name + ending: np.ascontiguousarray(values) for ending, values in stored.items()})
+    save_file(arrays, folder / QUANTISED_FILE)
+    vocabulary.save(folder / WORDS_FILE)
+    copies.save(folder / READ_FILE)
+
+
+def _folder(name: str) -> Path:
+    folder = PACKAGED_FOLDER if name == PACKAGED else Path(name).expanduser()
+    if not (folder / QUANTISED_FILE).is_file():
+        raise InputError(
+            f"lyrics.base '{name}': is no folder of a base model on this machine. Use 'packaged', 'none', or a folder "
+            "that 'rhapsody base' wrote."
+        )
+    return folder
+
+
+def base_digest(name: str) -> str:
+    """What a base model is known by in the recipe of an artifact: the digest of its files; empty for `none`.
+
+    Raises:
+        InputError: there is no such base model on this machine.
+    """
+    if name == NO_BASE:
+        return ""
+    folder, digest = _folder(name), hashlib.sha256()
+    try:
+        for file in (QUANTISED_FILE, WORDS_FILE, READ_FILE):
+            digest.update(known_sha256(folder / file).encode())
+    except OSError as error:
+        raise _damaged(name, error) from error
+    return digest.hexdigest()
+
+
+def _damaged(name: str, error: object) -> DamagedArtifactError:
+    remedy = "Install rhapsody again." if name == PACKAGED else "Make it again with 'rhapsody base'."
+    return DamagedArtifactError(f"lyrics.base '{name}': is damaged ({error}). {remedy}")
+
+
+def open_base(name: str) -> BaseModel | None:
+    """The base model of a name: `none`, `packaged`, or the folder of one.
+
+    Raises:
+        InputError: there is no such base model on this machine.
+        DamagedArtifactError: its files are not what they should be.
+    """
+    if name == NO_BASE:
+        return None
+    folder = _folder(name)
+    try:
+        stored = load_file(folder / QUANTISED_FILE)
+        names = [name for name in stored if not name.endswith(_SCALE)]
+        weights = {name: stored[name] * stored.get(name + _SCALE, np.float32(1)) for name in names}
+        vocabulary, copies = Vocabulary.load(folder / WORDS_FILE), RunFilter.load(folder / READ_FILE)
+        fits = weights["embedding"].shape[0] == weights["output_bias"].shape[0] == len(vocabulary)
+    except (OSError, SafetensorError, KeyError, ValueError, DamagedArtifactError) as error:
+        raise _damaged(name, error) from error
+    if not fits:
+        raise _damaged(name, "its files do not belong together")
+    archaic = frozenset(filter(is_archaic, vocabulary.words))
+    return BaseModel(vocabulary, weights, copies, archaic, base_digest(name))

@@ -1,0 +1,48 @@
+"""`rhapsody evaluate lyrics` on a release of tiny models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from rhapsody_lib.operations.lyrics_figures import GENERATED, HELDOUT, LOOPED, SHUFFLED
+from tests.trained import Trained
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+def test_figures_of_the_live_release(rhapsody: Run, trained: Trained, tmp_path: Path) -> None:
+    out = tmp_path / "page"
+    code, stdout, stderr = rhapsody(
+        "evaluate", "lyrics", "--store", trained.store, "--songs", "2", "--json", "--out", str(out)
+    )
+    assert (code, stderr) == (0, "")
+    found = json.loads(stdout)
+    assert found["release"] == 1
+    assert found["corpus"]["heldout_songs"] > 0
+    told = found["heldout"]
+    assert told["heldout_perplexity_with_mixture"] < told["heldout_perplexity_with_cache"] < told["heldout_perplexity"]
+    assert [song["seed"] for song in found["songs"]] == [0, 1]
+    assert found["songs"][0]["text"].splitlines()[1].split()[0].lower() == found["songs"][0]["prompt"].split()[0]
+    assert found["text"].keys() >= {GENERATED, SHUFFLED, LOOPED}
+    assert found["overall"][LOOPED] > 1
+    assert found["copying"][HELDOUT]["longest_run_median"] < 6
+    assert json.loads((out / "figures.json").read_text(encoding="utf-8"))["overall"] == found["overall"]
+
+
+def test_what_is_not_there_is_told(rhapsody: Run, trained: Trained, tmp_path: Path) -> None:
+    code, _, stderr = rhapsody("evaluate", "lyrics", "--store", str(tmp_path / "empty"))
+    assert code == 5
+    assert "rhapsody train" in stderr
+    code, _, stderr = rhapsody("evaluate", "lyrics", "--store", trained.store, "--source", trained.source)
+    assert code == 5  # it was trained with other settings than those of the profile 'fast'
+    assert "with these settings" in " ".join(stderr.split())
+
+
+def test_the_terminal_shows_the_tables(rhapsody: Run, trained: Trained) -> None:
+    code, stdout, _ = rhapsody("evaluate", "lyrics", "--store", trained.store, "--songs", "1")
+    assert code == 0
+    assert stdout.startswith("Lyrics of release 1, trained on ")
+    # Long names are folded on a narrow terminal.
+    assert {"Kneser-Ney", "density", "distance", "generated", "median", "pairs"} <= set(stdout.split())
