@@ -166,7 +166,7 @@ def song(
     from rhapsody_lib.operations.requests import check_out, check_request, default_folder
 
     request = check_request(
-        prompt=sys.stdin.read() if prompt == "-" else prompt,
+        prompt=sys.stdin.buffer.read(800_001).decode("utf-8", "replace") if prompt == "-" else prompt,
         seed=seed,
         title=title,
         candidates=candidates,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -49,7 +48,7 @@ def lyrics(
 ) -> None:
     """Words: perplexity beside a 5-gram, written songs beside held-out ones and spoilt ones, copying."""
     from rhapsody_lib.operations.lyrics_figures import measure_lyrics
-    from rhapsody_lib.operations.lyrics_page import open_folder, write_page
+    from rhapsody_lib.operations.lyrics_page import json_text, open_folder, write_page
     from rhapsody_lib.optional import require
 
     address = store_address(store)
@@ -61,8 +60,7 @@ def lyrics(
         figures = measure_lyrics(address, release.refs, songs, with_seed_network=with_seed_network)
     files = write_page(figures, out) if out else []
     if as_json:
-        json.dump({"release": release.number, **figures.to_json()}, sys.stdout, indent=1, ensure_ascii=False)
-        sys.stdout.write("\n")
+        sys.stdout.write(json_text({"release": release.number, **figures.to_json()}))
         return
     _show_lyrics(release.number, figures)
     if files:
@@ -96,10 +94,12 @@ def _show_lyrics(release: int, figures: LyricsFigures) -> None:
 
     corpus = figures.corpus
     _out.print(
-        f"[bold]Lyrics of release {release}[/], trained on {corpus['train_songs']:,} songs, measured on "
-        f"{corpus['heldout_songs']:,} others ({corpus['heldout_tokens']:,} tokens)\n"
+        f"[bold]Lyrics of release {release}[/], trained on {corpus['train_songs']:,} songs; "
+        f"{corpus['heldout_songs']:,} others are held out ({corpus['heldout_tokens']:,} tokens)\n"
     )
     _print_table(page.PERPLEXITY_HEAD, page.perplexity_rows(figures))
+    for note in page.footnotes(figures):
+        _out.print(escape(note))
     _out.print(f"\n{len(figures.songs)} songs written; in brackets the distance to held-out songs (0 is alike)\n")
     _print_table(page.distance_head(figures), page.distance_rows(figures))
     _out.print()

@@ -182,7 +182,8 @@ def _merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
 def explain(error: ValidationError) -> str:
     """Pydantic's complaints as one line a person can act on."""
     return "; ".join(
-        f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg'].lower()}" for item in error.errors()
+        f"{'.'.join(map(str, item['loc'])) or 'settings'}: {item['msg'].removeprefix('Value error, ').lower()}"
+        for item in error.errors()
     )
 
 

@@ -15,12 +15,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rhapsody_lib.corpus.found import ParsedSong, one_line
-from rhapsody_lib.corpus.record_stream import LongRecord, Record, RecordLines, Refusal, is_readable, open_records
+from rhapsody_lib.corpus.record_stream import (
+    MAX_RECORD_CHARACTERS,
+    LongRecord,
+    Record,
+    RecordLines,
+    Refusal,
+    is_readable,
+    open_records,
+)
 from rhapsody_lib.corpus.schema import RejectCode
 from rhapsody_lib.corpus.verse_lines import Word, words_in_lines, words_in_metre
 from rhapsody_lib.errors import UnreadableFileError
 
 MAX_TUNE_LINES = 20_000
+#: Verses of a tune: each takes a copy of what all verses share, so that their number bounds the work.
+MAX_VERSES = 32
 _FIELD = re.compile(r"^([A-Za-z+]):\s*(.*)$")
 _VOICE = re.compile(r"^\[V:\s*([^\]\s]+)")
 _PIECE = re.compile(r"[^\s_*|-]+|-")
@@ -45,6 +55,11 @@ class _Tune:
     systems: dict[str, list[list[str]]] = field(default_factory=lambda: defaultdict(list))
     printed: list[str] = field(default_factory=list)
     lines: int = 0
+    characters: int = 0
+
+    @property
+    def too_long(self) -> bool:
+        return self.lines > MAX_TUNE_LINES or self.characters > MAX_RECORD_CHARACTERS
 
 
 class _Reader:
@@ -52,11 +67,14 @@ class _Reader:
 
     def __init__(self) -> None:
         self.tune = _Tune()
-        self._voice, self._under, self._in_text = "", False, False
+        self._voice, self._under, self._continues, self._in_text = "", False, False, False
 
     def take(self, line: str) -> None:
         """One line, without its end."""
         self.tune.lines += 1
+        self.tune.characters += len(line)
+        if self.tune.too_long:
+            return
         if line.startswith("%%") and (self._in_text or line.startswith("%%begintext")):
             self._take_text(line)
         elif line.startswith("%"):
@@ -100,9 +118,11 @@ class _Reader:
             systems = tune.systems[self._voice]
             if not self._under:
                 systems.append([])
-            systems[-1].append(value)
             self._under = True
-        elif name == "+" and self._under:
+            self._continues = len(systems[-1]) < MAX_VERSES
+            if self._continues:
+                systems[-1].append(value)
+        elif name == "+" and self._under and self._continues:
             tune.systems[self._voice][-1][-1] += " " + value
 
 
@@ -179,7 +199,7 @@ def _lyrics(tune: _Tune) -> str:
     )
     under, refrain = _under_notes(sung, tune.metre)
     blocks = []
-    for verse in [*under, *_printed_verses(tune.printed)]:
+    for verse in [*under, *_printed_verses(tune.printed)][:MAX_VERSES]:
         blocks.append("\n".join(["[verse]", *verse]))
         if refrain:
             blocks.append("\n".join(["[chorus]", *refrain]))
@@ -187,9 +207,10 @@ def _lyrics(tune: _Tune) -> str:
 
 
 def _song(tune: _Tune) -> ParsedSong | Refusal:
-    if tune.lines > MAX_TUNE_LINES:
-        return Refusal(RejectCode.TOO_LARGE, f"has more than {MAX_TUNE_LINES:,} lines")
-    lyrics = _lyrics(tune)
+    lyrics = "" if tune.too_long else _lyrics(tune)
+    if tune.too_long or len(lyrics) > MAX_RECORD_CHARACTERS:
+        limits = f"{MAX_TUNE_LINES:,} lines or {MAX_RECORD_CHARACTERS:,} characters"
+        return Refusal(RejectCode.TOO_LARGE, f"has more than {limits}, its verses written out")
     if not lyrics:
         return Refusal(RejectCode.NO_LYRICS, "has no words: no w: and no W: line")
     if not is_readable(lyrics + tune.title):
@@ -241,8 +262,7 @@ def read_abc(path: Path, name: str) -> Iterator[Record]:
                     yield number, _song(reader.tune)
                     reader = _Reader()
                 number += 1
-            if reader.tune.lines <= MAX_TUNE_LINES:
-                reader.take(line)
+            reader.take(line)
     if not number:
         raise UnreadableFileError(name, "bad_abc", "holds no tune.", "A tune starts with a line X: and its number.")
     yield number, _song(reader.tune)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import csv
 import logging
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import TextIO
 
 from rhapsody_lib.corpus.found import ParsedSong, one_line
 from rhapsody_lib.corpus.language import language_code
-from rhapsody_lib.corpus.poems_jsonl import genres_of, year_of
+from rhapsody_lib.corpus.poems_jsonl import MAX_GENRES, genres_of, year_of
 from rhapsody_lib.corpus.record_stream import LongRecord, Record, RecordLines, Refusal, is_readable, open_records
 from rhapsody_lib.corpus.schema import RejectCode
 from rhapsody_lib.errors import UnreadableFileError
@@ -40,6 +41,7 @@ _COLUMNS = {
 }
 _DELIMITERS = ",;\t"
 MAX_ARTISTS = 500_000
+MAX_LINK_CHARACTERS = 300
 _LINK = re.compile(r"/[^/\s\"]+/")
 #: How a row starts whose first column is a link.
 _LINKED_ROW = re.compile(rf'"?{_LINK.pattern}"?[,;\t]')
@@ -150,9 +152,11 @@ def _read_artists(path: Path) -> dict[str, _Artist]:
                 continue
             fields = dict(zip(rows.names, row, strict=True))
             link, known = fields["link"].strip(), artists.get(fields["link"].strip())
+            if len(link) > MAX_LINK_CHARACTERS:
+                continue
             genres = genres_of(f"{fields.get('genres', '')};{fields.get('genre', '')}")
             if known is not None:
-                genres = tuple(dict.fromkeys((*known.genres, *genres)))
+                genres = tuple(dict.fromkeys((*known.genres, *genres)))[:MAX_GENRES]
             if known is not None or len(artists) < MAX_ARTISTS:
                 artists[link] = _Artist(known.name if known else one_line(fields["artist"]), genres)
     return artists
@@ -162,7 +166,7 @@ def read_artists(path: Path) -> dict[str, _Artist]:
     """Names and genres of artists by link. A table that is none is ignored with a warning: it describes, no more."""
     try:
         return _read_artists(path)
-    except (OSError, EOFError, ValueError, UnreadableFileError) as error:
+    except (OSError, EOFError, ValueError, zlib.error, UnreadableFileError) as error:
         logger.warning("%s is ignored: %s. docs/data.md says what it may hold.", path, one_line(str(error)))
         return {}
 

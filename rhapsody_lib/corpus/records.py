@@ -27,6 +27,7 @@ RECORD_KINDS: dict[str, FileKind] = {
     ".jsonl": "jsonl",
     ".jsonl.gz": "jsonl",
     ".ndjson": "jsonl",
+    ".ndjson.gz": "jsonl",
     ".abc": "abc",
 }
 _BROKEN = {"table": RejectCode.BAD_TABLE, "jsonl": RejectCode.BAD_JSONL, "abc": RejectCode.BAD_ABC}

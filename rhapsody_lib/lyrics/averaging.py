@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 Arrays = list[npt.NDArray[Any]]
 
-#: Batches between two updates: reading the weights costs more than averaging them.
+#: Batches between two updates, fewer at the end of an epoch: reading the weights costs more than averaging them.
 EVERY = 8
 
 
@@ -28,15 +28,15 @@ class WeightAverage:
     """
 
     def __init__(self, decay: float, values: Sequence[npt.NDArray[Any]] = (), count: int = 0) -> None:
-        self._decay = decay**EVERY
+        self._decay = decay
         self.values: Arrays = list(values)
         self.count = count
         self.active = decay > 0
 
-    def update(self, weights: Sequence[npt.NDArray[Any]]) -> None:
-        """Take in the weights after `EVERY` batches."""
+    def update(self, weights: Sequence[npt.NDArray[Any]], batches: int) -> None:
+        """Take in the weights after `batches` batches since the last update."""
         self.count += 1
-        share = np.float32(max(1 - self._decay, 1 / self.count))
+        share = np.float32(max(1 - self._decay**batches, 1 / self.count))
         if not self.values:
             self.values = [np.array(new) for new in weights]
             return

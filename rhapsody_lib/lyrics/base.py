@@ -18,14 +18,13 @@ from safetensors.numpy import load_file, save_file
 
 from rhapsody_lib.errors import DamagedArtifactError, InputError
 from rhapsody_lib.hashing import known_sha256
-from rhapsody_lib.lyrics.copying import COPY_WORDS
+from rhapsody_lib.lyrics.copying import share_known
 from rhapsody_lib.lyrics.runs import RunFilter
 from rhapsody_lib.lyrics.vocabulary import MARKS, Vocabulary
 from rhapsody_lib.seeding import generator
-from rhapsody_lib.words.archaic import is_archaic, is_old_verse, modern_lyrics
+from rhapsody_lib.words.archaic import is_archaic, is_old_verse
 from rhapsody_lib.words.document import Lyrics
 from rhapsody_lib.words.pronunciation import phones
-from rhapsody_lib.words.tokens import tokenize_line
 
 NO_BASE, PACKAGED = "none", "packaged"
 PACKAGED_FOLDER = Path(__file__).parent / "base_model"
@@ -38,6 +37,8 @@ QUANTISED_FILE, WORDS_FILE, READ_FILE, FIGURES_FILE, CARD_FILE = (
 )
 #: A song of which a larger share of runs has been read is no measure of a model that started from the base.
 MOST_KNOWN = 0.05
+#: Of the words that only the base has read, one is drawn only if it is among its commonest so many.
+_COMMON_WORDS = 4000
 _SCALE = ".scale"
 _LEVELS = 127
 #: New words begin near the mean of this share of the base's words, the rarest ones, with some noise.
@@ -78,22 +79,14 @@ class BaseModel:
         return int(self.weights["recurrent"].shape[0])
 
     def share_known(self, song: Lyrics) -> float:
-        """Share of a song's runs of `COPY_WORDS` words that the base has read, as they are or modernised; 0 for none.
-
-        A song above `MOST_KNOWN` says nothing of how well a model that started from here does on new songs.
-        """
-        return max(self._share(song), self._share(modern_lyrics(song)))
-
-    def _share(self, song: Lyrics) -> float:
-        words = [token for line in song.lines for token in tokenize_line(line)]
-        found = self.copies.holds(words, COPY_WORDS)
-        return sum(found) / len(found) if found else 0.0
+        """`copying.share_known` of what the base has read."""
+        return share_known(self.copies, song)
 
     def drawable(self, vocabulary: Vocabulary, uses: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
         """Which words a song may be written with, bool [vocabulary]: the corpus's own, and plain words of today.
 
-        A word that only the base has read is plain if the pronouncing dictionary has it, it is no name, and not of old
-        verse.
+        A word that only the base has read is plain if it is common there, the pronouncing dictionary has it, and it is
+        no name and not of old verse.
 
         Args:
             vocabulary: words of the base and of the corpus.
@@ -101,7 +94,7 @@ class BaseModel:
         """
         drawable = np.asarray(uses) > 0
         drawable[: len(MARKS)] = True
-        for place in np.flatnonzero(~drawable):
+        for place in np.flatnonzero(~drawable[: len(MARKS) + _COMMON_WORDS]):
             word = vocabulary.tokens[place]
             drawable[place] = word not in vocabulary.names and not is_old_verse(word) and phones(word) is not None
         return drawable

@@ -14,22 +14,20 @@ Their shares are a softmax of a linear function of what is known before the word
 song is, and whether the last token is a mark. So they are no constants, and a song that has begun to repeat a line
 is believed to go on with it. Shares and `theta` are fitted by likelihood, with a Gaussian prior around `DEFAULT`, on
 songs that the network was not trained on.
+
+This measures a model and writes no song: `sampling.py` mixes network and cache with a constant share.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from rhapsody_lib.errors import DamagedArtifactError
 from rhapsody_lib.lyrics.vocabulary import MARKS, Tokens
 
-MIXTURE_FILE = "mixture.json"
 EXPERTS = ("network", "cache", "match", "pair", "ngram")
 NETWORK, CACHE, MATCH, PAIR, NGRAM = range(len(EXPERTS))
 #: A match of so many tokens counts as any longer one for the shares; the longest that is looked for.
@@ -50,51 +48,20 @@ class MixtureSettings:
         theta: flatness of the cache's distribution.
         gates: weights of the shares without a 5-gram, [FEATURES x experts]; the column of `ngram` is of no use.
         gates_with_ngram: the same with one.
-        tokens: tokens of the songs that they were fitted on; 0 for the defaults.
     """
 
     theta: float
     gates: tuple[tuple[float, ...], ...]
     gates_with_ngram: tuple[tuple[float, ...], ...]
-    tokens: int = 0
-
-    def save(self, folder: Path) -> None:
-        """Write `mixture.json` into a model's folder."""
-        content = {"experts": EXPERTS, **vars(self)}
-        (folder / MIXTURE_FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-
-    @classmethod
-    def load(cls, folder: Path) -> MixtureSettings:
-        """Read what `save` wrote; the defaults where nothing was.
-
-        Raises:
-            DamagedArtifactError: the file is there and is none.
-        """
-        path = folder / MIXTURE_FILE
-        if not path.exists():
-            return DEFAULT
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            gates, gates_with_ngram = (gate_table(content[name]) for name in ("gates", "gates_with_ngram"))
-            return cls(float(content["theta"]), gates, gates_with_ngram, int(content["tokens"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DamagedArtifactError(f"{path}: cannot be read ({error}). Train the lyrics model again.") from error
 
     def weights(self, *, with_ngram: bool) -> Array:
         """The weights of the shares, [FEATURES x experts]."""
         return np.array(self.gates_with_ngram if with_ngram else self.gates)
 
 
-def gate_table(values: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:
-    """Weights of the shares as settings hold them, rounded.
-
-    Raises:
-        ValueError: they are no such table, or no numbers.
-    """
-    array = np.array(values, dtype=np.float64)
-    if array.shape != (FEATURES, len(EXPERTS)) or not np.isfinite(array).all():
-        raise ValueError(f"the shares are no table of {FEATURES} x {len(EXPERTS)} numbers")
-    return tuple(tuple(map(float, row)) for row in array.round(4))
+def gate_table(weights: Array) -> tuple[tuple[float, ...], ...]:
+    """Weights of the shares, [FEATURES x experts], as settings hold them, rounded."""
+    return tuple(tuple(map(float, row)) for row in weights.round(4))
 
 
 #: Rows: match of 0, 1, 2, 3, 4 tokens or more, position, mark. Columns as `EXPERTS`. Set by hand, not by a

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rhapsody_lib.lyrics.batch import SongBatch
+from rhapsody_lib.lyrics.copying import COPY_WORDS
 from rhapsody_lib.lyrics.form import SCHEMES, PlannedSection, rhyme_group
-from rhapsody_lib.lyrics.line_writer import LineWish, LineWriter
-from rhapsody_lib.lyrics.line_writer import Written as Kept
+from rhapsody_lib.lyrics.line_writer import Kept, LineWish, LineWriter
 from rhapsody_lib.lyrics.model import LyricsModel, State
 from rhapsody_lib.lyrics.palette import Palette
 from rhapsody_lib.lyrics.ranking import Written
@@ -85,6 +85,7 @@ class Composer:
         tokens = [tokenize_line(line) for line in prompt]
         self._palette = Palette(model, [token for line in tokens for token in line])
         self._prompt = {self._line(line): line for line in reversed(prompt)}
+        self._last = self._line(prompt[-1])
         known = model.vocabulary.ids
         strange = sum(token not in known or not token.isascii() for token in tokens[0])
         singable = len(prompt) == 1 and _SHORTEST_HOOK <= len(tokens[0]) <= _LONGEST_HOOK
@@ -119,7 +120,7 @@ class Composer:
     def _draw_shape(self, rng: np.random.Generator) -> _Shape:
         counts = self._model.steering.line_syllables[_SHORTEST_LINE : _LONGEST_LINE + 1] + 1.0
         drawn = int(rng.choice(np.arange(_SHORTEST_LINE, _LONGEST_LINE + 1), p=counts / counts.sum()))
-        own = self._palette.count_syllables(next(reversed(self._prompt)))
+        own = self._palette.count_syllables(self._last)
         verse = own if _SHORTEST_LINE <= own <= _LONGEST_LINE else drawn
         chorus = int(np.clip(verse + rng.integers(-2, 2), _SHORTEST_LINE, _LONGEST_LINE))
         if asked := self._length.syllables or self._length.words:
@@ -153,13 +154,14 @@ class Composer:
             draft.by_name[section.name] = tuple(line for line in known if line)
 
     def _words_after(self, draft: Draft, shape: _Shape, index: int, current: list[Words | None]) -> Words:
-        """The words of the first later section of which any are known: those between may turn out to be impossible."""
+        """The first words known of later sections, for a run at least: those between may turn out to be impossible."""
+        words: Words = ()
         for section in self._plan[index + 1 :]:
+            if len(words) >= COPY_WORDS - 1:
+                break
             again = current if section.name == self._plan[index].name else draft.by_name.get(section.name)
-            known = [line for line in again or self._given(section, shape) if line]
-            if known:
-                return _flat(known)
-        return ()
+            words += _flat(line for line in again or self._given(section, shape) if line)
+        return words
 
     def _given(self, section: PlannedSection, shape: _Shape) -> list[Words | None]:
         lines: list[Words | None] = [self._line(line) for line in section.given]
@@ -174,7 +176,7 @@ class Composer:
         group = rhyme_group(shape.scheme(kind, section.lines), place)
         partners = [line[-1] for other in group if other != place and (line := known[other])]
         # Lines between may yet turn out to be impossible, so that what is known after them would follow this one.
-        following = next((line for line in known[place + 1 :] if line), after)
+        following = _flat(line for line in known[place + 1 :] if line) + after
         return LineWish(
             size=shape.sizes[kind],
             rhyme_with=partners[-1] if partners else None,

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from safetensors.numpy import save_file
 
 from rhapsody_lib.lyrics.runs import Hashes, RunFilter, RunFilterBuilder, load_bits, run_hashes, word_hashes
+from rhapsody_lib.words.archaic import modern_lyrics
 from rhapsody_lib.words.document import Lyrics
 from rhapsody_lib.words.tokens import tokenize_line
 
@@ -91,9 +92,34 @@ class CopyIndex:
             DamagedArtifactError: a file is missing or is none.
         """
         bits = load_bits(path, _NAMES)
-        base = path.with_name(BASE_COPIES_FILE)
-        known = RunFilter.load(base) if base.exists() else None
-        return cls(RunFilter(bits["copies"]), RunFilter(bits["reported"]), RunFilter(bits["lines"]), known)
+        base = base_runs(path.parent)
+        return cls(RunFilter(bits["copies"]), RunFilter(bits["reported"]), RunFilter(bits["lines"]), base)
+
+
+def base_runs(folder: Path) -> RunFilter | None:
+    """The runs of `COPY_WORDS` words that the base model of a lyrics model's folder has read; none without one.
+
+    Raises:
+        DamagedArtifactError: the file is none.
+    """
+    path = folder / BASE_COPIES_FILE
+    return RunFilter.load(path) if path.exists() else None
+
+
+def share_known(read: RunFilter, song: Lyrics) -> float:
+    """Share of a song's runs of `COPY_WORDS` words that a base model has read, as they are or modernised; 0 for none.
+
+    Args:
+        read: the runs that it has read.
+        song: a song above `base.MOST_KNOWN` says nothing of how well a model that started there does on new songs.
+    """
+    return max(_share(read, song), _share(read, modern_lyrics(song)))
+
+
+def _share(read: RunFilter, song: Lyrics) -> float:
+    words = [token for line in song.lines for token in tokenize_line(line)]
+    found = read.holds(words, COPY_WORDS)
+    return sum(found) / len(found) if found else 0.0
 
 
 def _line_hash(words: Hashes) -> int:

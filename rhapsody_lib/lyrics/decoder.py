@@ -20,12 +20,14 @@ from rhapsody_lib.lyrics.titles import hook_title
 from rhapsody_lib.progress import Progress, silent
 from rhapsody_lib.seeding import generator
 from rhapsody_lib.words.document import Lyrics
-from rhapsody_lib.words.tokens import tokenize_line
+from rhapsody_lib.words.tokens import clean_text, tokenize_line
 
 #: A longer prompt is a song already.
 MAX_PROMPT_WORDS = 300
 #: Candidates written side by side.
 _BATCH_SONGS = 16
+#: Batches more, at most, where every candidate has a copied run.
+_MORE_BATCHES = 3
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def write_lyrics(
         title: the title; taken from the hook where empty.
         form: section names in order of performance; by default verses, choruses and a bridge as the lines allow. A
             form that is given is followed to its end, whatever `max_lines` is.
-        lines_per_section: lines of each section, 1 to 8.
+        lines_per_section: lines of each section, 2 to 8.
         syllables_per_line: length of lines, give or take one; by default that of the prompt's last line, or as lines of
             the training songs have it.
         words_per_line: the same in words; at most one of the two.
@@ -112,15 +114,28 @@ def write_lyrics(
     plan = plan_form(lines, max_lines, form, lines_per_section)
     length = LineLength(syllables=syllables_per_line, words=words_per_line)
     composer = Composer(model, lines, plan, length)
+
+    def write(songs: int, *key: str | int) -> list[Candidate]:
+        rng = generator(seed, "lyrics", *key)
+        drafts = composer.compose(songs, temperature=temperature, top_p=top_p, rng=rng)
+        return [_candidate(model, draft, len(lines), title) for draft in drafts]
+
     found: list[Candidate] = []
     for first in range(0, candidates, _BATCH_SONGS):
         songs = min(_BATCH_SONGS, candidates - first)
-        rng = generator(seed, "lyrics", "write", first)
-        drafts = composer.compose(songs, temperature=temperature, top_p=top_p, rng=rng)
-        found += [_candidate(model, draft, len(lines), title) for draft in drafts]
+        found += write(songs, "write", first)
         progress(first + songs, candidates, "lyrics")
-    ranked = sorted(found, key=lambda candidate: (candidate.copying.copied_runs > 0, -candidate.score))
+    for more in range(_MORE_BATCHES):
+        if any(candidate.copying.copied_runs == 0 for candidate in found):
+            break
+        found += write(min(_BATCH_SONGS, candidates), "write again", more)
+    ranked = sorted(found, key=_rank)[:candidates]
     return LyricsResult(ranked[0], tuple(ranked[1:]))
+
+
+def _rank(candidate: Candidate) -> tuple[bool, bool, float]:
+    """Lowest for the best. A song of the prompt alone has no unlikely word, so that its score would win."""
+    return candidate.copying.copied_runs > 0, candidate.parts["completeness"] == 0, -candidate.score
 
 
 def prompt_lines(prompt: str) -> list[str]:
@@ -132,16 +147,17 @@ def prompt_lines(prompt: str) -> list[str]:
     lines = break_text(prompt)
     if not lines:
         raise InputError("The prompt holds no words. Give the words that the song is to begin with.")
-    words = sum(len(line.split()) for line in lines)
+    # Hyphens join what is read as many words.
+    words = sum(max(len(line.split()), len(tokenize_line(line))) for line in lines)
     if words > MAX_PROMPT_WORDS:
         raise InputError(f"The prompt has {words} words; at most {MAX_PROMPT_WORDS} can open a song. Shorten it.")
     return lines
 
 
 def _candidate(model: LyricsModel, draft: Draft, prompt_lines: int, title: str) -> Candidate:
-    lyrics = Lyrics(title, draft.sections)
+    lyrics = Lyrics(" ".join(clean_text(title).split()), draft.sections)
     opening = lyrics.lines[0] if prompt_lines == 1 else ""
-    lyrics = Lyrics(title.strip() or hook_title(lyrics, opening), draft.sections)
+    lyrics = Lyrics(lyrics.title or hook_title(lyrics, opening), draft.sections)
     unique = dict.fromkeys(section.lines for section in lyrics.sections)
     parts = score_parts(draft.written, [tokenize_line(line) for lines in unique for line in lines])
     return Candidate(lyrics, score(parts), parts, _copying(model, lyrics, prompt_lines))

@@ -11,13 +11,13 @@ songs are dealt into folds, and each fold is measured by what was fitted on the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from rhapsody_lib.lyrics.cache import DEFAULT, MixtureSettings, Opinions, opinions
+from rhapsody_lib.lyrics.cache import Opinions, opinions
 from rhapsody_lib.lyrics.mixture_fit import fit_gates
 from rhapsody_lib.lyrics.model import Floats, LyricsModel, softmax
 from rhapsody_lib.lyrics.vocabulary import MARKS, UNKNOWN_ID, Tokens
@@ -27,9 +27,9 @@ from rhapsody_lib.words.document import Lyrics
 
 #: About the number of word forms in a large dictionary of English lyrics.
 UNKNOWN_WORDS = 50_000
-#: Order of the n-gram that a network is measured beside.
-YARDSTICK_ORDER = 5
-#: Songs read side by side, and tokens of a song that are read at most: both bound memory.
+#: Order of the n-gram that a network is measured beside, and tokens of training songs that it is made from at most.
+YARDSTICK_ORDER, YARDSTICK_TOKENS = 5, 3_000_000
+#: Songs read side by side, and tokens of a song that are told at most: both bound memory.
 _BATCH_SONGS, _SONG_TOKENS = 32, 1000
 #: More held-out tokens than this are thinned out, by whole songs.
 _MEASURED_TOKENS = 500_000
@@ -53,6 +53,31 @@ class Told:
         return np.concatenate([stream[1:] for stream in self.streams])
 
 
+def measured_streams(streams: Iterable[Tokens]) -> list[Tokens]:
+    """What figures are told of, so that those of different models are of the same tokens.
+
+    The first `_SONG_TOKENS` tokens of each song; of too many songs every second, third, ... by length, then content:
+    songs side by side are of like length, and the order of the table changes nothing. Once more it changes nothing.
+
+    Args:
+        streams: songs in one vocabulary, each int32 [tokens].
+    """
+    kept = [stream[:_SONG_TOKENS] for stream in streams if len(stream) > 1]
+    kept.sort(key=lambda stream: (len(stream), stream.tobytes()))
+    while (tokens := sum(map(len, kept))) > _MEASURED_TOKENS and len(kept) > 1:
+        kept = kept[:: -(-tokens // _MEASURED_TOKENS)]
+    return kept
+
+
+def measured_counts(streams: Sequence[Tokens]) -> dict[str, int]:
+    """How much figures are told of: `measured_songs` and `measured_tokens`, which holds each song's first too.
+
+    Args:
+        streams: as `measured_streams` gives them.
+    """
+    return {"measured_songs": len(streams), "measured_tokens": sum(map(len, streams))}
+
+
 def tell(
     model: LyricsModel, streams: Sequence[Tokens], ngram: KneserNey | None = None, progress: Progress = silent
 ) -> Told:
@@ -60,14 +85,11 @@ def tell(
 
     Args:
         model: the model.
-        streams: songs in its vocabulary; the first `_SONG_TOKENS` tokens of each are told.
+        streams: songs in its vocabulary; what `measured_streams` keeps of them is told.
         ngram: fitted on the training songs in the same vocabulary.
         progress: told the songs done.
     """
-    kept = [stream[:_SONG_TOKENS] for stream in streams if len(stream) > 1]
-    thin = -(-sum(map(len, kept)) // _MEASURED_TOKENS) or 1
-    # By length, then content: songs side by side are of like length, and the order of the table changes nothing.
-    kept = sorted(kept, key=lambda stream: (len(stream), stream.tobytes()))[::thin]
+    kept = measured_streams(streams)
     found: list[Opinions] = []
     for first in range(0, len(kept), _BATCH_SONGS):
         batch = kept[first : first + _BATCH_SONGS]
@@ -102,8 +124,8 @@ def _logs(probabilities: Array) -> Array:
 
 def measure_heldout(
     model: LyricsModel, streams: Sequence[Tokens], ngram: KneserNey, progress: Progress = silent
-) -> tuple[dict[str, float], MixtureSettings]:
-    """Figures on held-out songs, and the mixture fitted on all of them, for songs that are yet to be written.
+) -> dict[str, float]:
+    """Figures on held-out songs.
 
     Args:
         model: the model.
@@ -113,11 +135,12 @@ def measure_heldout(
 
     Returns:
         `heldout_perplexity` per token of the network alone, `..._with_cache`, `..._with_mixture` (with the 5-gram mixed
-        in) and `..._5gram`; `bits_per_word` of the same four; empty where there is no token to tell.
+        in) and `..._5gram`; `bits_per_word` of the same four; `measured_songs` and `measured_tokens`, on which all of
+        them are. Empty where there is no token to tell.
     """
     told = tell(model, streams, ngram, progress)
     if not told.found:
-        return {}, DEFAULT
+        return {}
     cached, mixed = crossfitted(told, with_ngram=True)
     logs = {
         "": _logs(np.concatenate([song.network for song in told.found])),
@@ -129,7 +152,7 @@ def measure_heldout(
     figures |= {
         f"bits_per_word{name}": bits_per_word(-float(values.sum()), told.targets) for name, values in logs.items()
     }
-    return figures, fit_gates(told.found, with_ngram=True)
+    return {**figures, **measured_counts(told.streams)}
 
 
 def _perplexity(nats: float) -> float:

@@ -11,9 +11,11 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from rhapsody_lib.checkpoints import Checkpoint, processor, warn_of_another_machine
 from rhapsody_lib.lyrics.averaging import EVERY, WeightAverage
@@ -65,6 +67,11 @@ class Task:
         """What is read in an epoch: a part of a pass over all songs in an order of its own."""
         order = generator(self.seed, "lyrics", "order", index // self.parts).permutation(len(self.train))
         return self.train.in_order(order).part(index % self.parts, self.parts)
+
+    @cached_property
+    def by_count(self) -> npt.NDArray[np.integer]:
+        """All tokens by falling count in the training songs, the lower first where they are as frequent."""
+        return np.argsort(-self.train.counts(self.vocabulary_size), kind="stable")
 
     def checked(self) -> Tokens:
         """What the loss is measured on after each epoch."""
@@ -179,12 +186,13 @@ def _learn(network: Any, stream: OrderedSongs, task: Task, epoch: int, average: 
     count = -(-(len(stream) - 1) // (settings.streams * settings.steps))
     for index, batch in enumerate(batches(stream, settings.streams, settings.steps)):
         network.optimizer.learning_rate.assign(rate(settings, (epoch + index / count) / settings.max_epochs))
-        choose_alternatives(network, split_seed(seed, "alternatives", index))
+        choose_alternatives(network, split_seed(seed, "alternatives", index), task.by_count)
         # The loss is a mean over all cells, padded ones included.
         total += learn(network, batch) * batch.weights.size
         weight += float(batch.weights.sum())
-        if average.active and index % EVERY == EVERY - 1:
-            average.update(trained(network))
+        since = index % EVERY + 1
+        if average.active and (since == EVERY or index == count - 1):
+            average.update(trained(network), since)
     return total / max(weight, 1.0)
 
 

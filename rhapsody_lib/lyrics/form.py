@@ -120,7 +120,8 @@ def plan_form(
 ) -> list[PlannedSection]:
     """Sections of so many lines each, which open with the prompt.
 
-    A prompt of more lines than a section has fills verses of its own before the song goes on. Without a form there are
+    A prompt of more lines than a section has fills verses of its own before the song goes on, unless the form that is
+    given opens with as many different sections. Without a form there are
     as many sections as stay within `max_lines`, unless the prompt alone is longer. A form is followed to its end: it
     says itself how long the song is.
     """
@@ -141,12 +142,19 @@ def plan_form(
 
 
 def _opening(names: list[str], chunks: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """The prompt's lines of each section; verses are put before a form whose own sections return too early for them."""
+    """The prompt's lines of each section; verses are put before a form whose own sections return too early for them.
+
+    The form's own verses are then numbered on after those.
+    """
     if len(set(names[: len(chunks)])) < len(chunks):
-        spare = [f"verse {number}" for number in range(1, len(names) + len(chunks) + 1)]
-        free = [name for name in spare if name not in names]
-        names[:] = (free[: len(chunks)] + names)[: max(len(names), len(chunks))]
+        verses = [f"verse {number}" for number in range(1, len(chunks) + 1)]
+        names[:] = [*verses, *(_numbered_on(name, len(chunks)) for name in names)]
     return [chunks[index] if index < len(chunks) else () for index in range(len(names))]
+
+
+def _numbered_on(name: str, verses: int) -> str:
+    kind, _, number = name.partition(" ")
+    return f"{kind} {int(number) + verses}" if kind == "verse" and number else name
 
 
 def rhyme_group(scheme: str, line: int) -> list[int]:

@@ -48,7 +48,7 @@ class LineWish:
 
 
 @dataclass(frozen=True)
-class Written:
+class Kept:
     """A line that was kept, and the states that its song went through."""
 
     line: Line
@@ -80,9 +80,9 @@ class LineWriter:
         self._batch, self._sizes, self._rng = batch, sizes, rng
         self._proposals, self._temperature, self._top_p = proposals, temperature, top_p
 
-    def write(self, wishes: Sequence[LineWish | None]) -> list[Written | None]:
+    def write(self, wishes: Sequence[LineWish | None]) -> list[Kept | None]:
         """A line for each song that wishes one, not yet read; none where every proposal would copy or repeat."""
-        kept: list[Written | None] = [None] * len(wishes)
+        kept: list[Kept | None] = [None] * len(wishes)
         for attempt in range(_ATTEMPTS):
             pending = {song: wish for song, wish in enumerate(wishes) if wish and kept[song] is None}
             if not pending:
@@ -94,7 +94,7 @@ class LineWriter:
                 kept[song] = self._best(rows, song, wish)
         return kept
 
-    def _best(self, rows: Proposals, song: int, wish: LineWish) -> Written | None:
+    def _best(self, rows: Proposals, song: int, wish: LineWish) -> Kept | None:
         """The best proposal of a song that is not refused."""
         good = np.flatnonzero(rows.closed & (rows.songs == song)).tolist()
         lines = {row: rows.line(row) for row in good}
@@ -102,7 +102,7 @@ class LineWriter:
             line.theme = int(self._batch.palette.of_theme[line.words].sum())
         for row in sorted(good, key=lambda row: -self._worth(lines[row], song)):
             if not self._refused(lines[row].words, song, wish):
-                return Written(lines[row], rows.states(row))
+                return Kept(lines[row], rows.states(row))
         return None
 
     def _worth(self, line: Line, song: int) -> float:

@@ -9,7 +9,8 @@ from rhapsody_lib.words.tokens import clean_text, tokenize_line
 
 #: A line of more words than this is broken; pieces aim at `LINE_WORDS`.
 MAX_LINE_WORDS, LINE_WORDS = 14, 8
-_CLAUSE = re.compile(r"(?<=[,.;:!?。，！？；…—])\s*|\s+(?=[-–—]\s)")
+#: Breaks only stand where white space does: no number, abbreviation or pair of words is taken apart.
+_CLAUSE = re.compile(r"(?<=[,.;:!?。，！？；…])\s+|\s+(?=[-–—]\s)")
 
 
 def _pieces(words: list[str]) -> list[str]:

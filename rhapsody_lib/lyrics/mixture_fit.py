@@ -42,10 +42,10 @@ def fit_gates(found: Sequence[Opinions], *, with_ngram: bool, start: MixtureSett
     nats = {theta: -_log_sum((shares * of_experts(theta)).sum(axis=1)) for theta in kept[0].cache}
     theta = min(nats, key=lambda theta: nats[theta])
     gates = _fitted(of_experts(theta), plain, features, start.weights(with_ngram=False), gates)
-    best = replace(start, theta=theta, gates=gate_table(gates.tolist()), tokens=len(features))
+    best = replace(start, theta=theta, gates=gate_table(gates))
     if with_ngram:
         gates = _fitted(of_experts(theta), known, features, start.weights(with_ngram=True))
-        best = replace(best, gates_with_ngram=gate_table(gates.tolist()))
+        best = replace(best, gates_with_ngram=gate_table(gates))
     return best
 
 

@@ -127,11 +127,17 @@ def _tied_softmax(keras: Any, embedding: Any, vocabulary_size: int, sampled: boo
     return TiedSoftmax(dtype=policy, name="scores")
 
 
-def choose_alternatives(network: Any, seed: int) -> None:
-    """Draw what a sampled softmax tells the right words of the next batches from; nothing where it is a full one."""
+def choose_alternatives(network: Any, seed: int, by_count: npt.NDArray[np.integer]) -> None:
+    """Draw what a sampled softmax tells the right words of the next batches from; nothing where it is a full one.
+
+    Args:
+        network: of `build_network`.
+        seed: of what is drawn.
+        by_count: all tokens by falling count in the training songs, int [vocabulary].
+    """
     layer = network.get_layer("scores")
     if hasattr(layer, "alternatives"):
-        words, log_expected = draw(generator(seed), layer.bias.shape[0], ALTERNATIVES)
+        words, log_expected = draw(generator(seed), by_count, ALTERNATIVES)
         layer.alternatives.assign(words)
         layer.log_expected.assign(log_expected)
 

@@ -20,6 +20,8 @@ from rhapsody_lib.words.tokens import tokenize_line
 
 #: Training songs that are compared at once.
 _BLOCK_SONGS = 2000
+#: Words of a run that are looked for at most, for each takes a pass: longer runs count as so many.
+LONGEST_RUN = 64
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 Words = Sequence[str]
 
@@ -29,7 +31,7 @@ class Overlap:
     """What one song shares with others.
 
     Args:
-        longest_run: words of the longest run that stands in it and in one of them.
+        longest_run: words of the longest run that stands in it and in one of them; `LONGEST_RUN` for longer ones too.
         shared_share: share of its runs of `REPORT_WORDS` words that stand in one of them; 0 for a shorter song.
     """
 
@@ -51,7 +53,7 @@ def words_of(song: Lyrics) -> list[str]:
 
 
 def longest_shared_run(words: Sequence[str], songs: Iterable[Lyrics], *, but_within: Sequence[str] = ()) -> int:
-    """Words of the longest run that stands in `words` and in one of the songs.
+    """Words of the longest run that stands in `words` and in one of the songs; `LONGEST_RUN` for longer ones too.
 
     Args:
         words: those of a new song.
@@ -72,6 +74,8 @@ def longest_shared_run(words: Sequence[str], songs: Iterable[Lyrics], *, but_wit
             for place, length in ends.items():
                 if length > longest and f" {' '.join(words[place - length + 1 : place + 1])} " not in given:
                     longest = length
+            if longest >= LONGEST_RUN:
+                return LONGEST_RUN
             before = ends
     return longest
 
@@ -115,7 +119,7 @@ def _compare(text: _Text, other: _Text, longest: npt.NDArray[np.int64], reported
     mine, theirs = np.arange(len(text.words)), np.arange(len(other.words))
     my_hashes, their_hashes = np.zeros(len(mine), dtype=np.uint64), np.zeros(len(theirs), dtype=np.uint64)
     length = 0
-    while len(mine):
+    while len(mine) and length < LONGEST_RUN:
         length += 1
         mine, my_hashes = _longer(text, mine, my_hashes, length)
         theirs, their_hashes = _longer(other, theirs, their_hashes, length)

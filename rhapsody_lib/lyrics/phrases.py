@@ -198,7 +198,7 @@ class PhraseBook:
         rows, wide = len(contexts), self._words + 1
         probabilities = np.empty((rows, wide), dtype=np.float32)
         factors = np.full((rows, wide), UNMET_PAIR, dtype=np.float32)
-        probabilities[:, :-1] = self._single
+        probabilities[:, :-1], probabilities[:, -1] = self._single, 0
         for length, factor in zip(range(1, HISTORY + 1), (UNMET_TRIPLE, 1, None), strict=True):
             followers, columns = self._followers[length - 1]
             owners, places, left = followers.find(self._phrases.key(contexts, length))

@@ -25,8 +25,11 @@ class Rhymes:
     def __init__(self, tables: SteeringTables, palette: Palette) -> None:
         self._palette, self._classes = palette, palette.rhyme_classes
         self._near: dict[int, list[int]] = {}
+        # The tables know classes of the whole vocabulary, of which the palette may have few.
+        highest = int(self._classes.max(initial=0))
         for one, other in tables.near_rhymes.tolist():
-            self._near.setdefault(one, []).append(other)
+            if max(one, other) <= highest:
+                self._near.setdefault(one, []).append(other)
         self.may_end = palette.may_end
         self._found: dict[int, Strengths] = {}
         self.has_partners = self._count_partners() >= 2

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from rhapsody_lib.lyrics.model import CACHE_SHARE, CACHE_THETA, Floats, softmax
+from rhapsody_lib.lyrics.model import CACHE_SHARE, CACHE_THETA, CACHE_TOKENS, Floats, softmax
 
 #: A word that is so many times less likely than the likeliest is never drawn.
 _LEAST_LIKELY = np.float32(1e-3)
@@ -59,7 +59,7 @@ def draw_distinct(probabilities: Floats, temperature: float, count: int, rng: np
 
 
 class History:
-    """What the songs of a batch have said so far, for the continuous cache.
+    """What the songs of a batch have said so far, for the continuous cache, which has the last `CACHE_TOKENS` of it.
 
     Args:
         songs: songs in the batch.
@@ -81,10 +81,10 @@ class History:
         self._said[song] = None
 
     def _different(self, song: int) -> tuple[Ids, Floats]:
-        """The different words of a song, and which of them stands at each place, as ones [places x words]."""
+        """The different words of a song's end, and which of them stands at each place, as ones [places x words]."""
         said = self._said[song]
         if said is None:
-            words, places = np.unique(np.array(self._words[song], dtype=np.int64), return_inverse=True)
+            words, places = np.unique(np.array(self._words[song][-CACHE_TOKENS:], dtype=np.int64), return_inverse=True)
             said = self._said[song] = (words, np.eye(len(words), dtype=np.float32)[places])
         return said
 
@@ -96,7 +96,8 @@ class History:
             if not length:
                 continue
             words, places = self._different(song)
-            weights = softmax(CACHE_THETA * (states[start:end] @ self._states[song, :length].T))
+            remembered = self._states[song, max(0, length - CACHE_TOKENS) : length]
+            weights = softmax(CACHE_THETA * (states[start:end] @ remembered.T))
             probabilities[start:end] *= np.float32(1 - CACHE_SHARE)
             probabilities[start:end, words] += np.float32(CACHE_SHARE) * (weights @ places)
         return probabilities

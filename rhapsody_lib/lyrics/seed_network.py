@@ -11,16 +11,20 @@ For comparison only: it is never asked for a song.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rhapsody_lib.errors import InputError
+from rhapsody_lib.lyrics.evaluate import bits_per_word, measured_streams
 from rhapsody_lib.lyrics.framework import load_keras
-from rhapsody_lib.lyrics.streams import Batch
+from rhapsody_lib.lyrics.sizing import sized
+from rhapsody_lib.lyrics.streams import Batch, joined
 from rhapsody_lib.lyrics.vocabulary import SONG_ID, Tokens
-from rhapsody_lib.seeding import generator
+from rhapsody_lib.progress import Progress, silent
+from rhapsody_lib.seeding import generator, split_seed
 from rhapsody_lib.settings import LyricsSettings
 
 EMBEDDING_SIZE, HIDDEN_SIZE, DROPOUT = 40, 250, 0.1
@@ -37,7 +41,12 @@ SEED_WEIGHT_NAMES = (
     "output_kernel",
     "output_bias",
 )
+#: Tokens of training songs that `measure_seed_network` is for: with more it takes hours.
+MOST_TOKENS = 1_000_000
 _SHORTEST_BUCKET = 8
+#: It learns nothing more after few epochs.
+_EPOCHS = 8
+_LARGEST_NATS = 700.0
 
 
 def build_seed_network(vocabulary_size: int, settings: LyricsSettings) -> Any:
@@ -92,7 +101,47 @@ def seed_epoch(network: Any, stream: Tokens, settings: LyricsSettings, dropout_s
 
 def perplexity(network: Any, stream: Tokens, settings: LyricsSettings) -> float:
     """Perplexity of the tokens after each song's first: the tokens that the LSTM is measured on."""
-    return float(np.exp(seed_epoch(network, stream, settings, None)))
+    return float(np.exp(min(seed_epoch(network, stream, settings, None), _LARGEST_NATS)))
+
+
+def measure_seed_network(
+    train: Sequence[Tokens], heldout: Sequence[Tokens], vocabulary_size: int, progress: Progress = silent
+) -> dict[str, float]:
+    """Train the network and measure it after its best epoch: chosen on these very held-out songs, which flatters it.
+
+    Args:
+        train: songs, each int32 [tokens] from its `<song>` on.
+        heldout: other songs; what `measured_streams` keeps of them is told.
+        vocabulary_size: number of tokens.
+        progress: told the epochs done.
+
+    Returns:
+        `heldout_perplexity_bilstm_seed` per token and `bits_per_word_bilstm_seed`.
+
+    Raises:
+        InputError: it diverges at once.
+        MissingExtraError: Keras or its backend is not installed.
+    """
+    told = measured_streams(heldout)
+    settings = sized(LyricsSettings(architecture="bilstm-seed"), sum(map(len, train)))
+    load_keras().utils.set_random_seed(0)
+    network, best = build_seed_network(vocabulary_size, settings), float("inf")
+    for epoch in range(_EPOCHS):
+        seed_epoch(network, joined(train), settings, split_seed(0, "lyrics", "seed-network", epoch))
+        found = perplexity(network, joined(told), settings)
+        progress(epoch + 1, _EPOCHS, f"perplexity {found:.0f}")
+        if not found < best:  # so that NaN ends it too
+            break
+        best = found
+    progress(_EPOCHS, _EPOCHS, f"perplexity {best:.0f}")
+    if not np.isfinite(best):
+        raise InputError(
+            "bilstm-seed: its training diverged on these songs, so it has no perplexity. Measure without "
+            "--with-seed-network."
+        )
+    targets = np.concatenate([stream[1:] for stream in told])
+    bits = bits_per_word(float(np.log(best)) * len(targets), targets)
+    return {"heldout_perplexity_bilstm_seed": best, "bits_per_word_bilstm_seed": bits}
 
 
 def prefix_batches(

@@ -10,6 +10,8 @@ from rhapsody_lib.settings import LyricsSettings
 #: What a model that starts from a base learns at: a large batch, for each update costs as much as that of a large
 #: network does, and less than a fresh network's rate, which would unlearn the base.
 _ADAPTING_STREAMS, _ADAPTING_RATE = 64, 2e-3
+#: Of a small corpus the batch is smaller, so that a pass has about this many updates.
+_ADAPTING_UPDATES, _LEAST_ADAPTING_STREAMS = 20, 4
 #: Of `bilstm-seed`, as in the notebooks.
 _SEED_RATE = 1e-3
 
@@ -50,9 +52,10 @@ def sized(settings: LyricsSettings, tokens: int, base: BaseModel | None = None) 
         "learning_rate": settings.learning_rate or default_rate,
     }
     if base is not None:
+        streams = max(_LEAST_ADAPTING_STREAMS, tokens // (_ADAPTING_UPDATES * settings.steps))
         changes |= {"embedding_size": base.embedding_size, "hidden_size": base.hidden_size}
         changes |= {
-            "streams": settings.streams or _ADAPTING_STREAMS,
+            "streams": settings.streams or min(_ADAPTING_STREAMS, streams),
             "learning_rate": settings.learning_rate or _ADAPTING_RATE,
         }
     return settings.model_copy(update=changes)

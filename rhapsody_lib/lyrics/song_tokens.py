@@ -10,8 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rhapsody_lib.lyrics.vocabulary import Tokens
+from rhapsody_lib.seeding import generator
 
 _ITEM_BYTES = 4
+#: Tokens that are counted at once.
+_COUNTED_TOKENS = 1_000_000
 
 
 class SongTokens(Sequence[Tokens]):
@@ -55,11 +58,22 @@ class SongTokens(Sequence[Tokens]):
         return np.array(self._tokens[self._offsets[place] : self._offsets[place + 1]])
 
     def within(self, tokens: int) -> Iterator[Tokens]:
-        """The first songs, as many as hold at most `tokens` tokens; the first one in any case."""
-        for place in range(len(self)):
-            if place and self._offsets[place + 1] > tokens:
-                return
+        """Songs that hold at most `tokens` tokens, at least one, in the table's order.
+
+        All where they fit; else the same drawn ones each time, from the whole table: its sources stand one after
+        another.
+        """
+        drawn = generator(0, "lyrics", "within").permutation(len(self))
+        fitting = int(np.searchsorted(np.cumsum(np.diff(self._offsets)[drawn]), tokens, side="right"))
+        for place in np.sort(drawn[: max(fitting, 1)]).tolist():
             yield self[place]
+
+    def counts(self, vocabulary_size: int) -> npt.NDArray[np.int64]:
+        """How often each token occurs, int64 [vocabulary]."""
+        found = np.zeros(vocabulary_size, dtype=np.int64)
+        for start in range(0, self.tokens, _COUNTED_TOKENS):
+            found += np.bincount(self._tokens[start : start + _COUNTED_TOKENS], minlength=vocabulary_size)
+        return found
 
     def in_order(self, order: npt.NDArray[np.integer]) -> OrderedSongs:
         """The songs as one stream, in an order."""

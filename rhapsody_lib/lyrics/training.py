@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,13 @@ from rhapsody_lib.errors import SourceError
 from rhapsody_lib.lyrics.base import MOST_KNOWN, BaseModel, open_base
 from rhapsody_lib.lyrics.checkpoint import Arrays, Progressed
 from rhapsody_lib.lyrics.copying import BASE_COPIES_FILE, CopyIndex
-from rhapsody_lib.lyrics.evaluate import YARDSTICK_ORDER, measure_heldout
+from rhapsody_lib.lyrics.evaluate import (
+    YARDSTICK_ORDER,
+    YARDSTICK_TOKENS,
+    measure_heldout,
+    measured_counts,
+    measured_streams,
+)
 from rhapsody_lib.lyrics.fitting import Fitted, Task, fit
 from rhapsody_lib.lyrics.model import (
     COPIES_FILE,
@@ -46,10 +54,12 @@ from rhapsody_lib.progress import Progress, Recorder, silent, unrecorded
 from rhapsody_lib.settings import LyricsSettings
 from rhapsody_lib.words.document import Lyrics
 
+logger = logging.getLogger(__name__)
+
 METRICS_FILE = "metrics.json"
-#: Tokens of training songs that the 5-gram and the steering tables are made from, and held-out tokens that are
-#: measured, at most: memory and time are bounded by them.
-YARDSTICK_TOKENS, _STEERING_TOKENS, _MEASURED_TOKENS = 3_000_000, 3_000_000, 200_000
+#: Tokens of training songs that the steering tables are made from, and held-out tokens that are measured, at most:
+#: memory and time are bounded by them.
+_STEERING_TOKENS, _MEASURED_TOKENS = 3_000_000, 200_000
 #: Held-out songs whose shared runs with the training songs are told.
 _COMPARED_SONGS = 200
 _WORK_FOLDER = "tokens"
@@ -68,7 +78,7 @@ def train_lyrics(
     """Train on a prepared corpus and write the model's files and `metrics.json` into `out`.
 
     A run that was killed and is called again with the same arguments goes on after its last whole epoch, and ends with
-    the same weights. The table is read in pieces, three times; memory does not grow with it.
+    the same weights. The table is read in pieces, once for each thing that is made of it; memory does not grow with it.
 
     Args:
         corpus: folder with the `songs` table.
@@ -94,13 +104,16 @@ def train_lyrics(
     if base is not None:
         vocabulary, weights = base.extended(vocabulary, seed)
         initial = [weights[name] for name in WEIGHT_NAMES]
+    unread = _Unread(corpus, base)
     with _work_folder(out) as folder:
         train, heldout = (
             SongTokens.write(map(vocabulary.encode_song, songs), folder / split)
-            for split, songs in (("train", read_lyrics(corpus, "train")), ("heldout", _unread(corpus, base)))
+            for split, songs in (("train", read_lyrics(corpus, "train")), ("heldout", unread))
         )
         if not len(train):
             raise SourceError(f"{corpus}: holds no training song with lyrics. Prepare a corpus with at least one.")
+        if unread.known and not heldout:
+            _warn_of_no_measure(unread.known, settings.base)
         task = Task(train, heldout, len(vocabulary), sized(settings, train.tokens, base), seed, initial)
         fitted = fit(task, checkpoint, _recipe(task, vocabulary, base), progress, record)
         _write(out, corpus, vocabulary, task, fitted, base)
@@ -109,20 +122,36 @@ def train_lyrics(
             list(islice(read_lyrics(corpus, "heldout"), _COMPARED_SONGS)), read_lyrics(corpus, "train")
         )
     if base is not None:
-        metrics["heldout_known_to_base"] = sum(_is_known(base, song) for song in read_lyrics(corpus, "heldout"))
+        metrics["heldout_known_to_base"] = unread.known
     (out / METRICS_FILE).write_text(json.dumps(metrics, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return {**metrics, "words_per_s": fitted.words_per_s}
 
 
-def _unread(corpus: Path, base: BaseModel | None) -> Iterator[Lyrics]:
-    """Held-out songs that the base model has not been trained on either."""
-    for song in read_lyrics(corpus, "heldout"):
-        if base is None or not _is_known(base, song):
-            yield song
+def _warn_of_no_measure(known: int, base: str) -> None:
+    logger.warning(
+        "All %d held-out songs were read by the base model '%s': none is left to stop by and to measure on, so both "
+        "are done on training songs, and the figures named heldout are flattered. Train with lyrics.base=none for "
+        "figures of new songs.",
+        known,
+        base,
+    )
 
 
-def _is_known(base: BaseModel, song: Lyrics) -> bool:
-    return base.share_known(song) > MOST_KNOWN
+@dataclass
+class _Unread:
+    """Held-out songs that the base model has not been trained on either; `known` counts the others as they pass."""
+
+    corpus: Path
+    base: BaseModel | None
+    known: int = 0
+
+    def __iter__(self) -> Iterator[Lyrics]:
+        self.known = 0
+        for song in read_lyrics(self.corpus, "heldout"):
+            if self.base is not None and self.base.share_known(song) > MOST_KNOWN:
+                self.known += 1
+            else:
+                yield song
 
 
 @contextmanager
@@ -161,29 +190,27 @@ def _write(out: Path, corpus: Path, vocabulary: Vocabulary, task: Task, fitted: 
         base.copies.save(out / BASE_COPIES_FILE)
     steering.save(out / STEERING_FILE)
     CopyIndex.build(read_lyrics(corpus, "train")).save(out / COPIES_FILE)
-    opening = joined(list(task.train.within(MAX_TOKENS)))
-    Phrases(opening, len(vocabulary)).save(out / PHRASES_FILE)
+    sample = joined(list(task.train.within(MAX_TOKENS)))
+    Phrases(sample, len(vocabulary)).save(out / PHRASES_FILE)
 
 
 def _measured(out: Path, task: Task, fitted: Fitted) -> dict[str, Any]:
-    """Perplexities on held-out songs; where none are held out, which `heldout_songs` of 0 tells, on training songs."""
+    """Perplexities on held-out songs; where none are left, on training songs: `measured_on` says which."""
     yardstick = KneserNey(YARDSTICK_ORDER)
     counted = list(task.train.within(YARDSTICK_TOKENS))
     yardstick.fit([song.tolist() for song in counted], task.vocabulary_size)
-    songs = list((task.heldout or task.train).within(_MEASURED_TOKENS))
+    songs = measured_streams((task.heldout or task.train).within(_MEASURED_TOKENS))
     known = {
         "5gram_tokens": sum(map(len, counted)),
         "heldout_unknown_share": float(np.mean(joined(songs) == UNKNOWN_ID)),
     }
     if task.settings.architecture == "lstm":
-        figures, mixture = measure_heldout(LyricsModel.load(out), songs, yardstick)
-        if task.heldout:  # fitted to training songs it would trust the network too much
-            mixture.save(out)
-        return {**figures, **known}
+        return {**measure_heldout(LyricsModel.load(out), songs, yardstick), **known}
     found = [yardstick.log_probabilities(song.tolist())[1:] for song in songs]
     return {
         "heldout_perplexity": perplexity(fitted.network, joined(songs), task.settings),
         "heldout_perplexity_5gram": float(ngram_perplexity(np.concatenate(found))),
+        **measured_counts(songs),
         **known,
     }
 
@@ -195,6 +222,7 @@ def _counted(task: Task, done: Progressed) -> dict[str, Any]:
         "embedding_size": task.settings.embedding_size,
         "hidden_size": task.settings.hidden_size,
         "precision": done.precision,
+        "measured_on": "held-out songs" if task.heldout else "training songs",
         "heldout_songs": len(task.heldout),
         "heldout_tokens": task.heldout.tokens,
         "train_songs": len(task.train),

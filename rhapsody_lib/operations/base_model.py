@@ -11,6 +11,7 @@ from typing import Any
 
 from rhapsody_lib.artifacts import Recipe, Store
 from rhapsody_lib.checkpoints import Checkpoint
+from rhapsody_lib.operations.pipelines import refuse_seed_network
 from rhapsody_lib.operations.tables import prepare_corpus
 from rhapsody_lib.progress import recorder, reporter
 from rhapsody_lib.seeding import split_seed
@@ -36,9 +37,11 @@ def make_base(store: str, settings: Settings, sources: Sequence[str], out: Path,
         What its figures.json holds.
 
     Raises:
+        InputError: the settings' lyrics model writes no songs.
         SourceError: a source is missing, or nothing in the sources is fit.
         StoreError: the store or `out` cannot be written.
     """
+    refuse_seed_network(settings)
     opened, corpus = Store(store), prepare_corpus(store, settings, tuple(sources))
     values = {"lyrics": settings.lyrics.model_dump(mode="json"), "seed": settings.seed}
     recipe = Recipe("base", VERSION, values, {"corpus": corpus.sha256})

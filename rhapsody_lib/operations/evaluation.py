@@ -10,19 +10,23 @@ import json
 import logging
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
 from rhapsody_lib.errors import DamagedArtifactError, MissingExtraError, StoreError
 from rhapsody_lib.gate import Verdict, judge
-from rhapsody_lib.operations.heldout import Heldout, choose_songs, training_lyrics
+from rhapsody_lib.operations.heldout import Heldout, choose_songs, training_lyrics, without_known
 from rhapsody_lib.operations.recipes import STAGE_VERSIONS
 from rhapsody_lib.operations.releasing import EVALUATION_FILE
 from rhapsody_lib.progress import Progress, reporter
 from rhapsody_lib.release import Release
 from rhapsody_lib.settings import Settings, SongSettings
+
+if TYPE_CHECKING:
+    from rhapsody_lib.lyrics.runs import RunFilter
 
 logger = logging.getLogger(__name__)
 
@@ -97,6 +101,7 @@ def _evaluate(
     notes: list[str] = []
     corpus = store.fetch(candidate["corpus"])
     heldout = choose_songs(corpus, _live_corpus(store, candidate, live, notes))
+    heldout = without_known(heldout, _read_by_bases(store, candidate, live))
     notes += heldout.notes
     stages = tuple(_ARTIFACTS_OF)
     total = len(stages) * (2 if live else 1) + 1
@@ -166,6 +171,19 @@ def _live_corpus(
     except DamagedArtifactError as error:
         notes.append(f"Songs that the live release was trained on could not be left out: {error}")
         return None
+
+
+def _read_by_bases(
+    store: Store, candidate: Mapping[str, ArtifactRef], live: Mapping[str, ArtifactRef] | None
+) -> list[RunFilter]:
+    """What the base models that the two started from have read; a damaged live model is noted where it is measured."""
+    from rhapsody_lib.lyrics.copying import base_runs
+
+    found = [base_runs(store.fetch(candidate["lyrics"]))]
+    if live is not None and live["lyrics"].sha256 != candidate["lyrics"].sha256:
+        with suppress(DamagedArtifactError):
+            found.append(base_runs(store.fetch(live["lyrics"])))
+    return [runs for runs in found if runs is not None]
 
 
 def _measure_live(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ from rhapsody_lib.corpus.schema import SONGS_FILE, TRACKS_FILE
 from rhapsody_lib.corpus.split import song_group
 from rhapsody_lib.corpus.tables import read_songs
 from rhapsody_lib.errors import DamagedArtifactError, InputError, UnreadableFileError
+from rhapsody_lib.lyrics.base import MOST_KNOWN
+from rhapsody_lib.lyrics.copying import share_known
+from rhapsody_lib.lyrics.runs import RunFilter
 from rhapsody_lib.music.midi import midi_to_score
 from rhapsody_lib.music.score import Score
 from rhapsody_lib.words.document import Lyrics, parse_lyrics
@@ -31,8 +34,8 @@ class Heldout:
     """The songs measured on.
 
     Args:
-        songs: lyrics of held-out songs that neither release has learnt.
-        scores: music of such songs, which need not be those of `songs`.
+        songs: lyrics of held-out songs that neither release has learnt, nor, after `without_known`, its base model.
+        scores: music of songs that neither release has learnt, which need not be those of `songs`.
         queries: lyrics of held-out songs that are looked for. The live release may have learnt them: no encoder is
             trained on songs.
         others: lyrics of training songs, among which songs are looked for.
@@ -80,6 +83,27 @@ def choose_songs(corpus: Path, live_corpus: Path | None) -> Heldout:
         others=_lyrics(_first_by_digest(_rows(corpus, "train"), MAX_OTHERS)),
         notes=tuple(_notes(heldout, new, len(chosen))),
     )
+
+
+def without_known(heldout: Heldout, read: Sequence[RunFilter]) -> Heldout:
+    """The same without the lyrics that a base model has read; `scores` and `queries` stay, for it learns neither.
+
+    Args:
+        heldout: the choice.
+        read: what the base model of each release has read, in runs of words.
+    """
+    left = tuple(song for song in heldout.songs if all(share_known(runs, song) <= MOST_KNOWN for runs in read))
+    known = len(heldout.songs) - len(left)
+    if not known:
+        return heldout
+    note = f"{known} of {len(heldout.songs)} held-out songs were read by a base model that a release started from: "
+    if not left:
+        note += "none is left to measure words on. Train with lyrics.base=none, or on other songs."
+    elif len(left) < FEW_SONGS:
+        note += f"the {len(left)} that are left tell little of words."
+    else:
+        note += "words are not measured on them."
+    return replace(heldout, songs=left, notes=(*heldout.notes, note))
 
 
 def _notes(heldout: int, new: int, chosen: int) -> Iterator[str]:

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from rhapsody_lib.artifacts import ArtifactRef, Store
 from rhapsody_lib.errors import InputError
 from rhapsody_lib.lyrics.base import MOST_KNOWN
-from rhapsody_lib.lyrics.copying import COPY_WORDS
-from rhapsody_lib.lyrics.evaluate import YARDSTICK_ORDER, bits_per_word, measure_heldout
+from rhapsody_lib.lyrics.copying import share_known
+from rhapsody_lib.lyrics.evaluate import (
+    YARDSTICK_ORDER,
+    YARDSTICK_TOKENS,
+    measure_heldout,
+    measured_counts,
+    measured_streams,
+)
 from rhapsody_lib.lyrics.metrics import (
     Distance,
     distances,
@@ -29,24 +34,22 @@ from rhapsody_lib.lyrics.metrics import (
 )
 from rhapsody_lib.lyrics.model import LyricsModel
 from rhapsody_lib.lyrics.overlap import overlaps, summed_up, words_of
+from rhapsody_lib.lyrics.seed_network import MOST_TOKENS, measure_seed_network
 from rhapsody_lib.lyrics.streams import read_lyrics
 from rhapsody_lib.ngram import KneserNey
 from rhapsody_lib.progress import reporter
 from rhapsody_lib.seeding import generator, split_seed
-from rhapsody_lib.settings import LyricsSettings, SongSettings
-from rhapsody_lib.words.archaic import modern_lyrics
+from rhapsody_lib.settings import SongSettings
 from rhapsody_lib.words.document import Lyrics
 
 if TYPE_CHECKING:
-    from rhapsody_lib.lyrics.vocabulary import Tokens
+    from rhapsody_lib.lyrics.vocabulary import Tokens, Vocabulary
 
 GENERATED, HELDOUT, SHUFFLED, LOOPED = "generated", "held-out", "shuffled", "looped"
 #: Held-out songs beside other held-out songs: as alike as it gets.
 HALVES = "half of held-out by the other half"
 #: Held-out songs whose text is measured.
 _TEXT_SONGS = 400
-#: Training of the notebooks' network: it learns nothing more after few epochs.
-_SEED_EPOCHS = 8
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,13 @@ class LyricsFigures:
     """What was measured.
 
     Args:
-        corpus: songs and tokens measured on, and trained on.
+        corpus: songs and tokens held out, measured on (perplexities), and trained on (`5gram_tokens`: the 5-gram).
         heldout: perplexities per token and bits per word, by the names of `measure_heldout`.
         text: for each set of songs (`GENERATED`, the controls) its distance to held-out songs by each figure.
         overall: one distance for each set.
         copying: what `GENERATED` and `HELDOUT` songs share with the training songs.
         songs: what was written.
+        from_base: whether the model started from a base model, whose verse the 5-gram has not read.
     """
 
     corpus: Mapping[str, int]
@@ -78,6 +82,7 @@ class LyricsFigures:
     overall: Mapping[str, float]
     copying: Mapping[str, Mapping[str, float]]
     songs: Sequence[WrittenSong]
+    from_base: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain values."""
@@ -96,49 +101,74 @@ def measure_lyrics(
         with_seed_network: train the notebooks' network too, and measure it on the same tokens.
 
     Raises:
-        InputError: no song is held out.
+        InputError: no song is held out; or the notebooks' network is asked for and the songs are too many for it, or
+            its training diverges.
         DamagedArtifactError: an artifact cannot be read.
         MissingExtraError: the notebooks' network is asked for, and Keras is not installed.
     """
     opened = Store(store)
     corpus, model = opened.fetch(refs["corpus"]), LyricsModel.load(opened.fetch(refs["lyrics"]))
-    train = list(read_lyrics(corpus, "train"))
     heldout = [song for song in read_lyrics(corpus, "heldout") if not _is_known(model, song)]
     if not heldout:
         raise InputError(
             "No song of this corpus is held out, or none that the base model has not read: there is nothing to measure "
             "on. Train on more songs."
         )
-    streams = [[model.vocabulary.encode_song(song) for song in of] for of in (train, heldout)]
-    ngram = KneserNey(YARDSTICK_ORDER).fit((stream.tolist() for stream in streams[0]), len(model.vocabulary))
-    told, _ = measure_heldout(model, streams[1], ngram, reporter("Perplexity"))
+    streams = [model.vocabulary.encode_song(song) for song in heldout]
+    counted, sizes = _counted(corpus, model.vocabulary)
     if with_seed_network:
-        told |= _seed_network(streams[0], streams[1], len(model.vocabulary))
+        _check_size(sizes["train_tokens"])
+    ngram = KneserNey(YARDSTICK_ORDER).fit((stream.tolist() for stream in counted), len(model.vocabulary))
+    told = measure_heldout(model, streams, ngram, reporter("Perplexity"))
+    if with_seed_network:
+        told |= measure_seed_network(counted, streams, len(model.vocabulary), reporter("Seed network"))
     written = _write(model, heldout, songs)
     lyrics = [lyrics for _, lyrics in written]
     text = _text(heldout[:_TEXT_SONGS], lyrics)
     return LyricsFigures(
         corpus={
-            "train_songs": len(train),
-            "train_tokens": sum(map(len, streams[0])),
+            **sizes,
             "heldout_songs": len(heldout),
-            "heldout_tokens": sum(map(len, streams[1])),
+            "heldout_tokens": sum(map(len, streams)),
+            **measured_counts(measured_streams(streams)),
             "vocabulary": len(model.vocabulary),
         },
         heldout=told,
         text=text,
         overall={name: overall(found) for name, found in text.items()},
-        copying=_copying({GENERATED: lyrics, HELDOUT: heldout[:_TEXT_SONGS]}, train),
+        copying=_copying({GENERATED: lyrics, HELDOUT: heldout[:_TEXT_SONGS]}, corpus),
         songs=[song for song, _ in written],
+        from_base=model.copies.base is not None,
     )
 
 
-def _copying(sets: Mapping[str, Sequence[Lyrics]], train: Sequence[Lyrics]) -> dict[str, dict[str, float]]:
+def _counted(corpus: Path, vocabulary: Vocabulary) -> tuple[list[Tokens], dict[str, int]]:
+    """The first training songs, `YARDSTICK_TOKENS` at most, as the training counts them; and how many there are."""
+    kept: list[Tokens] = []
+    songs = tokens = kept_tokens = 0
+    for song in read_lyrics(corpus, "train"):
+        stream = vocabulary.encode_song(song)
+        songs, tokens = songs + 1, tokens + len(stream)
+        if not kept or tokens <= YARDSTICK_TOKENS:
+            kept.append(stream)
+            kept_tokens = tokens
+    return kept, {"train_songs": songs, "train_tokens": tokens, "5gram_tokens": kept_tokens}
+
+
+def _check_size(tokens: int) -> None:
+    if tokens > MOST_TOKENS:
+        raise InputError(
+            f"--with-seed-network: the training songs hold {tokens:,} tokens, and the notebooks' network is trained on "
+            f"{MOST_TOKENS:,} at most, for more takes hours. Measure without it."
+        )
+
+
+def _copying(sets: Mapping[str, Sequence[Lyrics]], corpus: Path) -> dict[str, dict[str, float]]:
     """What each set of songs shares with the training songs."""
-    known = {pair for song in train for pair in word_pairs(lines_of(song))}
+    known = {pair for song in read_lyrics(corpus, "train") for pair in word_pairs(lines_of(song))}
     found = {}
     for name, songs in sets.items():
-        shared = summed_up(overlaps([words_of(song) for song in songs], train))
+        shared = summed_up(overlaps([words_of(song) for song in songs], read_lyrics(corpus, "train")))
         found[name] = {**shared, "new_pairs": sum(new_pairs(song, known) for song in songs) / max(len(songs), 1)}
     return found
 
@@ -146,34 +176,7 @@ def _copying(sets: Mapping[str, Sequence[Lyrics]], train: Sequence[Lyrics]) -> d
 def _is_known(model: LyricsModel, song: Lyrics) -> bool:
     """Whether the base model that the model started from has read the song, as it is or in the words of today."""
     base = model.copies.base
-    if base is None:
-        return False
-    found = [base.holds(words_of(of), COPY_WORDS) for of in (song, modern_lyrics(song))]
-    return max(sum(runs) / max(len(runs), 1) for runs in found) > MOST_KNOWN
-
-
-def _seed_network(train: Sequence[Tokens], heldout: Sequence[Tokens], vocabulary: int) -> dict[str, float]:
-    """The notebooks' network after its best epoch: chosen by these very songs, which flatters it."""
-    from rhapsody_lib.lyrics.framework import load_keras
-    from rhapsody_lib.lyrics.seed_network import build_seed_network, perplexity, seed_epoch
-    from rhapsody_lib.lyrics.sizing import sized
-    from rhapsody_lib.lyrics.streams import joined
-
-    progress = reporter("Seed network")
-    settings = sized(LyricsSettings(architecture="bilstm-seed"), sum(map(len, train)))
-    load_keras().utils.set_random_seed(0)
-    network, best = build_seed_network(vocabulary, settings), float("inf")
-    for epoch in range(_SEED_EPOCHS):
-        seed_epoch(network, joined(train), settings, split_seed(0, "lyrics", "seed-network", epoch))
-        found = perplexity(network, joined(heldout), settings)
-        progress(epoch + 1, _SEED_EPOCHS, f"perplexity {found:.0f}")
-        if found >= best:
-            break
-        best = found
-    progress(_SEED_EPOCHS, _SEED_EPOCHS, f"perplexity {best:.0f}")
-    targets = np.concatenate([stream[1:] for stream in heldout])
-    bits = bits_per_word(float(np.log(best)) * len(targets), targets)
-    return {"heldout_perplexity_bilstm_seed": best, "bits_per_word_bilstm_seed": bits}
+    return base is not None and share_known(base, song) > MOST_KNOWN
 
 
 def _write(model: LyricsModel, heldout: Sequence[Lyrics], count: int) -> list[tuple[WrittenSong, Lyrics]]:

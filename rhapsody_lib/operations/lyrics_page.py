@@ -48,8 +48,30 @@ def perplexity_rows(figures: LyricsFigures) -> Rows:
         found = figures.heldout.get(f"heldout_perplexity{ending}")
         if found is not None:
             bits = figures.heldout.get(f"bits_per_word{ending}")
-            rows.append((name, f"{found:.1f}", f"{found / yardstick:.3f}", "" if bits is None else f"{bits:.3f}"))
+            notes = _notes(figures) if ending == "_5gram" else []
+            told = f"{name} ({'; '.join(notes)})" if notes else name
+            rows.append((told, f"{found:.1f}", f"{found / yardstick:.3f}", "" if bits is None else f"{bits:.3f}"))
     return rows
+
+
+def _notes(figures: LyricsFigures) -> list[str]:
+    """What the 5-gram has read less than the network."""
+    notes = ["has not read the base model's verse"] if figures.from_base else []
+    if figures.corpus["5gram_tokens"] < figures.corpus["train_tokens"]:
+        notes.append(f"made from {figures.corpus['5gram_tokens']:,} of {figures.corpus['train_tokens']:,} tokens")
+    return notes
+
+
+def footnotes(figures: LyricsFigures) -> list[str]:
+    """What is to be known of the perplexities beside their table."""
+    corpus = figures.corpus
+    notes = [
+        f"Told of {corpus['measured_songs']:,} held-out songs ({corpus['measured_tokens']:,} tokens), the same for "
+        "all. The network's epoch was chosen on these songs or a part of them, which flatters it a little."
+    ]
+    if "heldout_perplexity_bilstm_seed" in figures.heldout:
+        notes.append("The epoch of bilstm-seed was chosen on exactly these songs.")
+    return notes
 
 
 def distance_rows(figures: LyricsFigures) -> Rows:
@@ -98,16 +120,32 @@ def distance_head(figures: LyricsFigures) -> tuple[str, ...]:
     return ("figure", "held-out songs", *figures.text)
 
 
+def json_text(content: Mapping[str, Any]) -> str:
+    """Figures as JSON, which knows no NaN.
+
+    Raises:
+        InputError: a figure is no number.
+    """
+    try:
+        return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    except ValueError as error:
+        raise InputError(
+            "A figure of this lyrics model is no finite number: its training diverged. Measure another release with "
+            "--release, or train again with a lower lyrics.learning_rate."
+        ) from error
+
+
 def write_page(figures: LyricsFigures, folder: Path) -> list[Path]:
     """Write `lyrics.md`, `songs.md`, `figures.json`, `distances.png` and `.svg`; the same figures give the same bytes.
 
     Raises:
+        InputError: a figure is no number.
         MissingExtraError: matplotlib is not installed.
     """
     files = {
+        FIGURES_FILE: json_text(figures.to_json()).encode(),
         f"{PICTURE_NAME}.png": _picture(figures, "png"),
         f"{PICTURE_NAME}.svg": _picture(figures, "svg"),
-        FIGURES_FILE: (json.dumps(figures.to_json(), indent=1, ensure_ascii=False) + "\n").encode(),
         SONGS_FILE: "\n".join(_songs(figures)).encode(),
         PAGE_FILE: "\n".join(_page(figures)).encode(),
     }
@@ -121,10 +159,12 @@ def _page(figures: LyricsFigures) -> Iterator[str]:
     yield "# The lyrics model beside held-out songs\n"
     yield (
         f"Trained on {corpus['train_songs']:,} songs ({corpus['train_tokens']:,} tokens, {corpus['vocabulary']:,} "
-        f"different), measured on {corpus['heldout_songs']:,} others ({corpus['heldout_tokens']:,} tokens). What the "
+        f"different); {corpus['heldout_songs']:,} others are held out ({corpus['heldout_tokens']:,} tokens). What the "
         "figures are is told in Rhapsody's `docs/lyrics.md`.\n"
     )
     yield from _markdown(PERPLEXITY_HEAD, perplexity_rows(figures))
+    for note in footnotes(figures):
+        yield f"\n{note}"
     yield f"\n{len(figures.songs)} songs were written. Mean of each figure; its distance in brackets (0 is alike).\n"
     yield from _markdown(distance_head(figures), distance_rows(figures))
     yield f"\n![Distances]({PICTURE_NAME}.svg)\n"

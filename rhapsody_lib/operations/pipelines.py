@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rhapsody_lib.artifacts import ArtifactRef, Store
-from rhapsody_lib.errors import DamagedArtifactError, SourceError
+from rhapsody_lib.errors import DamagedArtifactError, InputError, SourceError
 from rhapsody_lib.gate import Verdict
 from rhapsody_lib.operations.generation import SongResult
 from rhapsody_lib.operations.releasing import corpus_summary, is_made_of, newest_release, refuse_rolled_back
@@ -127,21 +127,38 @@ def _train_and_release(
     return steps.release_models(store, refs, reason, evaluation, newest)
 
 
+def refuse_seed_network(settings: Settings) -> None:
+    """Do nothing if the settings are of a lyrics model that writes songs: said before hours of training.
+
+    Raises:
+        InputError: they are of the notebooks' network.
+    """
+    if settings.lyrics.architecture == "bilstm-seed":
+        raise InputError(
+            "lyrics.architecture 'bilstm-seed': is for comparison only and writes no songs, so nothing can be made of "
+            "it. Use lyrics.architecture=lstm; 'rhapsody evaluate lyrics --with-seed-network' measures the other one "
+            "beside it."
+        )
+
+
 def train_models(
     steps: TrainingSteps, store: str, settings: Settings, sources: Sequence[str]
 ) -> dict[str, ArtifactRef]:
     """The five artifacts of a release. What does not depend on one another is made at once where there are workers.
 
     Raises:
+        InputError: the settings' lyrics model writes no songs.
         SourceError: no song of the sources has music, which the backing is trained on.
     """
+    refuse_seed_network(settings)
     corpus = steps.prepare_corpus(store, settings, tuple(sources))
     summary = corpus_summary(store, corpus)
     if not summary["tracks"]:  # said before the hours that lyrics and catalogue may take
         raise SourceError(
             f"{', '.join(map(repr, sources))}: none of the {summary['songs']:,} songs has music, only words, so the "
-            "backing cannot be trained. Name a source with music too, such as the embedded one: rhapsody train "
-            f"{' '.join(shlex.quote(source) for source in sources)} songbook"
+            "backing cannot be trained. Name a source with music beside it, such as songbook: "
+            f"{shlex.join(['rhapsody', 'train', *sources, 'songbook'])} (or rhapsody song ... "
+            f"{shlex.join([part for source in (*sources, 'songbook') for part in ('--source', source)])})"
         )
 
     def lyrics() -> dict[str, ArtifactRef]:

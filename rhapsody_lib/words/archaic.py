@@ -41,7 +41,7 @@ _MODERN = _pairs("""
     nay=no yea=yes aye=yes lo=look whence=from_where thence=from_there hither=here thither=there whither=where
     wherefore=why yon=that perchance=maybe mayhap=maybe haply=maybe methinks=i_think methought=i_thought
     sooth=truth forsooth=truly verily=truly quoth=said fain=gladly nigh=near naught=nothing nought=nothing
-    aught=anything ought't=ought unto=to o=oh wot=know wist=knew trow=think ween=think
+    aught=anything ought't=ought unto=to wot=know wist=knew trow=think ween=think
     wherein=where whereon=where whereof=of_which whereto=where whereat=then whereby=by_which thereof=of_it
     therein=there thereon=there thereto=to_it thereat=then hereof=of_this
     blest=blessed drest=dressed prest=pressed opprest=oppressed possest=possessed distrest=distressed
@@ -79,6 +79,8 @@ _SUPERLATIVES = _word_set("""
     tenderest divinest gladdest foulest basest fleetest likest weariest shyest obscurest grossest cleanest coolest
     humblest idlest openest bitterest slenderest cleverest yellowest mellowest narrowest shallowest hollowest
     severest sincerest completest purplest falsest lamest tamest sanest squarest crispest
+    chillest flyest livest dopest illest realest hypest fakest trillest greyest damnest bestest mutest icest loosest
+    firest fliest
 """)
 #: Stems that a name or an abbreviation in the dictionary would hide.
 _STEMS = {
@@ -224,6 +226,8 @@ def modernised(line: str) -> str:
     for place, match in enumerate(matches):
         old, word = match.group(), words[place]
         new = _in_context(words, place) or _modern_word(word)
+        if old == "O" and line[match.end() :].startswith(" "):  # no `o'`, which is of or on
+            new = "oh"
         if new == word and "-" in word:
             new = "-".join(map(_modern_word, word.split("-")))
         if new == word and word[-1] == "'" and word[:-1] in _MODERN:

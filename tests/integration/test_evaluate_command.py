@@ -6,6 +6,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from rhapsody_lib.operations import lyrics_figures
 from rhapsody_lib.operations.lyrics_figures import GENERATED, HELDOUT, LOOPED, SHUFFLED
 from tests.trained import Trained
 
@@ -22,6 +25,8 @@ def test_figures_of_the_live_release(rhapsody: Run, trained: Trained, tmp_path: 
     assert found["release"] == 1
     assert found["corpus"]["heldout_songs"] > 0
     told = found["heldout"]
+    assert told["measured_tokens"] == found["corpus"]["measured_tokens"] <= found["corpus"]["heldout_tokens"]
+    assert found["corpus"]["5gram_tokens"] == found["corpus"]["train_tokens"]
     assert told["heldout_perplexity_with_mixture"] < told["heldout_perplexity_with_cache"] < told["heldout_perplexity"]
     assert [song["seed"] for song in found["songs"]] == [0, 1]
     assert found["songs"][0]["text"].splitlines()[1].split()[0].lower() == found["songs"][0]["prompt"].split()[0]
@@ -46,3 +51,15 @@ def test_the_terminal_shows_the_tables(rhapsody: Run, trained: Trained) -> None:
     assert stdout.startswith("Lyrics of release 1, trained on ")
     # Long names are folded on a narrow terminal.
     assert {"Kneser-Ney", "density", "distance", "generated", "median", "pairs"} <= set(stdout.split())
+
+
+def test_large_corpora_are_bounded(rhapsody: Run, trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lyrics_figures, "YARDSTICK_TOKENS", 500)
+    code, stdout, _ = rhapsody("evaluate", "lyrics", "--store", trained.store, "--songs", "1", "--json")
+    corpus = json.loads(stdout)["corpus"]
+    assert code == 0
+    assert 0 < corpus["5gram_tokens"] <= 500 < corpus["train_tokens"]
+    monkeypatch.setattr(lyrics_figures, "MOST_TOKENS", corpus["train_tokens"] - 1)
+    code, _, stderr = rhapsody("evaluate", "lyrics", "--store", trained.store, "--with-seed-network")
+    assert code == 2
+    assert f"hold {corpus['train_tokens']:,} tokens" in " ".join(stderr.split())

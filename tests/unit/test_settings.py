@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from rhapsody_lib.errors import InputError
-from rhapsody_lib.settings import LyricsSettings, SongSettings, load_settings, profile_names
+from rhapsody_lib.settings import LyricsSettings, SongSettings, explain, load_settings, profile_names
 
 
 def test_every_profile_loads():
@@ -57,3 +57,9 @@ def test_settings_are_frozen():
         LyricsSettings().max_epochs = 5  # type: ignore[misc]
     with pytest.raises(ValidationError, match="extra"):
         SongSettings(prompt="x", tempo=120)  # type: ignore[call-arg]
+
+
+def test_complaints_are_told_without_pydantic_s_own_words():
+    with pytest.raises(ValidationError) as caught:
+        SongSettings(prompt="x", syllables_per_line=8, words_per_line=5)
+    assert explain(caught.value).startswith("settings: lines are measured by syllables_per_line or by words_per_line")

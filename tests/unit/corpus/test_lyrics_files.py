@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,8 @@ from rhapsody_lib.corpus.found import Found, Job, ParsedSong
 from rhapsody_lib.corpus.plain_text import parse_text_file
 from rhapsody_lib.corpus.poems_jsonl import without_numbers
 from rhapsody_lib.corpus.prepare import prepare_corpus
-from rhapsody_lib.corpus.record_stream import Refusal
-from rhapsody_lib.corpus.records import read_records
+from rhapsody_lib.corpus.record_stream import MAX_RECORD_CHARACTERS, Refusal
+from rhapsody_lib.corpus.records import read_records, record_kind
 from rhapsody_lib.corpus.shards import SongShard, file_digests, read_shard, write_shard
 from rhapsody_lib.corpus.sources import list_jobs, open_source
 from rhapsody_lib.corpus.tables import read_songs
@@ -229,6 +230,29 @@ def test_a_shard_holds_every_song_of_a_file_of_many(tmp_path: Path) -> None:
     assert held == list(read_shard(shard, tmp_path / "one"))
 
 
+@pytest.mark.parametrize(
+    "tune",
+    [
+        "C\nw: a\n" * 400 + "C\n" + "w: a\n" * 900,
+        "C\nw: a\nw: b\n" + "C\nw: la\n" * 400 + "W: 1. a\n" * 500,
+        "C\n" + "w: a\n+: b\n" * 800,
+    ],
+)
+def test_a_small_tune_does_not_grow_into_a_large_song(tmp_path: Path, tune: str) -> None:
+    start = time.process_time()
+    (song,) = _songs(tmp_path / "a.abc", "abc", b"X: 1\n" + tune.encode())
+    assert time.process_time() - start < 1
+    assert song.lyrics.count("[verse]") <= 32
+    assert len(song.lyrics) <= MAX_RECORD_CHARACTERS
+
+
+def test_a_tune_of_too_many_characters_is_refused_and_the_next_is_read(tmp_path: Path) -> None:
+    data = b"X: 1\nC\nw: la\n" + b"+: la la la la\n" * 10_000 + b"X: 2\nC\nw: sea\n"
+    path = tmp_path / "a.abc"
+    assert [refusal.split(":")[0] for refusal in _refusals(path, "abc", data)] == ["too_large"]
+    assert [song.lyrics for song in _songs(path, "abc", data)] == ["[verse]\nsea"]
+
+
 @pytest.mark.parametrize("beside", ["", "a.mid", "old.txt"])
 def test_what_a_text_without_music_is_depends_on_what_is_beside_it(tmp_path: Path, beside: str) -> None:
     folder = tmp_path / "texts"
@@ -250,7 +274,9 @@ def test_training_on_words_alone_says_what_is_missing_before_it_trains(tmp_path:
     folder = tmp_path / "my poems"
     folder.mkdir()
     (folder / "p.jsonl").write_text(json.dumps({"text": WORDS}), encoding="utf-8")
-    with pytest.raises(SourceError, match=r"none of the 1 songs has music.*rhapsody train '.*my poems' songbook"):
+    with pytest.raises(
+        SourceError, match=r"none of the 1 songs has music.*rhapsody train '.*my poems' songbook .*--source songbook"
+    ):
         train_all(
             operations, str(tmp_path / "store"), load_settings("fast", ["corpus.language=any"]), [str(folder)], "test"
         )
@@ -274,3 +300,8 @@ def test_real_poems_are_read_to_the_last(datasets: Path) -> None:
     items = [item for _, item in read_records(Job("jsonl", str(path), path.name))]
     assert len(items) == 10_839
     assert all(isinstance(item, ParsedSong) for item in items)
+
+
+@pytest.mark.parametrize("name", ["p.ndjson", "p.NDJSON.gz", "p.jsonl.gz"])
+def test_json_lines_are_known_by_either_name_packed_or_not(name: str) -> None:
+    assert record_kind(Path(name)) == "jsonl"

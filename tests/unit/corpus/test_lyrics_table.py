@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rhapsody_lib.corpus import record_stream
 from rhapsody_lib.corpus.found import Found, Job, ParsedSong, Reject
-from rhapsody_lib.corpus.lyrics_table import read_table, unfolded
+from rhapsody_lib.corpus.lyrics_table import read_artists, read_table, unfolded
 from rhapsody_lib.corpus.reading import read_source
 from rhapsody_lib.corpus.record_stream import MAX_RECORD_CHARACTERS, Refusal
 from rhapsody_lib.corpus.records import read_records
@@ -77,6 +77,26 @@ def test_a_table_of_artists_that_is_none_costs_only_their_names(tmp_path: Path, 
     (song,) = _songs(tmp_path / "lyrics.csv", _csv([HEADER, ROW]), tmp_path / "artists.csv")
     assert song.artist == "ann lee"
     assert "artists.csv is ignored" in caplog.text
+
+
+def test_a_damaged_packed_table_of_artists_costs_only_their_names(tmp_path: Path, caplog) -> None:
+    names = [[f"Ann {number * 7919}", f"/ann-{number}/"] for number in range(2000)]
+    packed = bytearray(gzip.compress(_csv([["Artist", "Link"], *names]).encode(), mtime=0))
+    middle = len(packed) // 2
+    packed[middle : middle + 400] = b"\xff" * 400
+    (tmp_path / "artists.csv.gz").write_bytes(packed)
+    (song,) = _songs(tmp_path / "lyrics.csv", _csv([HEADER, ROW]), tmp_path / "artists.csv.gz")
+    assert song.artist == "ann lee"
+    assert "Error -3" in caplog.text
+
+
+def test_an_artist_has_few_genres_and_a_short_link(tmp_path: Path) -> None:
+    rows = [["Ann", "/ann/", f"genre {number}"] for number in range(500)]
+    path = tmp_path / "artists.csv"
+    path.write_text(_csv([["Artist", "Link", "Genre"], *rows, ["Bo", f"/{'b' * 400}/", "Pop"]]), encoding="utf-8")
+    artists = read_artists(path)
+    assert list(artists) == ["/ann/"]
+    assert len(artists["/ann/"].genres) == 32
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

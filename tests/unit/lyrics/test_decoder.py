@@ -1,16 +1,24 @@
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import subprocess
 import sys
+from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rhapsody_lib.errors import InputError
+from rhapsody_lib.lyrics import decoder
+from rhapsody_lib.lyrics import palette as palettes
+from rhapsody_lib.lyrics.composer import Composer
 from rhapsody_lib.lyrics.copying import COPY_WORDS, REPORT_WORDS
 from rhapsody_lib.lyrics.decoder import MAX_PROMPT_WORDS, Candidate, write_lyrics
-from rhapsody_lib.lyrics.form import parse_form
+from rhapsody_lib.lyrics.form import parse_form, plan_form
+from rhapsody_lib.lyrics.line_writer import Kept, LineWish, LineWriter
 from rhapsody_lib.lyrics.lines import break_text
 from rhapsody_lib.lyrics.model import LyricsModel
 from rhapsody_lib.words.document import Lyrics
@@ -79,6 +87,12 @@ def test_a_prompt_without_words_is_refused(model: LyricsModel, prompt: str) -> N
 def test_a_prompt_longer_than_a_song_is_refused_with_the_limit(model: LyricsModel) -> None:
     with pytest.raises(InputError, match=f"at most {MAX_PROMPT_WORDS}"):
         write_lyrics(model, "word " * 10_000)
+
+
+@pytest.mark.parametrize("mark", ["-", "/", "..."])
+def test_words_that_stand_without_spaces_are_counted_too(model: LyricsModel, mark: str) -> None:
+    with pytest.raises(InputError, match=f"at most {MAX_PROMPT_WORDS}"):
+        write_lyrics(model, mark.join(["a"] * (MAX_PROMPT_WORDS + 1)))
 
 
 def test_the_longest_prompt_is_a_song_of_its_own(model: LyricsModel) -> None:
@@ -195,6 +209,86 @@ def test_lines_keep_near_their_length(model: LyricsModel) -> None:
     counts = [count_syllables(line) for line in verse]
     assert counts[0] == 7
     assert all(abs(count - 7) <= 1 for count in counts)
+
+
+def test_lines_are_as_long_as_the_last_of_the_prompt(model: LyricsModel) -> None:
+    for prompt, syllables in (
+        ("salt and stone and tide and sea\nsalt and stone and tide and sea and salt", 9),
+        ("salt and stone and tide and sea and salt\nsalt and stone and tide and sea", 7),
+    ):
+        verse = write_lyrics(model, prompt, candidates=4, max_lines=12).best.lyrics.sections[0].lines
+        counts = [count_syllables(line) for line in verse[1:]]
+        assert counts[0] == syllables
+        assert len(counts) == 3
+        assert all(abs(count - syllables) <= 1 for count in counts)
+
+
+def test_a_vocabulary_cut_to_a_few_words_gives_songs(model: LyricsModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(palettes, "MOST_WORDS", 40)
+    result = write_lyrics(model, "the tide is low", candidates=2, max_lines=12)
+    check_song(model, result.best, "the tide is low", 12)
+    assert len({token for line in result.best.lyrics.lines for token in tokenize_line(line)}) <= 44
+
+
+def test_a_title_is_one_line_without_control_characters(model: LyricsModel) -> None:
+    def title(text: str) -> str:
+        return write_lyrics(model, "the tide is low", candidates=1, title=text).best.lyrics.title
+
+    assert title(" My\nown\r\n\u2028\x00 \tSong\x1b ") == "My own Song"
+    assert title("\n\x00 \t") == "The Tide Is Low"
+
+
+@pytest.mark.parametrize("copies", [3, 6, 9, 99])
+def test_where_every_song_copies_more_are_written(
+    model: LyricsModel, monkeypatch: pytest.MonkeyPatch, copies: int
+) -> None:
+    report, count = decoder._copying, itertools.count()
+
+    def copying(*arguments: object) -> decoder.Copying:
+        return dataclasses.replace(report(*arguments), copied_runs=int(next(count) < copies))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(decoder, "_copying", copying)
+    results = []
+    for _ in range(2):
+        count = itertools.count()
+        results.append(write_lyrics(model, "the tide", candidates=3, max_lines=8))
+        assert next(count) == min(copies + 3, 12)
+    assert results[0] == results[1]
+    assert len(results[0].alternatives) == 2
+    assert (results[0].best.copying.copied_runs == 0) == (copies < 12)
+
+
+def test_what_follows_the_hook_is_looked_at_when_the_chorus_is_written(
+    model: LyricsModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompt, calls = ["the tide is low"], []
+    write = LineWriter.write
+
+    def recorded(self: LineWriter, wishes: Sequence[LineWish | None]) -> list[Kept | None]:
+        calls.append(list(wishes))
+        return write(self, wishes)
+
+    monkeypatch.setattr(LineWriter, "write", recorded)
+    plan = plan_form(prompt, 12, ("verse 1", "chorus", "verse 1"))
+    drafts = Composer(model, prompt, plan).compose(8, temperature=0.8, top_p=0.95, rng=np.random.default_rng(0))
+    seen = 0
+    for song, draft in enumerate(drafts):
+        verse = tuple(itertools.chain(*draft.by_name["verse 1"]))
+        hook = draft.by_name["verse 1"][0]
+        for place in range(3):
+            if calls[4][song]:
+                wish = calls[4 + place][song]
+                assert wish
+                assert wish.before == hook + verse
+                seen += 1
+    assert 0 < seen < 24
+
+
+def test_a_song_of_which_nothing_could_be_written_is_the_last(model: LyricsModel) -> None:
+    song = write_lyrics(model, "the tide", candidates=1, max_lines=8).best
+    empty = dataclasses.replace(song, score=99.0, parts={**song.parts, "completeness": 0.0})
+    copied = dataclasses.replace(song, score=99.0, copying=dataclasses.replace(song.copying, copied_runs=1))
+    assert sorted([copied, empty, song], key=decoder._rank) == [song, empty, copied]
 
 
 def test_no_written_run_is_a_training_song_s(model: LyricsModel) -> None:

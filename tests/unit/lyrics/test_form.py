@@ -17,13 +17,32 @@ def test_the_prompt_opens_and_the_limit_holds(lines: int, max_lines: int, form: 
     given_lines = [line for section in plan for line in section.given]
     assert given_lines == prompt
     if form:
-        assert len(plan) == max(len(form), -(-lines // size))
+        names, own = [section.name for section in plan], [section.name for section in plan[len(plan) - len(form) :]]
+        assert [name.split()[0] for name in own] == [name.split()[0] for name in form]
+        assert [own.index(name) for name in own] == [form.index(name) for name in form]
+        assert names[: len(plan) - len(form)] == [f"verse {number}" for number in range(1, len(plan) - len(form) + 1)]
     else:
         assert sum(section.lines for section in plan) <= max(max_lines, lines, size)
     opening = [section.name for section in plan if section.given]
     assert opening == [section.name for section in plan[: len(opening)]]
     assert len(set(opening)) == len(opening)
     assert all(size >= section.lines >= len(section.given) for section in plan)
+
+
+def test_a_prompt_longer_than_the_form_s_opening_goes_before_the_whole_form() -> None:
+    form = ("verse 1", "chorus", "verse 1", "chorus", "bridge", "chorus")
+    plan = plan_form([f"line {number}" for number in range(12)], 24, form)
+    assert [section.name for section in plan] == [
+        "verse 1", "verse 2", "verse 3", "verse 4", "chorus", "verse 4", "chorus", "bridge", "chorus",
+    ]  # fmt: skip
+    assert [len(section.given) for section in plan] == [4, 4, 4, 0, 0, 0, 0, 0, 0]
+
+
+def test_a_form_that_opens_with_sections_enough_holds_the_prompt_itself() -> None:
+    plan = plan_form([f"line {number}" for number in range(7)], 24, ("verse 1", "chorus", "verse 2", "chorus"))
+    assert [(section.name, len(section.given)) for section in plan] == [
+        ("verse 1", 4), ("chorus", 3), ("verse 2", 0), ("chorus", 0),
+    ]  # fmt: skip
 
 
 def test_the_default_form() -> None:

@@ -7,13 +7,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
 from rhapsody_lib.lyrics.alternatives import ALTERNATIVES
 from rhapsody_lib.lyrics.averaging import WeightAverage
+from rhapsody_lib.lyrics.base import BaseModel
 from rhapsody_lib.lyrics.framework import load_keras, precision_of
 from rhapsody_lib.lyrics.network import assign, build_network, choose_alternatives, learn, measure, reset, trained
 from rhapsody_lib.lyrics.recurrence import lstm_layer
@@ -78,7 +80,7 @@ def test_a_sampled_softmax_learns_the_same_words(tensorflow: Any) -> None:
     before = measure(network, batch)
     for step in range(20):
         reset(network, 0)
-        choose_alternatives(network, step)
+        choose_alternatives(network, step, np.arange(size))
         learn(network, batch)
     reset(network, 0)
     assert before == pytest.approx(np.log(size), rel=0.01)
@@ -111,12 +113,16 @@ def test_a_gpu_without_bfloat16_computes_in_float32(monkeypatch: pytest.MonkeyPa
 def test_the_average_begins_with_the_plain_mean_and_forgets() -> None:
     average = WeightAverage(0.5)
     for value in (1.0, 3.0):
-        average.update([np.full(2, value, np.float32)])
+        average.update([np.full(2, value, np.float32)], 8)
     assert average.values[0] == pytest.approx([2.99, 2.99], abs=0.02)
     mean = WeightAverage(0.9999)
     for value in (1.0, 2.0, 6.0):
-        mean.update([np.full(2, value, np.float32)])
+        mean.update([np.full(2, value, np.float32)], 8)
     assert mean.values[0] == pytest.approx([3.0, 3.0])
+    few = WeightAverage(0.5)
+    for value in (1.0, 3.0, 8.0):
+        few.update([np.full(2, value, np.float32)], 1)
+    assert few.values[0] == pytest.approx([5.0, 5.0])  # half of (1 + 3) / 2, half of 8
 
 
 def test_larger_corpora_get_larger_networks() -> None:
@@ -125,6 +131,13 @@ def test_larger_corpora_get_larger_networks() -> None:
     assert small.streams < large.streams
     assert (small.dropout or 0) > (large.dropout or 0)
     assert sized(TINY, 3_000_000) == TINY  # what is given stays
+
+
+def test_small_corpora_are_adapted_to_in_smaller_batches() -> None:
+    base = cast(BaseModel, SimpleNamespace(embedding_size=8, hidden_size=12))
+    found = [sized(LyricsSettings(steps=32), tokens, base).streams for tokens in (300, 6_400, 3_000_000)]
+    assert found == [4, 10, 64]
+    assert sized(LyricsSettings(streams=7), 300, base).streams == 7
 
 
 CHILD = """
@@ -142,7 +155,7 @@ for softmax in ("full", "sampled"):
     before = measure(network, batch)
     for step in range(20):
         reset(network, 0)
-        choose_alternatives(network, step)
+        choose_alternatives(network, step, np.arange(5000))
         learn(network, batch)
     reset(network, 0)
     print(json.dumps([before, measure(network, batch), [list(v.shape) for v in network.trainable_variables]]))

@@ -51,6 +51,14 @@ def test_blocks_change_nothing(songs: list[Lyrics], monkeypatch: pytest.MonkeyPa
     assert whole[1] == Overlap(len(words[1]), 1.0)
 
 
+def test_a_run_is_followed_so_far_and_no_farther() -> None:
+    """To look for longer ones would take a pass for each word more: minutes for a poem."""
+    for count, told in ((63, 63), (64, 64), (4000, 64)):
+        song = parse_lyrics(" ".join(["la"] * count))
+        assert overlaps([["la"] * count], [song])[0].longest_run == told
+        assert longest_shared_run(["la"] * count, [song]) == told
+
+
 def test_the_reference_of_copying(songs: list[Lyrics]) -> None:
     found = copying_reference(songs[2:], songs[:2])
     assert found["longest_run_median"] == found["longest_run_max"] == longest_shared_run(words_of(songs[2]), songs[:2])

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from rhapsody_lib.lyrics import sampling
 from rhapsody_lib.lyrics.model import CACHE_SHARE
 from rhapsody_lib.lyrics.sampling import History, draw_distinct, draw_nucleus
 
@@ -60,3 +61,18 @@ def test_each_song_has_a_history_of_its_own_and_it_grows() -> None:
     mixed = history.mixed(plain.copy(), np.ones((3, 2), dtype=np.float32), np.array([0, 1, 1]))
     assert (mixed[0] == plain[0]).all()
     assert mixed[1:, 2] == pytest.approx((1 - CACHE_SHARE) / 3 + CACHE_SHARE)
+
+
+def test_the_cache_looks_back_so_far_and_no_farther(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "CACHE_TOKENS", 3)
+    histories = [History(1, 2), History(1, 2)]
+    rng = np.random.default_rng(0)
+    old, late = rng.normal(size=(2, 3, 2)).astype(np.float32)
+    histories[0].add(0, old, [0, 1, 2])
+    for history in histories:
+        history.add(0, late, [2, 3, 2])
+    plain, states, songs = np.full((1, 4), 0.25, dtype=np.float32), old[:1], np.array([0])
+    whole, short = (history.mixed(plain.copy(), states, songs) for history in histories)
+    assert (whole == short).all()
+    assert whole[0, 0] == pytest.approx(0.25 * (1 - CACHE_SHARE))
+    assert whole[0, 2] > whole[0, 0]

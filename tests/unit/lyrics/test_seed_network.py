@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rhapsody_lib.errors import InputError
+from rhapsody_lib.lyrics import evaluate, seed_network
 from rhapsody_lib.lyrics.framework import load_keras
 from rhapsody_lib.lyrics.seed_network import (
     EMBEDDING_SIZE,
     SEED_WEIGHT_NAMES,
     build_seed_network,
+    measure_seed_network,
     perplexity,
     prefix_batches,
     seed_epoch,
@@ -76,3 +79,38 @@ def test_it_learns_and_an_epoch_from_the_same_state_ends_the_same(songs: list[Ly
         ends.append([variable.numpy() for variable in network.trainable_variables])
     assert perplexity(network, stream, settings) < 0.8 * before
     assert all(np.array_equal(one, other) for one, other in zip(*ends, strict=True))
+
+
+def told_by(songs: list[Lyrics], monkeypatch: pytest.MonkeyPatch, found: list[float]) -> tuple[dict[str, float], int]:
+    """What is told where each epoch's perplexity is one of these, and the number of epochs."""
+    vocabulary = Vocabulary.build(songs, 1, 1000)
+    streams = [vocabulary.encode_song(song) for song in songs]
+    monkeypatch.setattr(seed_network, "seed_epoch", lambda *_: 0.0)
+    monkeypatch.setattr(seed_network, "build_seed_network", lambda *_: None)
+    left = iter(found)
+    measured: list[int] = []
+
+    def next_perplexity(_: object, stream: np.ndarray, *__: object) -> float:
+        measured.append(len(stream))
+        return next(left)
+
+    monkeypatch.setattr(seed_network, "perplexity", next_perplexity)
+    monkeypatch.setattr(evaluate, "_SONG_TOKENS", 10)
+    told = measure_seed_network(streams[:2], streams[1:], len(vocabulary))
+    assert set(measured) == {20}
+    return told, len(measured)
+
+
+@pytest.mark.parametrize("worse", [70.0, 60.0, float("nan")])
+def test_it_is_measured_at_its_best_on_what_the_others_are(
+    songs: list[Lyrics], monkeypatch: pytest.MonkeyPatch, worse: float
+) -> None:
+    told, epochs = told_by(songs, monkeypatch, [80.0, 60.0, worse, 1.0])
+    assert epochs == 3
+    assert told["heldout_perplexity_bilstm_seed"] == 60
+    assert told["bits_per_word_bilstm_seed"] > np.log2(60)
+
+
+def test_a_network_that_diverges_at_once_has_no_figures(songs: list[Lyrics], monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="without --with-seed-network"):
+        told_by(songs, monkeypatch, [float("nan"), 1.0])

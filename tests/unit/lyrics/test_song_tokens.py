@@ -52,10 +52,34 @@ def test_songs_are_read_back_and_counted(tmp_path: Path) -> None:
     assert [song.tolist() for song in tokens] == [song.tolist() for song in songs]
     assert tokens[-1].tolist() == [9, 9]
     assert tokens.tokens == len(joined(songs))
-    assert [len(song) for song in tokens.within(4)] == [3, 1]
-    assert [len(song) for song in tokens.within(1)] == [3]
+    assert tokens.counts(11).tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 0]
     with pytest.raises(IndexError):
         tokens[3]
+
+
+@given(songs=SONGS, tokens=st.integers(0, 400))
+def test_songs_within_a_number_of_tokens(songs: list[Tokens], tokens: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        table = written(songs, folder)
+        found, again = (list(table.within(tokens)) for _ in range(2))
+    firsts = [int(song[0]) for song in found]
+    assert firsts == sorted(firsts) == [int(song[0]) for song in again]
+    assert found
+    assert sum(map(len, found)) <= tokens or len(found) == 1
+    assert len(found) == len(songs) or table.tokens > tokens
+
+
+def test_a_part_of_the_songs_has_some_of_each_source(tmp_path: Path) -> None:
+    sources = [[np.full(10, source, np.int32)] * 100 for source in (1, 2)]
+    found = [int(song[0]) for song in written(sources[0] + sources[1], tmp_path).within(500)]
+    assert len(found) == 50
+    assert 10 < found.count(1) < 40
+
+
+def test_counts_are_those_of_all_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rhapsody_lib.lyrics.song_tokens._COUNTED_TOKENS", 4)
+    songs = [np.array(song, np.int32) for song in ([3, 1, 3], [2, 3, 3, 1, 0, 2], [3])]
+    assert written(songs, tmp_path).counts(6).tolist() == [1, 2, 2, 5, 0, 0]
 
 
 def test_the_digest_tells_other_songs(tmp_path: Path) -> None:

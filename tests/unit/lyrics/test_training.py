@@ -222,7 +222,8 @@ def test_the_seed_s_network_is_trained_on_the_same_tokens_and_writes_no_songs(
     settings = TINY.model_copy(update={"architecture": "bilstm-seed", "max_epochs": 1})
     metrics = train_lyrics(corpus, tmp_path / "model", Checkpoint.local(tmp_path / "checkpoint"), settings, seed=1)
     ours = json.loads((trained / "model" / METRICS_FILE).read_text())
-    for name in ("vocabulary", "train_tokens", "heldout_tokens", "heldout_perplexity_5gram"):
+    same = ("vocabulary", "train_tokens", "heldout_tokens", "measured_songs", "measured_tokens")
+    for name in (*same, "heldout_perplexity_5gram"):
         assert metrics[name] == pytest.approx(ours[name])
     assert 1 < metrics["heldout_perplexity"] < 10 * metrics["vocabulary"]
     # Whole already, but not yet published when it was killed.
@@ -232,7 +233,9 @@ def test_the_seed_s_network_is_trained_on_the_same_tokens_and_writes_no_songs(
         LyricsModel.load(tmp_path / "model")
 
 
-def test_a_training_starts_from_a_base(corpus: Path, trained: Path, tmp_path: Path) -> None:
+def test_a_training_starts_from_a_base(
+    corpus: Path, trained: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     model = LyricsModel.load(trained / "model")
     save_base(tmp_path / "base", model.vocabulary, model.weights, model.copies.copies)
     other = table(tmp_path / "other", [(SONGS[0] + "zanzibar zanzibar\n", "train"), (SONGS[1], "heldout")])
@@ -242,6 +245,8 @@ def test_a_training_starts_from_a_base(corpus: Path, trained: Path, tmp_path: Pa
     for name, settings in (("fresh", fresh), ("based", based)):
         out, checkpoint = tmp_path / name, Checkpoint.local(tmp_path / f"{name}-state")
         figures[name] = train_lyrics(other, out, checkpoint, settings, seed=1)
+        # The base has read the only held-out song: what is measured then is said.
+        assert ("All 1 held-out songs were read by the base model" in caplog.text) == (name == "based")
     words = LyricsModel.load(tmp_path / "based").vocabulary.words
     assert words == (*model.vocabulary.words, "zanzibar")
     assert figures["based"]["hidden_size"] == TINY.hidden_size
@@ -249,6 +254,9 @@ def test_a_training_starts_from_a_base(corpus: Path, trained: Path, tmp_path: Pa
     assert (tmp_path / "based" / BASE_COPIES_FILE).is_file()
     # The held-out song is one that the base was trained on: it is no measure.
     assert (figures["fresh"]["heldout_songs"], figures["based"]["heldout_songs"]) == (1, 0)
+    assert figures["fresh"]["measured_on"] == "held-out songs"
+    assert figures["based"]["measured_on"] == "training songs"
+    assert figures["based"]["heldout_known_to_base"] == 1
     recipes = [
         lyrics_recipe(Settings(lyrics=one), ArtifactRef(kind="corpus", key="k", uri="u", sha256="s"))
         for one in (fresh, based)

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +17,14 @@ from safetensors.numpy import load_file, save_file
 from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
 from rhapsody_lib.corpus.schema import SONGS_FILE
 from rhapsody_lib.errors import DamagedArtifactError, InputError, RefusedError
+from rhapsody_lib.lyrics.copying import BASE_COPIES_FILE, COPY_WORDS
+from rhapsody_lib.lyrics.overlap import words_of
+from rhapsody_lib.lyrics.runs import RunFilter, run_hashes, word_hashes
 from rhapsody_lib.operations.evaluation import check_gate, evaluate_models, evaluation_recipe, read_evaluation
+from rhapsody_lib.operations.heldout import choose_songs
 from rhapsody_lib.release import live_release
 from rhapsody_lib.settings import Settings
+from rhapsody_lib.words.document import Lyrics
 from tests.trained import REPOSITORY, Trained
 
 Refs = Mapping[str, ArtifactRef]
@@ -169,6 +174,45 @@ def test_where_nothing_can_be_compared_a_live_release_is_not_replaced(store: Sto
     assert reason.startswith("Lyrics could not be compared with the live release")
     assert (verdict.live, verdict.compared) == (True, False)
     assert check_gate(store.root, evaluate_models(store.root, candidate), Settings()).passed
+
+
+def started_from_a_base(store: Store, refs: Refs, read: Sequence[Lyrics]) -> dict[str, ArtifactRef]:
+    """The same artifacts, but the lyrics model started from a base model that has read some songs."""
+    source, runs = store.fetch(refs["lyrics"]), RunFilter.of_size(10_000)
+    for song in read:
+        runs.add(run_hashes(word_hashes(words_of(song)), COPY_WORDS))
+
+    def make(folder: Path) -> None:
+        shutil.copytree(source, folder, dirs_exist_ok=True)
+        runs.save(folder / BASE_COPIES_FILE)
+
+    return {**refs, "lyrics": store.build(Recipe("lyrics", 1, {"read": len(read)}, {}), make)}
+
+
+@pytest.mark.usefixtures("without_song")
+def test_words_are_not_measured_on_songs_that_either_base_model_has_read(store: Store) -> None:
+    plain = live_release(store).refs
+    songs = choose_songs(store.fetch(plain["corpus"]), None).songs
+    based = started_from_a_base(store, plain, songs[:1])
+    alone = read_evaluation(store.root, evaluate_models(store.root, plain))
+    for candidate, live in ((based, plain), (plain, based)):
+        found = read_evaluation(store.root, evaluate_models(store.root, candidate, live))
+        assert found["candidate"]["lyrics"]["songs"] == found["live"]["lyrics"]["songs"] == len(songs) - 1
+        assert f"1 of {len(songs)} held-out songs were read by a base model" in found["notes"][0]
+        # A base model has learnt neither music nor the encoder.
+        assert all(found["candidate"][stage] == alone["candidate"][stage] for stage in ("backing", "retrieval"))
+    # Weights are the same in all: the figure differs by the songs alone.
+    assert found["candidate"]["lyrics"]["word_perplexity"] != alone["candidate"]["lyrics"]["word_perplexity"]
+
+
+@pytest.mark.usefixtures("without_song")
+def test_a_candidate_whose_base_has_read_every_song_is_not_compared(store: Store) -> None:
+    plain = live_release(store).refs
+    based = started_from_a_base(store, plain, choose_songs(store.fetch(plain["corpus"]), None).songs)
+    verdict = check_gate(store.root, evaluate_models(store.root, based, plain), Settings())
+    (reason,) = verdict.reasons
+    assert reason.startswith("Lyrics could not be compared with the live release")
+    assert "none is left to measure words on" in verdict.notes[0]
 
 
 @pytest.mark.usefixtures("without_song")

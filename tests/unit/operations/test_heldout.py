@@ -11,8 +11,11 @@ import pytest
 
 from rhapsody_lib.corpus.schema import SONGS_FILE, SONGS_SCHEMA, TRACKS_FILE, TRACKS_SCHEMA
 from rhapsody_lib.errors import DamagedArtifactError
+from rhapsody_lib.lyrics.copying import COPY_WORDS
+from rhapsody_lib.lyrics.overlap import words_of
+from rhapsody_lib.lyrics.runs import RunFilter, run_hashes, word_hashes
 from rhapsody_lib.operations import heldout
-from rhapsody_lib.operations.heldout import choose_songs, training_lyrics
+from rhapsody_lib.operations.heldout import choose_songs, training_lyrics, without_known
 
 
 def write(folder: Path, train: range, held: range, source: str = "a") -> Path:
@@ -57,6 +60,18 @@ def test_no_song_that_the_live_release_has_learnt_is_ever_measured_on(tmp_path: 
     assert note in chosen.notes[0]
     # No encoder learns songs, so any held-out one may be looked for.
     assert {song.title for song in chosen.queries} == {f"Song {number}" for number in range(10, 20)}
+
+
+def test_songs_that_either_base_model_has_read_are_left_out(tmp_path: Path) -> None:
+    chosen = choose_songs(write(tmp_path / "corpus", range(5), range(5, 20)), None)
+    read = [RunFilter.of_size(100) for _ in range(2)]
+    for song, runs in zip(chosen.songs, read, strict=False):
+        runs.add(run_hashes(word_hashes(words_of(song)), COPY_WORDS))
+    left = without_known(chosen, read)
+    assert left.songs == chosen.songs[2:]
+    assert left.queries == chosen.queries
+    assert "2 of 15 held-out songs were read by a base model" in left.notes[-1]
+    assert without_known(chosen, []) == chosen
 
 
 def test_the_same_words_under_another_title_are_known_again(tmp_path: Path) -> None:

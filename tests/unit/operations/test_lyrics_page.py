@@ -16,6 +16,8 @@ from rhapsody_lib.operations.lyrics_page import (
     copying_rows,
     distance_head,
     distance_rows,
+    footnotes,
+    json_text,
     open_folder,
     perplexity_rows,
     write_page,
@@ -28,6 +30,9 @@ FIGURES = LyricsFigures(
         "train_tokens": 9,
         "heldout_songs": 3,
         "heldout_tokens": 70,
+        "measured_songs": 2,
+        "measured_tokens": 60,
+        "5gram_tokens": 9,
         "vocabulary": 50,
     },
     heldout={
@@ -58,6 +63,32 @@ def test_the_tables() -> None:
     assert all(len(row) == len(distance_head(FIGURES)) for row in distance_rows(FIGURES))
     assert len(COPYING_HEAD) == len(copying_rows(FIGURES)[0])
     assert copying_rows(FIGURES) == [(GENERATED, "4", "5", "12.5%", "50.0%")]
+
+
+def test_where_the_5gram_has_read_less_it_is_told() -> None:
+    def name(figures: LyricsFigures) -> str:
+        return perplexity_rows(figures)[2][0]
+
+    assert name(FIGURES) == "modified Kneser-Ney 5-gram"
+    assert name(replace(FIGURES, from_base=True)).endswith("(has not read the base model's verse)")
+    fewer = replace(FIGURES, corpus={**FIGURES.corpus, "train_tokens": 5000}, from_base=True)
+    assert name(fewer).endswith("verse; made from 9 of 5,000 tokens)")
+
+
+def test_it_is_told_what_the_perplexities_are_of() -> None:
+    told = " ".join(footnotes(FIGURES))
+    assert "2 held-out songs (60 tokens)" in told
+    assert "bilstm-seed" in told
+    without = {name: value for name, value in FIGURES.heldout.items() if "bilstm" not in name}
+    assert "bilstm-seed" not in " ".join(footnotes(replace(FIGURES, heldout=without)))
+
+
+def test_a_figure_that_is_no_number_ends_in_one_error(tmp_path: Path) -> None:
+    broken = replace(FIGURES, heldout={**FIGURES.heldout, "heldout_perplexity": float("nan")})
+    with pytest.raises(InputError, match="no finite number"):
+        write_page(broken, tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert json.loads(json_text(FIGURES.to_json()))["overall"] == FIGURES.overall
 
 
 def test_the_same_figures_are_the_same_files(tmp_path: Path) -> None:

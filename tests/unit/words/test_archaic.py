@@ -19,7 +19,7 @@ def test_words_that_died_out_are_archaic(word):
 
 TODAY = """
     best forest honest harvest west sweetest loveliest tenderest emptiest happiest teeth twentieth elizabeth macbeth
-    don't it's you'd you art list past ain't goin' rock'n'roll maiden brake yonder <line> 1,000 привет 🌊
+    don't it's you'd you art list past ain't goin' rock'n'roll maiden brake yonder <line> 1,000 привет 🌊 o
 """
 
 
@@ -48,7 +48,15 @@ def test_old_verse_in_the_words_of_today(old, new):
 
 @pytest.mark.parametrize(
     "line",
-    ["I'd say he'd gone; don't, won't, life's o'clock", "The art of love, the best of the west", "Rock 'n' roll"],
+    [
+        "I'd say he'd gone; don't, won't, life's o'clock",
+        "The art of love, the best of the west",
+        "Rock 'n' roll",
+        "the chillest flow",
+        "the livest life",
+        "the flyest girl",
+        "Jack o' lantern",
+    ],
 )
 def test_lines_of_today_stay_as_they_are(line):
     assert modernised(line) == line
