@@ -18,7 +18,6 @@ from rhapsody_lib.words.document import parse_lyrics
 
 READ = "you walk along the silver river at night and you do not come home"
 WORDS = ("the", "river", "night", "thou", "zorgle", "mary", "sing")
-PACKAGED = pytest.mark.skipif(not (PACKAGED_FOLDER / "quantised.safetensors").is_file(), reason="no packaged model")
 
 
 def small_weights(size: int) -> dict[str, np.ndarray]:
@@ -113,7 +112,6 @@ def test_files_of_two_models_are_told(folder):
         open_base(str(folder))
 
 
-@PACKAGED
 def test_the_packaged_model_is_small_whole_and_as_its_card_says():
     figures = json.loads((PACKAGED_FOLDER / "figures.json").read_text(encoding="utf-8"))
     assert sum(path.stat().st_size for path in PACKAGED_FOLDER.iterdir()) <= 10_000_000
