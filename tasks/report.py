@@ -42,11 +42,11 @@ logging.getLogger("rhapsody_lib").setLevel(logging.INFO)
 #: Figures of a training in the order shown, each with the name a person knows it by; yardsticks last.
 FIGURES: Mapping[str, Mapping[str, str]] = {
     "lyrics": {
-        "heldout_perplexity": "Perplexity of held-out words",
+        "heldout_perplexity": "Perplexity per word",
         "heldout_perplexity_with_cache": "The same, with the song's own words in mind (cache)",
         "heldout_perplexity_5gram": "Yardstick: 5-gram",
     },
-    "backing": {"heldout_nll": "Nats per token of held-out songs", "ngram_nll": "Yardstick: 5-gram"},
+    "backing": {"heldout_nll": "Nats per token", "ngram_nll": "Yardstick: 5-gram"},
     "catalogue": {
         "sum.mrr": "Mean reciprocal rank: SBERT and TF-IDF together",
         "sum.recall_at_1": "Found at rank 1: SBERT and TF-IDF together",
@@ -75,15 +75,18 @@ def report_training(kind: str, figures: Mapping[str, Any]) -> None:
     history = dict(enumerate(figures.get("history") or [], start=1))
     five_gram = flat.get(_FIVE_GRAM.get(kind, ""))
     curves = loss_curves(history, {} if five_gram is None else {"5-gram": five_gram})
+    # A corpus of a few songs may hold none out.
+    heldout = figures.get("measured_on") != "training songs"
+    told_of = "songs it has not seen" if heldout else "its own training songs: none were held out"
     parts = [
-        f"# {kind.capitalize()}: how it does on songs it has not seen",
+        f"# {kind.capitalize()}: how it does on {told_of}",
         table(["Figure", "Value"], rows) if rows else "",
         picture(curves, SVG, "Curves of the training") if curves else "",
         "## Also measured",
         table(["Figure", "Value"], others) if others else "Nothing.",
     ]
     first = f": {rows[0][0].lower()} {rows[0][1]}" if rows else ""
-    _write_page(f"{kind}-figures", f"Held-out figures of {kind}{first}", parts)
+    _write_page(f"{kind}-figures", f"{'Held-out figures' if heldout else 'Figures'} of {kind}{first}", parts)
 
 
 def _spelled(figure: str) -> str:

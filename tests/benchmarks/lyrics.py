@@ -3,8 +3,10 @@
     python -m tests.benchmarks.lyrics [--quick] [--json] [--datasets FOLDER] [--profile NAME] [--only GROUP...]
 
 Groups: perplexity (trains on every corpus: hours), speed, writing, memory, resume, gpu, and subword, which runs only
-where it is asked for. `--quick` takes few songs and two epochs, to see that all works. Real songs are looked for in
-RHAPSODY_DATASETS or beside the repository; what needs an absent corpus is left out and named.
+where it is asked for. `--corpora` takes some of the corpora for the perplexity; `--folder` keeps what was trained, so
+that a run goes on where one was stopped; `--set` changes a setting of the profile. `--quick` takes few songs and two
+epochs, to see that all works. Real songs are looked for in RHAPSODY_DATASETS or beside the repository; what needs an
+absent corpus is left out and named.
 """
 
 from __future__ import annotations
@@ -45,10 +47,22 @@ def main() -> None:
     parser.add_argument("--datasets", type=Path, default=DATASETS)
     parser.add_argument("--profile", default="full")
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=[name for name in GROUPS if name != "subword"])
+    parser.add_argument("--corpora", nargs="+", default=[], help="perplexity of these alone, by the table's names")
+    parser.add_argument("--folder", type=Path, help="work here and keep what was trained; a scratch folder by default")
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="e.g. lyrics.max_epochs=16")
     options = parser.parse_args()
     rows: list[Row] = []
-    with tempfile.TemporaryDirectory() as folder, progress():
-        bench = Bench(Path(folder), options.datasets, quick=options.quick, profile=options.profile)
+    with tempfile.TemporaryDirectory() as scratch, progress():
+        bench = Bench(
+            options.folder or Path(scratch),
+            options.datasets,
+            options.quick,
+            options.profile,
+            corpora=tuple(options.corpora),
+            changes=tuple(options.set),
+        )
+        if unknown := set(bench.corpora) - set(bench.sources):
+            parser.error(f"no such corpus: {', '.join(sorted(unknown))}; there are {', '.join(bench.sources)}")
         told = reporter("Lyrics benchmark")
         for number, name in enumerate(options.only):
             told(number, len(options.only), name)

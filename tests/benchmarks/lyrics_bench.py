@@ -32,6 +32,8 @@ class Bench:
         datasets: folder of real songs; what needs an absent one is left out, by name.
         quick: a few epochs on small corpora: to see that all works, not for figures to be stated.
         profile: settings of the trainings.
+        corpora: perplexity is measured of these alone; of all where there are none.
+        changes: settings other than the profile's.
         left_out: what was not measured, and why.
     """
 
@@ -39,6 +41,8 @@ class Bench:
     datasets: Path
     quick: bool
     profile: str
+    corpora: tuple[str, ...] = ()
+    changes: tuple[str, ...] = ()
     left_out: list[str] = field(default_factory=list)
 
     @property
@@ -49,7 +53,7 @@ class Bench:
     def settings(self, *changes: str) -> Settings:
         """Settings of the profile without a base model: its verse is in some of the corpora, held-out songs too."""
         short = ["lyrics.max_epochs=2"] if self.quick else []
-        return load_settings(self.profile, ["lyrics.base=none", *short, *changes])
+        return load_settings(self.profile, ["lyrics.base=none", *short, *self.changes, *changes])
 
     @cached_property
     def sources(self) -> dict[str, list[str]]:

@@ -29,7 +29,7 @@ def perplexities(bench: Bench) -> list[Row]:
     """Each corpus that is there."""
     rows: list[Row] = []
     for name in bench.sources:
-        if not bench.quick or name in QUICK:
+        if name in (bench.corpora or (QUICK if bench.quick else bench.sources)):
             rows += _of_corpus(bench, name)
     return rows
 
@@ -49,7 +49,8 @@ def metrics_of(bench: Bench, ref: ArtifactRef) -> dict[str, Any]:
 def _of_corpus(bench: Bench, name: str) -> list[Row]:
     metrics = metrics_of(bench, lyrics_model(bench, name))
     all_songs = metrics["train_songs"] + metrics["heldout_songs"]
-    rows = [Row(f"{name}: held-out songs, of {all_songs}", metrics["heldout_songs"])]
+    settings = "".join(f", {change}" for change in bench.changes)
+    rows = [Row(f"{name}: held-out songs, of {all_songs}{settings}", metrics["heldout_songs"])]
     rows += _beside_5gram(name, metrics)
     if name in SEED_CORPORA:
         seed = metrics_of(bench, lyrics_model(bench, name, "lyrics.architecture=bilstm-seed"))

@@ -134,12 +134,18 @@ def test_figures_stand_beside_their_yardstick(pages: dict[str, Any]) -> None:
     }  # fmt: skip
     report.report_training("lyrics", figures)
     assert pages["key"] == "lyrics-figures"
-    assert pages["description"] == "Held-out figures of lyrics: perplexity of held-out words 80.5"
+    assert pages["description"] == "Held-out figures of lyrics: perplexity per word 80.5"
     html = MARKDOWN.render(pages["markdown"])
     assert html.index("<td>80.5</td>") < html.index("<td>Yardstick: 5-gram</td>\n<td>105.4</td>")
     assert "<td>training songs</td>\n<td>193</td>" in html
     curves = base64.b64decode(pages["markdown"].split("svg+xml;base64,")[1].split(")")[0]).decode()
     assert "5-gram 105.4" in curves
+
+
+def test_figures_of_training_songs_are_called_so(pages: dict[str, Any]) -> None:
+    report.report_training("lyrics", {"heldout_perplexity": 12.5, "measured_on": "training songs"})
+    assert pages["description"] == "Figures of lyrics: perplexity per word 12.5"
+    assert "its own training songs" in pages["markdown"].splitlines()[0]
 
 
 def test_an_unknown_stage_without_history_shows_what_there_is(pages: dict[str, Any]) -> None:
