@@ -17,6 +17,17 @@ _ITEM_BYTES = 4
 _COUNTED_TOKENS = 1_000_000
 
 
+class _TokenFile:
+    """Tokens of a file, read where they are sliced. A mapped file would count as memory as far as it was ever read."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __getitem__(self, cut: slice, /) -> Tokens:
+        first, last = cut.start, cut.stop
+        return np.fromfile(self._path, dtype=np.int32, count=last - first, offset=first * _ITEM_BYTES)
+
+
 class SongTokens(Sequence[Tokens]):
     """Songs written one after another, int32. A sequence of them, each read when it is asked for.
 
@@ -28,8 +39,7 @@ class SongTokens(Sequence[Tokens]):
 
     def __init__(self, path: Path, offsets: npt.NDArray[np.int64], digest: str) -> None:
         self._offsets, self.digest = offsets, digest
-        empty = len(offsets) == 1
-        self._tokens = np.zeros(0, np.int32) if empty else np.memmap(path, dtype=np.int32, mode="r")
+        self._tokens = _TokenFile(path)
 
     @classmethod
     def write(cls, songs: Iterable[Tokens], path: Path) -> SongTokens:
@@ -55,7 +65,7 @@ class SongTokens(Sequence[Tokens]):
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
         place = range(len(self))[index]
-        return np.array(self._tokens[self._offsets[place] : self._offsets[place + 1]])
+        return self._tokens[int(self._offsets[place]) : int(self._offsets[place + 1])]
 
     def within(self, tokens: int) -> Iterator[Tokens]:
         """Songs that hold at most `tokens` tokens, at least one, in the table's order.
@@ -72,7 +82,8 @@ class SongTokens(Sequence[Tokens]):
         """How often each token occurs, int64 [vocabulary]."""
         found = np.zeros(vocabulary_size, dtype=np.int64)
         for start in range(0, self.tokens, _COUNTED_TOKENS):
-            found += np.bincount(self._tokens[start : start + _COUNTED_TOKENS], minlength=vocabulary_size)
+            counted = self._tokens[start : min(start + _COUNTED_TOKENS, self.tokens)]
+            found += np.bincount(counted, minlength=vocabulary_size)
         return found
 
     def in_order(self, order: npt.NDArray[np.integer]) -> OrderedSongs:
@@ -93,7 +104,7 @@ class OrderedSongs:
 
     def __init__(
         self,
-        tokens: Tokens,
+        tokens: _TokenFile,
         offsets: npt.NDArray[np.int64],
         order: npt.NDArray[np.integer],
         first: int = 0,
