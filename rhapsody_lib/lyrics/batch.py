@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from rhapsody_lib.lyrics.model import Floats, LyricsModel, State, softmax
+from rhapsody_lib.lyrics.model import CACHE_SHARE, NEVER, Floats, LyricsModel, State, product
 from rhapsody_lib.lyrics.palette import LINE, Palette
 from rhapsody_lib.lyrics.phrases import HISTORY, PhraseBook
 from rhapsody_lib.lyrics.rhyming import Rhymes
@@ -42,6 +42,23 @@ class Told:
         self.trigrams.update(zip(line, line[1:], line[2:], strict=False))
 
 
+@dataclass(frozen=True)
+class Likely:
+    """Words that may come next, one row's after another's.
+
+    Args:
+        rows: the row of each, ascending, [words].
+        words: the word, ascending within a row.
+        plain: its probability.
+        factors: the phrases' factor for its odds.
+    """
+
+    rows: Ids
+    words: Ids
+    plain: Floats
+    factors: Floats
+
+
 class SongBatch:
     """Reads marks and lines into the model, song by song, and asks it for the next word. Words are those of a palette.
 
@@ -58,9 +75,12 @@ class SongBatch:
         self.state: State = model.initial_state(songs)
         #: The last tokens that each song has read, the newest last, [songs x HISTORY].
         self.recent: Ids = np.full((songs, HISTORY), -1, dtype=np.int64)
-        self._output = model.output_for(palette.ids, palette.known)
+        matrix, bias = model.output_for(palette.ids, palette.known)
+        # With a column more for all words that are none of the palette, which never come.
+        self._output = np.pad(matrix, ((0, 0), (0, 1))), np.append(bias, NEVER)
+        self._sums: Floats = np.zeros(0, dtype=np.float32)
         self._phrases = PhraseBook(model.phrases, palette.ids, palette.known)
-        self._history = History(songs, model.hidden_size)
+        self._history = History(songs, model.hidden_size, nothing=len(palette))
 
     def spent(self, song: int) -> list[int]:
         """Words that a song has used up, or that are of another cast than it has."""
@@ -126,22 +146,62 @@ class SongBatch:
         """The state after one more word of the palette a row."""
         return self.model.step(self.palette.ids[words], state)
 
-    def probabilities(self, hidden: Floats, songs: Ids, contexts: Ids) -> tuple[Floats, Floats]:
-        """Of the next word, and the phrases' factors for its odds, both [rows x words].
+    def _scores(self, hidden: Floats) -> tuple[Floats, Floats]:
+        """What the network gives the words, [rows x (words + 1)], and the sum of each row, [rows x 1]."""
+        matrix, bias = self._output
+        scores = product(self.model.projected(hidden), matrix)
+        scores += bias
+        scores -= scores.max(axis=1, keepdims=True)
+        np.exp(scores, out=scores)
+        return scores, scores.sum(axis=1, keepdims=True)
 
-        The network's probabilities are mixed with the phrases' and the cache's.
+    def probabilities(self, hidden: Floats, songs: Ids, contexts: Ids) -> Floats:
+        """Of the next word, [rows x words]: the network's, mixed with the phrases' and the cache's.
 
         Args:
             hidden: state of each row.
             songs: whose history each row has, in ascending order.
             contexts: the last tokens of each row, [rows x HISTORY].
         """
-        matrix, bias = self._output
-        found = softmax(self.model.projected(hidden) @ matrix + bias)
-        found *= np.float32(1 - PHRASE_SHARE)
-        phrases, factors = self._phrases.after(contexts)
-        found += np.float32(PHRASE_SHARE) * phrases
-        return self._history.mixed(found, hidden, songs), factors
+        scores, sums = self._scores(hidden)
+        scores *= np.float32(1 - PHRASE_SHARE) / sums
+        found = scores[:, :-1] + np.float32(PHRASE_SHARE) * self._phrases.after(contexts)
+        return self._history.mixed(found, hidden, songs)
+
+    def likely(self, hidden: Floats, songs: Ids, contexts: Ids, least: float) -> Likely:
+        """The same probabilities of the words that may well come, and the phrases' factors for their odds.
+
+        Those are the words that followed the last token in the training songs, and those to which the network alone
+        gives `least` or more; and the line mark in any case.
+        """
+        scores, sums = self._scores(hidden)
+        may, wide = scores > sums * np.float32(least), scores.shape[1]
+        may[:, LINE] = True
+        met = self._phrases.met(contexts)
+        may.reshape(-1)[met.flat] = True
+        may[:, -1] = False
+        flat = np.flatnonzero(may)
+        rows = flat // wide
+        words = flat - rows * wide
+        cached, shares = self._history.shares(hidden, songs)
+        found = np.float32(1 - PHRASE_SHARE) * scores.reshape(-1)[flat] / sums[rows, 0]
+        found += np.float32(PHRASE_SHARE) * (met.left[rows] * self._phrases.single[words])
+        cells = cached + np.arange(0, len(songs) * wide, wide)[:, None]
+        added = self._zeros(len(songs) * wide)
+        met.add_to(added)
+        found += np.float32(PHRASE_SHARE) * added[flat]
+        added[met.flat] = 0
+        if shares.size:
+            added[cells] = shares
+            found = np.float32(1 - CACHE_SHARE) * found + np.float32(CACHE_SHARE) * added[flat]
+            added[cells] = 0
+        return Likely(rows, words, found, self._phrases.factors(met, flat, words))
+
+    def _zeros(self, size: int) -> Floats:
+        """Zeros to add up in; whoever does leaves them zeros."""
+        if len(self._sums) < size:
+            self._sums = np.zeros(size, dtype=np.float32)
+        return self._sums[:size]
 
     def extended(self, contexts: Ids, words: Ids) -> Ids:
         """Contexts with one more word of the palette a row."""

@@ -19,9 +19,9 @@ from rhapsody_lib.lyrics.vocabulary import AGAIN_ID, SONG_ID, section_id
 from rhapsody_lib.words.document import LyricSection
 from rhapsody_lib.words.tokens import tokenize_line
 
-#: Lines proposed for each line kept: rows of a batch shared by its songs, within limits; fewer for a song alone, which
-#: is asked for where speed counts.
-_BATCH_ROWS, _FEWEST_PROPOSALS, _MOST_PROPOSALS, _PROPOSALS_ALONE = 80, 5, 8, 4
+#: Lines proposed for each line kept: rows of a batch shared by its songs, within limits; the fewest for a song alone,
+#: which is asked for where speed counts.
+_BATCH_ROWS, _FEWEST_PROPOSALS, _MOST_PROPOSALS, _PROPOSALS_ALONE = 48, 3, 6, 3
 #: Syllables of a line are drawn between these, as often as the training songs have them.
 _SHORTEST_LINE, _LONGEST_LINE = 6, 10
 #: A prompt of one line of so many words may return in the chorus.

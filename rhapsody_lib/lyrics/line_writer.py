@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rhapsody_lib.lyrics.batch import SongBatch
+from rhapsody_lib.lyrics.batch import Likely, SongBatch
 from rhapsody_lib.lyrics.copying import COPY_WORDS
 from rhapsody_lib.lyrics.model import Floats, State
 from rhapsody_lib.lyrics.palette import LINE
 from rhapsody_lib.lyrics.proposals import Line, Proposals, latest_runs
 from rhapsody_lib.lyrics.runs import run_hashes
-from rhapsody_lib.lyrics.sampling import Ids, draw_distinct, draw_nucleus
+from rhapsody_lib.lyrics.sampling import Ids, Nucleus, draw_distinct, least_weight
 
 #: How often lines are proposed anew where every proposal is refused, each time at a higher temperature.
 _ATTEMPTS, _HEATING = 4, 0.3
@@ -22,6 +22,11 @@ _LEAST_RHYME_MASS = 1e-4
 #: The line mark's odds are raised by this where the line has just the length wished for.
 _ON_LENGTH = 3.0
 _MOST_REDRAWS = 12
+#: From this attempt on words need not have been met side by side.
+_ANYTHING = 2
+#: Words that never followed the last one are asked for if the network alone gives them so much; the same where they
+#: need not have.
+_LIKELY, _LESS_LIKELY = 0.01, 0.0005
 #: Worth, in nats a word: of a full rhyme, of the least likely word of the line, of each line that began with the same
 #: word, of pairs and triples of words that were never met; of a line without a word that says something, and of a word
 #: of the theme.
@@ -114,8 +119,8 @@ class LineWriter:
         return likely + _THEME_WORTH * bool(line.theme)
 
     def _free_words(self, songs: dict[int, LineWish]) -> Floats:
-        """Factors for the words that each song may still draw, [songs x words]."""
-        free = np.tile(self._batch.palette.odds, (len(songs), 1))
+        """Factors for the words that each song may still draw, [songs x (words + 1)]; the last is no word."""
+        free = np.tile(np.append(self._batch.palette.odds, np.float32(0)), (len(songs), 1))
         for index, song in enumerate(songs):
             free[index, self._batch.spent(song)] = 0
         return free
@@ -124,8 +129,8 @@ class LineWriter:
         """Rows with the word that the line will end in, a different one for each proposal of a song."""
         batch, rhymes = self._batch, self._batch.rhymes
         songs = np.array(list(pending), dtype=np.int64)
-        plain, _ = batch.probabilities(batch.state[0][songs], songs, batch.recent[songs])
-        allowed, strengths = plain * free, np.zeros_like(plain)
+        plain = batch.probabilities(batch.state[0][songs], songs, batch.recent[songs])
+        allowed, strengths = plain * free[:, :-1], np.zeros_like(plain)
         allowed[:, LINE] = 0
         for index, (song, wish) in enumerate(pending.items()):
             row = allowed[index]
@@ -133,7 +138,7 @@ class LineWriter:
             row[list(batch.told[song].ends)] = 0
             if wish.opens_rhyme and (opening := row * rhymes.has_partners).any():
                 row[:] = opening
-            if wish.rhyme_with is not None and attempt < _ATTEMPTS // 2:
+            if wish.rhyme_with is not None and attempt < _ANYTHING:
                 strengths[index] = rhymes.strengths(wish.rhyme_with)
                 rhyming = row * strengths[index]
                 if rhyming.sum() >= _LEAST_RHYME_MASS:
@@ -146,7 +151,7 @@ class LineWriter:
 
     def _complete(self, rows: Proposals, pending: dict[int, LineWish], free: Floats, attempt: int) -> None:
         """Write all rows to their beginnings; a row that finds no word stays unclosed."""
-        batch, common = self._batch, self._batch.palette.common
+        batch, common, known = self._batch, self._batch.palette.common, attempt < _ANYTHING
         order = {song: index for index, song in enumerate(pending)}
         owners = np.array([order[song] for song in rows.songs.tolist()], dtype=np.int64)
         wished = np.array([wish.size for wish in pending.values()], dtype=np.int64)[owners]
@@ -162,42 +167,50 @@ class LineWriter:
             state = batch.step(newest, (hidden[active], cell[active]))
             rows.read(active, state)
             contexts[active] = batch.extended(contexts[active], newest)
-            plain, factors = batch.probabilities(state[0], rows.songs[active], contexts[active])
-            if attempt > 1:
-                factors = np.ones_like(factors)
-            allowed = plain * factors
-            allowed *= free[active]
-            self._keep_to_size(allowed, newest, counts[active], wished[active])
-            drawn = self._draw(allowed, rows, active, attempt)
-            places = np.arange(len(active))
-            logs, unmet = (np.log(np.maximum(found[places, drawn], _TINY)) for found in (plain, factors))
+            likely = batch.likely(state[0], rows.songs[active], contexts[active], _LIKELY if known else _LESS_LIKELY)
+            weights = likely.plain * free[active[likely.rows], likely.words]
+            if known:
+                weights *= likely.factors
+            self._keep_to_size(weights, likely, newest, counts[active], wished[active])
+            places = self._draw(weights, likely, rows, active, attempt)
+            drawn = np.where(places >= 0, likely.words[places], -1)
+            logs = np.log(np.maximum(likely.plain[places], _TINY))
+            unmet = np.log(likely.factors[places]) if known else np.zeros_like(logs)
             going = rows.extend(active, drawn, logs, unmet)
             active, drawn = active[going], drawn[going]
             counts[active] += self._sizes[drawn]
 
-    def _keep_to_size(self, probabilities: Floats, newest: Ids, counts: Ids, wished: Ids) -> None:
+    def _keep_to_size(self, weights: Floats, likely: Likely, newest: Ids, counts: Ids, wished: Ids) -> None:
         """Leave only what keeps the line near its length; raise the line mark where the length is met."""
-        marks = probabilities[:, LINE].copy()
-        probabilities *= self._sizes <= (wished + 1 - counts)[:, None]
+        fits = self._sizes[likely.words] <= (wished + 1 - counts)[likely.rows]
+        fits &= likely.words != newest[likely.rows]
+        weights *= fits
         may_start = self._batch.palette.may_start[newest] | (counts > wished)
-        probabilities[:, LINE] = (
-            marks * ((counts >= wished - 1) & may_start) * np.where(counts == wished, _ON_LENGTH, 1)
-        )
-        probabilities[np.arange(len(newest)), newest] = 0
+        # The line mark is the first word of each row.
+        marks = np.flatnonzero(likely.words == LINE)
+        weights[marks] *= ((counts >= wished - 1) & may_start) * np.where(counts == wished, _ON_LENGTH, np.float32(1))
 
-    def _draw(self, probabilities: Floats, rows: Proposals, active: Ids, attempt: int) -> Ids:
-        """A word a row that makes neither a copy nor a run of three that the song has had; -1 where none is found."""
+    def _draw(self, weights: Floats, likely: Likely, rows: Proposals, active: Ids, attempt: int) -> Ids:
+        """The place in `likely` of a word a row that makes neither a copy nor a run of three that the song has had.
+
+        -1 where none is found.
+        """
+        most = np.maximum.reduceat(weights, np.flatnonzero(likely.words == LINE))
+        kept = np.flatnonzero(weights > least_weight(most)[likely.rows])
         temperature = self._temperature + attempt * _HEATING
-        drawn = draw_nucleus(probabilities, temperature, self._top_p, self._rng)
-        again = self._repeating(rows, active, drawn)
+        nucleus = Nucleus(likely.rows[kept], weights[kept], len(active), temperature, self._top_p)
+        kept = np.append(kept, -1)
+        words = np.append(likely.words, -1)
+        places = kept[nucleus.draw(np.arange(len(active)), self._rng)]
+        again = self._repeating(rows, active, words[places])
         for _ in range(_MOST_REDRAWS):
             if not again.size:
                 break
-            probabilities[again, drawn[again]] = 0
-            drawn[again] = draw_nucleus(probabilities[again], temperature, self._top_p, self._rng)
-            again = again[self._repeating(rows, active[again], drawn[again])]
-        drawn[again] = -1
-        return drawn
+            nucleus.strike(again)
+            places[again] = kept[nucleus.draw(again, self._rng)]
+            again = again[self._repeating(rows, active[again], words[places[again]])]
+        places[again] = -1
+        return places
 
     def _repeating(self, rows: Proposals, active: Ids, drawn: Ids) -> Ids:
         """Which rows would repeat or copy with the word drawn."""

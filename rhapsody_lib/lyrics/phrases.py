@@ -28,6 +28,9 @@ UNMET_PAIR, UNMET_TRIPLE = 0.005, 0.03
 UNMET_OPENING = 0.02
 #: A word of the same songs as the prompt's is at most so many times likelier; the prior that damps it.
 MOST_RELATED, _RELATED_PRIOR = 6.0, 0.5
+#: Keys of contexts of different lengths are so far apart.
+_SPAN = 1 << 61
+_SPANS = (_SPAN * np.arange(HISTORY))[:, None]
 Floats = npt.NDArray[np.float32]
 Places = npt.NDArray[np.int64]
 
@@ -38,13 +41,13 @@ class Followers:
 
     Args:
         contexts: keys of the contexts, ascending, int64.
-        starts: where the followers of each begin, and the end of all, int32 [contexts + 1].
+        starts: where the followers of each begin, and the end of all, [contexts + 1].
         tokens: the followers, int32.
         counts: how often each followed, int32.
     """
 
     contexts: Places
-    starts: Tokens
+    starts: Tokens | Places
     tokens: Tokens
     counts: Tokens
 
@@ -112,13 +115,33 @@ class Phrases:
             found.append(Followers.count(keys, stream[length:], self.size))
         return tuple(found)
 
-    def key(self, contexts: Places, length: int) -> Places:
-        """The key of the last `length` tokens of each row, -1 where one of them is none of the vocabulary."""
-        last = contexts[:, contexts.shape[1] - length :]
-        keys = np.zeros(len(last), dtype=np.int64)
-        for place in range(length):
-            keys = keys * self.size + last[:, place]
-        return np.where((last >= 0).all(axis=1), keys, -1)
+    @cached_property
+    def joined(self) -> Followers:
+        """The followers of contexts of all lengths, with the keys of `keys`."""
+        firsts = np.cumsum([0, *(len(found.tokens) for found in self.followers)])
+        contexts = [found.contexts + _SPAN * order for order, found in enumerate(self.followers)]
+        starts = [found.starts[:-1] + first for found, first in zip(self.followers, firsts[:-1], strict=True)]
+        return Followers(
+            np.concatenate(contexts),
+            np.append(np.concatenate(starts), firsts[-1]).astype(np.int64),
+            *(np.concatenate([getattr(found, name) for found in self.followers]) for name in ("tokens", "counts")),
+        )
+
+    def keys(self, contexts: Places) -> Places:
+        """The keys of the last one, two ... tokens of each row, -1 where one of them is none, [history x rows].
+
+        Args:
+            contexts: as `PhraseBook.met` has them.
+        """
+        newest = contexts[:, ::-1].T
+        keys = (newest * self._powers).cumsum(axis=0)
+        keys += _SPANS
+        keys[np.minimum.accumulate(newest, axis=0) < 0] = -1
+        return np.asarray(keys)
+
+    @cached_property
+    def _powers(self) -> Places:
+        return np.asarray((self.size ** np.arange(HISTORY))[:, None])
 
     def related(self, words: Sequence[int]) -> Floats:
         """How many times likelier each token is in the training songs that hold some of `words`, float32 [vocabulary].
@@ -168,6 +191,28 @@ class Phrases:
         return cls(stream, vocabulary_size, followers)
 
 
+@dataclass(frozen=True)
+class Met:
+    """What followed the contexts of some rows, contexts of one token first. No word stands twice for a length.
+
+    Args:
+        flat: places in [rows x (words + 1)], where the last column is of all words that are none of the palette.
+        shares: what each adds to the probability there, float32.
+        ends: where those of each length end.
+        left: the share of each row that words have by themselves, float32 [rows].
+    """
+
+    flat: Places
+    shares: Floats
+    ends: list[int]
+    left: Floats
+
+    def add_to(self, found: Floats) -> None:
+        """Add the probabilities to an array over the places."""
+        for start, end in zip([0, *self.ends], self.ends, strict=False):
+            found[self.flat[start:end]] += self.shares[start:end]
+
+
 class PhraseBook:
     """Phrases among the words of one palette.
 
@@ -182,32 +227,54 @@ class PhraseBook:
         # Tokens outside of the palette fall into a column of their own, which is cut off.
         self._columns = np.full(phrases.size, len(words), dtype=np.int64)
         self._columns[words[known]] = np.flatnonzero(known)
-        self._single: Floats = np.where(known, phrases.single[words], 0).astype(np.float32)
-        self._followers = [(found, self._columns[found.tokens]) for found in phrases.followers]
+        # Tokens outside of the palette have a column too.
+        self.single: Floats = np.append(np.where(known, phrases.single[words], 0), 0).astype(np.float32)
+        self._joined = phrases.joined
+        self._odds: Floats = np.zeros(0, dtype=np.float32)
+        self._of_tokens = self._columns[self._joined.tokens]
         self._line = int(self._columns[LINE_ID])
 
-    def after(self, contexts: Places) -> tuple[Floats, Floats]:
-        """Probabilities of the next word, and factors for its odds, both float32 [rows x words].
-
-        Factors keep a line to pairs and triples of words that were met: 1 for a word that followed the last two tokens,
-        less for one that followed only the last, least for one that never did.
+    def met(self, contexts: Places) -> Met:
+        """What followed the last tokens of each row.
 
         Args:
             contexts: the last `HISTORY` tokens of each row, the newest last, -1 for none, int64 [rows x history].
         """
-        rows, wide = len(contexts), self._words + 1
-        probabilities = np.empty((rows, wide), dtype=np.float32)
-        factors = np.full((rows, wide), UNMET_PAIR, dtype=np.float32)
-        probabilities[:, :-1], probabilities[:, -1] = self._single, 0
-        for length, factor in zip(range(1, HISTORY + 1), (UNMET_TRIPLE, 1, None), strict=True):
-            followers, columns = self._followers[length - 1]
-            owners, places, left = followers.find(self._phrases.key(contexts, length))
-            flat = owners * wide + columns[places]
-            probabilities *= left[:, None]
-            # No follower stands twice in a row, but for those outside of the palette, which are cut off.
-            probabilities.reshape(-1)[flat] += followers.shares[places]
-            if factor:
-                factors.reshape(-1)[flat] = factor
-            if length == 1:
-                factors[:, self._line] = np.minimum(factors[:, self._line], UNMET_OPENING)
-        return probabilities[:, :-1], factors[:, :-1]
+        rows = len(contexts)
+        owners, places, left = self._joined.find(self._phrases.keys(contexts).reshape(-1))
+        ends = np.searchsorted(owners, np.arange(rows, rows * HISTORY + 1, rows))
+        # What a context leaves is shared out by the shorter ones.
+        shorter = np.cumprod(left.reshape(HISTORY, rows)[::-1], axis=0)[::-1]
+        weights = np.concatenate([shorter[1:].reshape(-1), np.ones(rows, dtype=np.float32)])
+        flat = owners % rows * (self._words + 1) + self._of_tokens[places]
+        return Met(flat, self._joined.shares[places] * weights[owners], ends.tolist(), shorter[0])
+
+    def factors(self, met: Met, flat: Places, columns: Places) -> Floats:
+        """Factors for the odds of words: they keep a line to pairs and triples of words that were met.
+
+        1 for a word that followed the last two tokens, less for one that followed only the last, least for one that
+        never did.
+
+        Args:
+            met: of the rows.
+            flat: the words' places in [rows x (words + 1)].
+            columns: the words.
+        """
+        if len(self._odds) < len(met.left) * (self._words + 1):
+            self._odds = np.full(len(met.left) * (self._words + 1), UNMET_PAIR, dtype=np.float32)
+        pairs, triples, odds = met.flat[: met.ends[0]], met.flat[met.ends[0] : met.ends[1]], self._odds
+        odds[pairs] = UNMET_TRIPLE
+        odds[triples] = 1
+        factors = odds[flat]
+        odds[pairs] = UNMET_PAIR
+        lines = np.flatnonzero(columns == self._line)
+        marks = factors[lines]
+        factors[lines] = np.where(marks < 1, np.minimum(marks, np.float32(UNMET_OPENING)), marks)
+        return factors
+
+    def after(self, contexts: Places) -> Floats:
+        """Probabilities of the next word after each context, float32 [rows x words]."""
+        met, wide = self.met(contexts), self._words + 1
+        probabilities = met.left[:, None] * self.single
+        met.add_to(probabilities.reshape(-1))
+        return probabilities.reshape(-1, wide)[:, :-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -10,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from rhapsody_lib.errors import DamagedArtifactError
 
@@ -126,16 +127,23 @@ class RunFilterBuilder:
 
 
 def load_bits(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[np.uint8]]:
-    """The named filters of a safetensors file.
+    """The named filters of a safetensors file, mapped: of filters as large as a corpus, a song reads a few pages.
 
     Raises:
         DamagedArtifactError: the file is missing, is none, or holds something else.
     """
     try:
-        found = load_file(path)
-        bits = {name: found[name] for name in names}
+        # Opened for its checks: whatever passes them has a header that says where each array is.
+        with safe_open(path, framework="numpy"), path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length))
+        arrays = {name: header[name] for name in names}
     except (OSError, SafetensorError, KeyError) as error:
         raise DamagedArtifactError(f"{path}: is no copying index ({error}). Train the lyrics model again.") from error
-    if any(array.ndim != 1 or array.dtype != np.uint8 or not len(array) for array in bits.values()):
+    if any(array["dtype"] != "U8" or len(array["shape"]) != 1 or not array["shape"][0] for array in arrays.values()):
         raise DamagedArtifactError(f"{path}: is of an older version. Train the lyrics model again.")
-    return bits
+    first = 8 + length
+    return {
+        name: np.memmap(path, np.uint8, "r", first + array["data_offsets"][0], tuple(array["shape"]))
+        for name, array in arrays.items()
+    }

@@ -159,27 +159,37 @@ def write(store: str, lyrics: list[str], prompt: str, request: dict[str, Any], t
     release = Release(1, {"lyrics": ArtifactRef(kind=kind, key=key, uri=uri, sha256=sha256)}, {}, None, "", "")
     best = write_lyrics(store, release, SongSettings(prompt=prompt, **request)).best
     print(best.lyrics.text())
-    seconds, words = _timed(store, release, prompt, request, times) if times else ([], [])
-    return {"words": _words(best.lyrics), "seconds": seconds, "words_each": words}
+    seconds, songs = _timed(store, release, prompt, request, times) if times else ([], [])
+    return {
+        "sung": _sung(best.lyrics),
+        "seconds": seconds,
+        "sung_each": [_sung(song) for song in songs],
+        "new_each": [_new(song) for song in songs],
+    }
 
 
-def _timed(store: str, release: Any, prompt: str, request: dict[str, Any], times: int) -> tuple[list[float], list[int]]:
+def _timed(store: str, release: Any, prompt: str, request: dict[str, Any], times: int) -> tuple[list[float], list[Any]]:
     from rhapsody_lib.artifacts import Store
     from rhapsody_lib.lyrics import decoder
     from rhapsody_lib.lyrics.model import LyricsModel
 
     model = LyricsModel.load(Store(store).fetch(release.refs["lyrics"]))
-    seconds, words = [], []
+    seconds, songs = [], []
     for seed in range(times + 1):
         started = time.perf_counter()
         result = decoder.write_lyrics(model, prompt, **{**request, "seed": seed})
         seconds.append(time.perf_counter() - started)
-        words.append(_words(result.best.lyrics))
-    return seconds[1:], words[1:]  # the first one also computes what is kept
+        songs.append(result.best.lyrics)
+    return seconds[1:], songs[1:]  # the first one also computes what is kept
 
 
-def _words(lyrics: Any) -> int:
-    """Words that were written: a section that returns is not written again, and the prompt is the user's."""
+def _sung(lyrics: Any) -> int:
+    """Words of a song but the prompt's, which are the user's."""
+    return sum(len(line.split()) for line in lyrics.lines) - len(lyrics.lines[0].split())
+
+
+def _new(lyrics: Any) -> int:
+    """Of them those that were written: a section that returns is not written again."""
     written = dict.fromkeys(section.lines for section in lyrics.sections)
     return sum(len(line.split()) for lines in written for line in lines) - len(lyrics.lines[0].split())
 

@@ -21,15 +21,22 @@ def book(tokens: list[int], words: list[int] | None = None) -> PhraseBook:
     return PhraseBook(Phrases(np.array(tokens, dtype=np.int32), SIZE), chosen, np.ones(len(chosen), dtype=np.bool_))
 
 
+def factors_of(found: PhraseBook, contexts: np.ndarray, words: int) -> np.ndarray:
+    """Of all words after each context, [contexts x words]."""
+    rows, columns = (places.reshape(-1) for places in np.indices((len(contexts), words)))
+    return found.factors(found.met(contexts), rows * (words + 1) + columns, columns).reshape(len(contexts), words)
+
+
 def after(tokens: list[int], context: list[int]) -> np.ndarray:
     """By token, as the book's words are the line mark and then all others in order."""
-    probabilities, _ = book(tokens).after(np.array([[*[-1] * (HISTORY - len(context)), *context]]))
+    probabilities = book(tokens).after(np.array([[*[-1] * (HISTORY - len(context)), *context]]))
     return np.insert(probabilities[0, 1:], LINE_ID, probabilities[0, 0])
 
 
 @given(TOKENS, CONTEXTS)
 def test_probabilities_sum_to_one_after_any_context(tokens: list[int], contexts: list[list[int]]) -> None:
-    probabilities, factors = book(tokens).after(np.array(contexts))
+    probabilities = book(tokens).after(np.array(contexts))
+    factors = factors_of(book(tokens), np.array(contexts), SIZE)
     assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert (probabilities > 0).all()
     assert set(np.unique(factors).tolist()) <= {np.float32(value) for value in (UNMET_PAIR, 0.02, UNMET_TRIPLE, 1)}
@@ -37,8 +44,9 @@ def test_probabilities_sum_to_one_after_any_context(tokens: list[int], contexts:
 
 @given(TOKENS, CONTEXTS, st.lists(st.integers(4, SIZE - 1), min_size=1, unique=True))
 def test_a_palette_has_the_same_probabilities(tokens: list[int], contexts: list[list[int]], words: list[int]) -> None:
-    every, every_factor = book(tokens).after(np.array(contexts))
-    some, some_factor = book(tokens, [LINE_ID, *words]).after(np.array(contexts))
+    whole, part, asked = book(tokens), book(tokens, [LINE_ID, *words]), np.array(contexts)
+    every, every_factor = whole.after(asked), factors_of(whole, asked, SIZE)
+    some, some_factor = part.after(asked), factors_of(part, asked, 1 + len(words))
     places = [0, *words]  # the token of a word after the line mark is its place
     assert some == pytest.approx(every[:, places])
     assert (some_factor == every_factor[:, places]).all()
@@ -51,7 +59,7 @@ def test_what_followed_is_likely_and_the_longer_context_decides() -> None:
 
 
 def test_met_pairs_and_triples_are_preferred() -> None:
-    _, factors = book([0, 1, 2, 7, 1, 4]).after(np.array([[-1, 0, 1]]))
+    factors = factors_of(book([0, 1, 2, 7, 1, 4]), np.array([[-1, 0, 1]]), SIZE)
     by_token = dict(zip([LINE_ID, 0, 1, 2, 4, 5], factors[0].tolist(), strict=False))
     assert by_token[2] == 1
     assert by_token[4] == pytest.approx(UNMET_TRIPLE)
