@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 
 from flows import console, interrupts
 from flows.cli_artifacts import artifacts_app
-from flows.cli_base import base
+from flows.cli_base import base_app
 from flows.cli_evaluate import evaluate_app
 from flows.cli_releases import releases_app
 from flows.deploy import deploy
@@ -59,6 +59,7 @@ app = typer.Typer(
     "130 interrupted.",
 )
 app.add_typer(artifacts_app, name="artifacts")
+app.add_typer(base_app, name="base")
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(releases_app, name="releases", invoke_without_command=True)
 
@@ -147,12 +148,15 @@ def song(
     tempo_bpm: Annotated[
         float | None, typer.Option(help="Quarters a minute. Default: the primer's.", min=40, max=240)
     ] = None,
-    primer: Annotated[str, typer.Option(help="A MIDI file to prime the music with, instead of the matched song.")] = "",
+    primer: Annotated[
+        str, typer.Option(help="A MIDI or MusicXML file to prime the music, instead of the matched song; or 'none'.")
+    ] = "",
     with_primer: Annotated[
         bool,
         typer.Option("--with-primer/--without-primer", help="Open with the primer's own bars, or only with new music."),
     ] = True,
-    audio: Annotated[bool, typer.Option("--audio/--no-audio", help="Render song.mp3.")] = True,
+    audio: Annotated[bool, typer.Option("--audio/--no-audio", help="Render song.mp3, and each part alone.")] = True,
+    vocal: Annotated[bool, typer.Option("--vocal", help="Let a synthesizer sing; needs the extra 'vocal'.")] = False,
     show_score: Annotated[bool, typer.Option("--show-score", help="Show how the lyrics were ranked.")] = False,
     source: Annotated[
         list[str] | None, typer.Option(help="Use models trained on this source. May be repeated.")
@@ -181,8 +185,9 @@ def song(
         primer=primer,
         with_primer=with_primer,
         audio=audio,
+        vocal=vocal,
     )
-    address, folder = store_address(store), check_out(out or default_folder(request), audio=request.audio)
+    address, folder = store_address(store), check_out(out or default_folder(request), audio=audio, vocal=vocal)
     with console.progress():
         release = _release_for(address, profile, change, source)
         result = _make_song(address, release, request, folder)
@@ -269,7 +274,6 @@ def doctor(store: StoreOption = "", as_json: JsonOption = False) -> None:
         raise typer.Exit(4)
 
 
-app.command()(base)
 app.command()(serve)
 app.command()(deploy)
 

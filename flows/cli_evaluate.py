@@ -16,6 +16,7 @@ from flows.options import JsonOption, ProfileOption, SetOption, StoreOption, sto
 from rhapsody_lib.errors import NoReleaseError
 
 if TYPE_CHECKING:
+    from rhapsody_lib.operations.backing_figures import BackingFigures
     from rhapsody_lib.operations.lyrics_figures import LyricsFigures
 
 evaluate_app = typer.Typer(
@@ -67,6 +68,39 @@ def lyrics(
         _out.print(f"Written: {escape(', '.join(map(str, files)))}")
 
 
+@evaluate_app.command()
+def backing(
+    songs: Annotated[int, typer.Option(help="Pieces written, to be measured beside held-out music.", min=1)] = 50,
+    number: Annotated[int | None, typer.Option("--release", help="Number; the live one by default.")] = None,
+    source: SourceOption = None,
+    profile: ProfileOption = "",
+    change: SetOption = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for a page, pictures and a list of the pieces.")] = None,
+    store: StoreOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Music: likelihood beside a 5-gram, primers, written pieces beside held-out music and spoilt music, copying."""
+    from rhapsody_lib.operations.backing_figures import measure_backing
+    from rhapsody_lib.operations.backing_page import json_text, write_page
+    from rhapsody_lib.operations.lyrics_page import open_folder
+    from rhapsody_lib.optional import require
+
+    address = store_address(store)
+    if out:
+        require("matplotlib")  # before minutes of work
+        open_folder(out)
+    release = _release(address, number, source, profile, change)
+    with console.progress():
+        figures = measure_backing(address, release.refs, songs)
+    files = write_page(figures, out) if out else []
+    if as_json:
+        sys.stdout.write(json_text({"release": release.number, **figures.to_json()}))
+        return
+    _show_backing(release.number, figures)
+    if files:
+        _out.print(f"Written: {escape(', '.join(map(str, files)))}")
+
+
 def _release(store: str, number: int | None, sources: list[str] | None, profile: str, changes: list[str] | None) -> Any:
     """The release that was named, or the newest one made as asked for, or the live one."""
     from rhapsody_lib.artifacts import Store
@@ -102,6 +136,27 @@ def _show_lyrics(release: int, figures: LyricsFigures) -> None:
         _out.print(escape(note))
     _out.print(f"\n{len(figures.songs)} songs written; in brackets the distance to held-out songs (0 is alike)\n")
     _print_table(page.distance_head(figures), page.distance_rows(figures))
+    _out.print()
+    _print_table(page.COPYING_HEAD, page.copying_rows(figures))
+
+
+def _show_backing(release: int, figures: BackingFigures) -> None:
+    from rhapsody_lib.operations import backing_page as page
+
+    corpus = figures.corpus
+    _out.print(
+        f"[bold]Backing of release {release}[/], trained on {corpus['train_songs']:,} songs; "
+        f"{corpus['heldout_songs']:,} others are held out\n"
+    )
+    _print_table(page.LIKELIHOOD_HEAD, page.likelihood_rows(figures))
+    _out.print(f"\nBeginnings of {figures.priming['songs']:.0f} held-out songs\n")
+    _print_table(page.PRIMING_HEAD, page.priming_rows(figures))
+    _out.print(
+        f"\n{len(figures.songs)} pieces written; in brackets the distance to held-out songs (0 is alike), the overlap\n"
+    )
+    _print_table(page.distance_head(figures), page.distance_rows(figures))
+    for note in page.footnotes(figures):
+        _out.print(escape(note))
     _out.print()
     _print_table(page.COPYING_HEAD, page.copying_rows(figures))
 

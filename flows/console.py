@@ -215,9 +215,20 @@ def show_base(figures: Mapping[str, Any], folder: Path, *, as_json: bool) -> Non
     _out.print(f"[bold]Base model {figures['digest'][:12]}[/] ({megabytes:.1f} MB) in {escape(str(folder))}")
     table = Table("held-out songs", "number", "perplexity per word", "with 8 bits", box=None, padding=(0, 2))
     for source, found in figures["heldout"].items():
-        plain, packaged = (found[name].get("word_perplexity", float("nan")) for name in ("float32", "packaged"))
-        table.add_row(escape(source), str(found["packaged"]["songs"]), f"{plain:.1f}", f"{packaged:.1f}")
+        plain, stored = (found[name].get("word_perplexity", float("nan")) for name in ("float32", "stored"))
+        table.add_row(escape(source), str(found["stored"]["songs"]), f"{plain:.1f}", f"{stored:.1f}")
     _out.print(table)
+
+
+def show_backing_base(figures: Mapping[str, Any], folder: Path, *, as_json: bool) -> None:
+    """What a base model of music was measured with."""
+    if as_json:
+        _print_json({"folder": str(folder), **figures})
+        return
+    megabytes, told = figures["bytes"]["all"] / 1e6, figures["heldout_nll"]
+    _out.print(f"[bold]Base model {figures['digest'][:12]}[/] ({megabytes:.1f} MB) in {escape(str(folder))}")
+    plain, stored = f"{told['float32']:.4f}", f"{told['stored']:.4f}"
+    _out.print(f"{figures['heldout_songs']} held-out songs: {plain} nats a token, {stored} with 8 bits")
 
 
 def show_health(report: Health, *, as_json: bool) -> None:

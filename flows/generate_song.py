@@ -40,6 +40,7 @@ def generate_song(
     primer: str = "",
     with_primer: bool = True,
     audio: bool = True,
+    vocal: bool = False,
     release: forms.ReleaseNumber = None,
     store: str = "",
     out: str = "",
@@ -59,9 +60,10 @@ def generate_song(
         words_per_line: The same in words, from 3 to 12. Give one of the two.
         temperature: Low is plain, high is daring. From 0.1 to 2.
         candidates: Lyrics written at once, of which the best is kept. From 1 to 256.
-        primer: A MIDI file that the worker can read, to prime the music with instead of the matched song.
+        primer: A MIDI file that the worker can read, to prime the music with instead of the matched song; or none.
         with_primer: Open with the primer's own first bars.
-        audio: Also write song.mp3, so that the page plays.
+        audio: Also write song.mp3, so that the page plays, and each part alone.
+        vocal: Let a synthesizer sing in the recording. The worker needs the extra vocal.
         release: Number of the release to use. None: the live one.
         store: Address of the store. Empty: the worker's own (RHAPSODY_STORE).
         out: A folder on the worker for the files. Empty: the store.
@@ -71,14 +73,14 @@ def generate_song(
         prompt=prompt, seed=seed, title=title, key=wanted, tempo_bpm=tempo_bpm, max_lines=max_lines,
         form=form, lines_per_section=lines_per_section, syllables_per_line=syllables_per_line,
         words_per_line=words_per_line, temperature=temperature, candidates=candidates, primer=primer,
-        with_primer=with_primer, audio=audio,
+        with_primer=with_primer, audio=audio, vocal=vocal,
     )  # fmt: skip
     address = store or default_root()
     opened = Store(address)
     chosen = live_release(opened) if release is None else read_release(opened, release)
 
     def make(folder: Path) -> SongResult:
-        return make_song(tasks, address, chosen, request, check_out(folder, audio=audio))
+        return make_song(tasks, address, chosen, request, check_out(folder, audio=audio, vocal=vocal))
 
     if out:
         result = make(Path(out))

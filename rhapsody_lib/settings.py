@@ -21,6 +21,8 @@ else:
     import tomli as tomllib
 
 PROFILES_FOLDER = Path(__file__).parent / "profiles"
+#: The primer of a song that no other song primes.
+NO_PRIMER = "none"
 
 
 class StageSettings(BaseModel):
@@ -47,7 +49,7 @@ class LyricsSettings(StageSettings):
         "lstm", description="The network. 'bilstm-seed' is the ancestor's, for comparison; it writes no songs."
     )
     base: str = Field(
-        "none", min_length=1, description="Model to start from: 'none', 'packaged', or the folder of a base model."
+        "none", min_length=1, description="Model to start from: 'none', or a folder that 'rhapsody base lyrics' wrote."
     )
     embedding_size: int = Field(256, ge=8, description="Taken from the base where there is one.")
     hidden_size: int = Field(
@@ -98,7 +100,10 @@ class CatalogueSettings(StageSettings):
 class BackingSettings(StageSettings):
     """Stage 3, the GRU over music tokens."""
 
-    embedding_size: int = Field(128, ge=8)
+    base: str = Field(
+        "none", min_length=1, description="Model to start from: 'none', or a folder that 'rhapsody base backing' wrote."
+    )
+    embedding_size: int = Field(128, ge=8, description="As hidden size and layers: the base's where there is one.")
     hidden_size: int = Field(256, ge=8)
     layers: int = Field(1, ge=1, le=3)
     dropout: float = Field(0.05, ge=0, lt=1)
@@ -155,14 +160,19 @@ class SongSettings(StageSettings):
     tempo_bpm: float | None = Field(
         None, ge=40, le=240, description="Quarter notes a minute; none: that of the primer."
     )
-    primer: str = Field("", description="A MIDI file to prime the music with, instead of the matched song.")
+    primer: str = Field(
+        "", description="A MIDI or MusicXML file that primes the music instead of the matched song; 'none': no song."
+    )
     with_primer: bool = Field(True, description="Let the primer's own opening bars be the intro.")
     audio: bool = True
+    vocal: bool = Field(False, description="Let a synthesizer sing in the recording; needs the extra `vocal`.")
 
     @model_validator(mode="after")
     def _one_length(self) -> SongSettings:
         if self.syllables_per_line and self.words_per_line:
             raise ValueError("Lines are measured by syllables_per_line or by words_per_line: give one of them")
+        if self.vocal and not self.audio:
+            raise ValueError("A vocal is sung in the recording: ask for audio too")
         return self
 
 

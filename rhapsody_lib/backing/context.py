@@ -1,9 +1,10 @@
 """What the network is told beside the last token: where it stands, and what stood there before.
 
 A recurrent network forgets the exact notes of a bar that is eighty tokens away, and music is repetition. So each step
-also sees what is in force (style, metre, section, bars left, position, chord), the last notes of melody and bass, how
-many syllables of the line are still to be sung, and four hints: the token that came next at this very place (same step,
-same part, same pitch order) in the bar one, two and four bars back, and in the last bar that began on the same chord.
+also sees what is in force (style, mode, tempo, metre, section, bars left, position, chord), the last notes of melody
+and bass, how many syllables of the line are still to be sung, and four hints: the token that came next at this very
+place (same step, same part, same pitch order) in the bar one, two and four bars back, and in the last bar that began on
+the same chord.
 Each column has its own embedding; the network's input is their sum.
 """
 
@@ -20,7 +21,7 @@ from rhapsody_lib.backing.vocabulary import Vocabulary
 #: Bars back at which a hint is looked up, and bars in which the same chord is looked for.
 HINT_BARS, MEMORY_BARS = (1, 2, 4), 24
 #: Families of which the last token stands in a column.
-_STANDING = ("style", "metre", "section", "bar", "line", "position", "chord", "melody", "bass")
+_STANDING = ("style", "mode", "tempo", "metre", "section", "bar", "line", "position", "chord", "melody", "bass")
 #: The last token, what stands, the melody note before the last, the hints.
 COLUMNS = 1 + len(_STANDING) + 1 + len(HINT_BARS) + 1
 _LINE, _POSITION, _CHORD, _MELODY = (_STANDING.index(family) for family in ("line", "position", "chord", "melody"))

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from rhapsody_lib.backing.context import context_rows
+from rhapsody_lib.backing.copying import MelodyIndex, Onsets, melody_onsets
 from rhapsody_lib.backing.tokens import HEADER_TOKENS, TokenSong, encode
 from rhapsody_lib.backing.vocabulary import Vocabulary
 from rhapsody_lib.corpus.schema import SONGS_FILE, TRACKS_FILE
@@ -34,12 +35,13 @@ class PackedSong:
 
 @dataclass(frozen=True)
 class BackingData:
-    """Training and held-out songs, and how many tracks the tokens could not say."""
+    """Training and held-out songs, how many tracks the tokens could not say, and the melodies learnt."""
 
     vocabulary: Vocabulary
     train: tuple[PackedSong, ...]
     heldout: tuple[PackedSong, ...]
     skipped: int
+    melodies: MelodyIndex
 
     @property
     def fingerprint(self) -> str:
@@ -100,6 +102,7 @@ def load_data(corpus: Path) -> BackingData:
     """
     styles: set[str] = set()
     found: list[tuple[str, str, TokenSong]] = []
+    melodies: dict[str, list[Onsets]] = {"train": [], "heldout": []}
     skipped, draft = 0, Vocabulary(())
     for song_id, split, midi in _tracks(corpus):
         try:
@@ -110,6 +113,7 @@ def load_data(corpus: Path) -> BackingData:
             continue
         if song.bars:
             found.append((split, score.style, song))
+            melodies[split].append(melody_onsets(score))
             styles.add(score.style)
     vocabulary = Vocabulary(tuple(sorted(styles - {""})))
     packed: dict[str, list[PackedSong]] = {"train": [], "heldout": []}
@@ -123,7 +127,9 @@ def load_data(corpus: Path) -> BackingData:
             f"{corpus}: none of its tracks can be used for training ({skipped} skipped). Prepare it from sources with "
             "music, such as the embedded songbook."
         )
-    return BackingData(vocabulary, tuple(packed["train"]), tuple(packed["heldout"] or packed["train"][:1]), skipped)
+    heldout = tuple(packed["heldout"] or packed["train"][:1])
+    index = MelodyIndex.build(melodies["train"], melodies["heldout"])
+    return BackingData(vocabulary, tuple(packed["train"]), heldout, skipped, index)
 
 
 def streams(

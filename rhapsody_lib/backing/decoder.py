@@ -8,28 +8,42 @@ one label share their music. Bars, sections and sung lines are given by the plan
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
+from rhapsody_lib.backing.copying import MelodyIndex
+from rhapsody_lib.backing.finishing import finished
 from rhapsody_lib.backing.grammar import Grammar
 from rhapsody_lib.backing.model import BackingModel
-from rhapsody_lib.backing.primer import Primer, stock_groove, transposed_opening
-from rhapsody_lib.backing.ranking import Wanted, grooves_of, melody_of, onset_shares, phrase_score, read_bar
-from rhapsody_lib.backing.sampling import BarRule, Branch, Rules, write_phrase
+from rhapsody_lib.backing.phrase_guard import PhraseGuard
+from rhapsody_lib.backing.primer import Primer, transposed_opening
+from rhapsody_lib.backing.ranking import (
+    Wanted,
+    chord_changes,
+    grooves_of,
+    melody_of,
+    onset_shares,
+    phrase_score,
+    read_bar,
+)
+from rhapsody_lib.backing.rules import BarRule, Rules
+from rhapsody_lib.backing.sampling import Branch, Candidate, write_phrase
+from rhapsody_lib.backing.stock import stock_groove
 from rhapsody_lib.backing.tokens import HEADER_TOKENS, decode
 from rhapsody_lib.backing.vocabulary import METRES, STEPS_PER_BEAT, bar_steps
 from rhapsody_lib.errors import InputError
 from rhapsody_lib.music.chords import Key
-from rhapsody_lib.music.parts import without_overlaps
 from rhapsody_lib.music.plan import PlannedSection, SongPlan
-from rhapsody_lib.music.score import PARTS, Metre, Note, Score, Section, Tempo, TimedChord
+from rhapsody_lib.music.score import PARTS, Score
 from rhapsody_lib.progress import Progress, silent
 from rhapsody_lib.seeding import generator
 
 CANDIDATES = 8
+#: Times that a phrase is written where every candidate copies; then the one that copies least is kept.
+TRIES = 4
 #: Bars without words are written so many at a time.
 INSTRUMENTAL_BARS = 4
 #: Bars of the song so far by which a section is primed, after the primer's.
@@ -78,9 +92,10 @@ class _Writer:
         key: Key,
         temperature: float,
         random: np.random.Generator,
+        guard: PhraseGuard,
     ) -> None:
         self._model, self._plan, self._primer, self._header = model, plan, primer, header
-        self._temperature, self._random = temperature, random
+        self._temperature, self._random, self._guard = temperature, random, guard
         self._vocabulary = model.vocabulary
         self._grammar = Grammar(model.vocabulary)
         self._rules = Rules(model.vocabulary, key, bar_steps(plan.metre))
@@ -89,6 +104,7 @@ class _Writer:
         self._drums = primer.drum_pitches
         self._music: dict[str, list[Bar]] = {}
         self.bars: list[Bar] = []
+        self._given_bars = 0
 
     def _body(self, bar: Sequence[int]) -> Bar:
         return tuple(token for token in bar if not self._frame_tokens[token])
@@ -115,6 +131,7 @@ class _Writer:
     def open_with(self, section: PlannedSection, bars: Sequence[Bar]) -> None:
         """Take a section's music from given bars."""
         self._music[section.label] = [self._body(bar) for bar in bars]
+        self._given_bars = len(bars)
 
     def _primed(self, section: PlannedSection) -> tuple[Branch, list[Bar]]:
         """A branch that has seen the header, the primer and the last bars, and the primer's bars."""
@@ -129,7 +146,7 @@ class _Writer:
     def _written(self, section: PlannedSection, *, is_last: bool) -> list[Bar]:
         branch, primed = self._primed(section)
         heard = [read_bar(self._vocabulary, bar) for bar in primed]
-        grooves = grooves_of(heard)
+        grooves, changes = grooves_of(heard), chord_changes(heard)
         copied = frozenset(melody_of(bar) for bar in heard)
         parts = {part for part in PARTS[1:] for bar in heard if bar.notes[part]}
         sings = section.syllables or 2 * sum(bool(bar.notes["melody"]) for bar in heard) > len(heard)
@@ -148,8 +165,9 @@ class _Writer:
                 continue
             rules = self._bar_rules(own, phrase, closes=is_last and number + 1 == len(phrases))
             tonic = self._tonic if number + 1 == len(phrases) else -1
-            wanted = Wanted(phrase.syllables, grooves, tonic, STEPS_PER_BEAT, copied)
-            branch, bodies = self._best(branch, rules, masks, wanted)
+            wanted = Wanted(phrase.syllables, grooves, tonic, STEPS_PER_BEAT, copied, changes)
+            before = self._guard.before([*self.bars[self._given_bars :], *written])
+            branch, bodies = self._best(branch, rules, masks, wanted, before)
             written += bodies
         return written
 
@@ -157,25 +175,35 @@ class _Writer:
         """Sung bars need a melody, save the last of a line, where the singer breathes."""
         sung = max(1, phrase.bars - 1) if phrase.syllables else 0
         return [
-            BarRule(frame, must_sing=index < sung, is_final=closes and index + 1 == len(frames))
+            BarRule(
+                frame,
+                must_sing=index < sung,
+                is_cadence=closes and index + 2 == len(frames),
+                is_final=closes and index + 1 == len(frames),
+            )
             for index, frame in enumerate(frames)
         ]
 
-    def _best(self, branch: Branch, rules: Sequence[BarRule], masks: Rules, wanted: Wanted) -> tuple[Branch, list[Bar]]:
-        found = write_phrase(
-            self._model,
-            branch,
-            rules,
-            masks,
-            candidates=CANDIDATES,
-            temperature=self._temperature,
-            random=self._random,
-        )
-        scores = [
-            phrase_score([read_bar(self._vocabulary, bar) for bar in c.bars], wanted, c.mean_log_probability)
-            for c in found
-        ]
-        best = found[int(np.argmax(scores))]
+    def _best(
+        self, branch: Branch, rules: Sequence[BarRule], masks: Rules, wanted: Wanted, before: list[tuple[int, int]]
+    ) -> tuple[Branch, list[Bar]]:
+        """The best of the candidates that copy nothing, and its bars; `before` are the melody's last notes."""
+        options: list[tuple[int, float, Candidate]] = []
+        while not any(copied == 0 for copied, _, _ in options) and len(options) < TRIES * CANDIDATES:
+            found = write_phrase(
+                self._model,
+                branch,
+                rules,
+                masks,
+                candidates=CANDIDATES,
+                temperature=self._temperature,
+                random=self._random,
+            )
+            for candidate in found:
+                bars = [read_bar(self._vocabulary, bar) for bar in candidate.bars]
+                score = phrase_score(bars, wanted, candidate.mean_log_probability)
+                options.append((self._guard.copied(before, bars), -score, candidate))
+        best = min(options, key=lambda option: option[:2])[2]
         return best.branch, [self._body(bar) for bar in best.bars]
 
 
@@ -204,46 +232,6 @@ def _check(plan: SongPlan, primer: Primer | None, *, with_primer: bool) -> None:
         )
 
 
-def _released(part: str, notes: Sequence[Note], score: Score, last_bar: int, end: int) -> tuple[Note, ...]:
-    """Notes let go where a player would.
-
-    Melody and bass at their next note, others where a chord begins that they jar with; all at the last bar, which its
-    chord has for itself, and at the end of the song.
-    """
-    onsets = sorted({note.start_ticks for note in notes})
-    released = []
-    for note in notes:
-        limit = last_bar if note.start_ticks < last_bar else end
-        if part in {"melody", "bass"}:
-            index = bisect.bisect_right(onsets, note.start_ticks)
-            limit = min([limit, *onsets[index : index + 1]])
-        elif part != "drums":
-            limit = min([limit, *_jarring(note, score.chords)])
-        released.append(replace(note, duration_ticks=min(note.end_ticks, limit) - note.start_ticks))
-    return without_overlaps(released)
-
-
-def _jarring(note: Note, chords: Sequence[TimedChord]) -> list[int]:
-    """Where, while the note sounds, a chord begins that it is no tone of."""
-    first = bisect.bisect_right(chords, note.start_ticks, key=lambda chord: chord.start_ticks)
-    last = bisect.bisect_left(chords, note.end_ticks, key=lambda chord: chord.start_ticks)
-    return [c.start_ticks for c in chords[first:last] if note.pitch % 12 not in c.symbol.pitch_classes][:1]
-
-
-def _finished(score: Score, plan: SongPlan, tempo_bpm: float) -> Score:
-    """The score with the plan's section names, the exact tempo and nothing sounding beyond the end."""
-    length = plan.bar_ticks
-    last_bar, end = (plan.bars - 1) * length, plan.bars * length
-    sections = tuple(Section(s.name, bar * length, (bar + s.bars) * length) for s, bar in plan.starts())
-    return replace(
-        score,
-        tempi=(Tempo(0, tempo_bpm),),
-        metres=(Metre(0, *plan.metre),),
-        sections=sections,
-        parts={part: _released(part, score.parts[part], score, last_bar, end) for part in PARTS},
-    )
-
-
 def compose_backing(
     model: BackingModel,
     plan: SongPlan,
@@ -256,6 +244,7 @@ def compose_backing(
     with_primer: bool = False,
     style: str = "",
     title: str = "",
+    melodies: MelodyIndex | None = None,
     progress: Progress = silent,
 ) -> Score:
     """Write the melody and the five backing parts of a planned song.
@@ -271,6 +260,7 @@ def compose_backing(
         with_primer: the plan's first section is played as the primer's own first bars.
         style: style of a song without primer, whose groove the arranger then gives; empty: by metre and tempo.
         title: title of the score.
+        melodies: those that the model has learnt: candidates that copy one of them, or the primer, are dropped.
         progress: told of each section.
 
     Raises:
@@ -284,25 +274,28 @@ def compose_backing(
     random = generator(seed, "backing", "song")
     song_key, bpm = key or prepared.score.key, tempo_bpm or prepared.score.tempo_bpm
     header = _header(prepared, song_key, bpm)
-    writer = _Writer(model, plan, prepared, header, song_key, temperature, random)
+    guard = PhraseGuard(model.vocabulary, bar_steps(plan.metre), melodies, primer)
+    writer = _Writer(model, plan, prepared, header, song_key, temperature, random, guard)
     opening = plan.sections[0]
     if with_primer:
         writer.open_with(opening, prepared.opening(opening.bars))
-    for index, section in enumerate(plan.sections):
-        writer.add(section, is_last=index + 1 == len(plan.sections))
-        progress(index + 1, len(plan.sections), section.name)
+    # Products this small are many times slower on two threads than on one where the machine has other work.
+    with threadpool_limits(1, "blas"):
+        for index, section in enumerate(plan.sections):
+            writer.add(section, is_last=index + 1 == len(plan.sections))
+            progress(index + 1, len(plan.sections), section.name)
     ids = [*header, *(token for bar in writer.bars for token in bar), model.vocabulary.starts["end"]]
     score = decode(model.vocabulary, ids, song_key, title)
     if with_primer:
         score = _with_opening(score, prepared, plan, song_key)
-    return _finished(score, plan, bpm)
+    return finished(score, plan, bpm)
 
 
 def _with_opening(score: Score, primer: Primer, plan: SongPlan, key: Key) -> Score:
     """The score whose first section is the primer as it was played, ungridded."""
     bars = plan.sections[0].bars
     shift = (key.tonic - primer.score.key.tonic) % 12
-    own = transposed_opening(primer.score, bars, shift - 12 if shift > 6 else shift)
+    own = transposed_opening(primer.played, primer.opening_bars(bars), shift - 12 if shift > 6 else shift)
     end = bars * plan.bar_ticks
     parts = {part: (*own[part], *(n for n in score.parts[part] if n.start_ticks >= end)) for part in PARTS}
     return replace(score, parts=parts)

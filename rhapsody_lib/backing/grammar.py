@@ -11,6 +11,8 @@ from rhapsody_lib.music.score import PARTS
 
 _HEADER = ("style", "metre", "tempo", "mode", *("program" for _ in PARTS))
 _BAR_FRAME = ("bar", "section", "metre", "tempo", "line")
+#: Families after which something else may come than after a note.
+_FRAMING = frozenset({*_BAR_FRAME, *_HEADER, "end", "position", "chord"})
 
 
 class Grammar:
@@ -62,6 +64,16 @@ class GrammarState:
     def ended(self) -> bool:
         """Whether `End` was taken."""
         return self.family == "end"
+
+    @property
+    def key(self) -> tuple[str | int | bool, ...]:
+        """All that `allowed` depends on: states of equal keys allow the same."""
+        framing = self.family in _FRAMING
+        root = self._root if self.family == "chord" else -1
+        onset: tuple[int | bool, ...] = (self.position, self.note, root)
+        if self.note >= 0:
+            onset = (*onset, self._velocity_open, self._duration_open, self._duration_due())
+        return (self.family if framing else "", self.header_left, self.steps, *onset)
 
     def allowed(self) -> NDArray[np.bool_]:
         """Which tokens may come next, bool [vocabulary]."""

@@ -63,7 +63,7 @@ class BackingModel:
         self._embedding = tensors["embedding.weight"]
         self._output = np.ascontiguousarray(tensors["output.weight"].T)
         self._output_bias = tensors["output.bias"]
-        self.hidden_size = self._layers[0].recurrent.shape[0]
+        self.hidden_size, self.embedding_size = self._layers[0].recurrent.shape[0], self._embedding.shape[1]
         shapes = (len(self._embedding), self._output.shape)
         inputs = self.hidden_size + self._embedding.shape[1]
         if shapes != (COLUMNS * len(vocabulary), (inputs, len(vocabulary))):
@@ -99,7 +99,49 @@ class BackingModel:
             below = after[index]
         return after
 
+    def read(self, rows: NDArray[np.int64], state: FloatArray) -> FloatArray:
+        """The state [layers x hidden] after all of some rows [tokens x COLUMNS] of one sequence."""
+        after, below = np.empty_like(state), self.embed(rows)
+        for index, layer in enumerate(self._layers):
+            gates = below @ layer.inputs + layer.input_bias
+            hidden = np.empty((len(rows) + 1, 1, self.hidden_size), dtype=np.float32)
+            hidden[0, 0] = state[index]
+            for step in range(len(rows)):
+                hidden[step + 1] = _update(gates[step : step + 1], layer, hidden[step])
+            after[index], below = hidden[-1, 0], hidden[1:, 0]
+        return after
+
     def logits(self, embedded: FloatArray, state: FloatArray) -> FloatArray:
-        """Unnormalised log-probabilities of the next token, [batch x vocabulary]."""
+        """Unnormalised log-probabilities of the next token, [batch x vocabulary], from [layers x batch x hidden]."""
         seen = np.concatenate([state[-1], embedded], axis=1)
         return seen @ self._output + self._output_bias  # type: ignore[no-any-return]
+
+    def readout(self, tokens: NDArray[np.int64], merged: NDArray[np.int64]) -> Readout:
+        """The logits of some tokens alone.
+
+        Args:
+            tokens: ids in rising order; one of `merged` is among them.
+            merged: ids that count as one: the logit of the one in `tokens` is that of any of them.
+        """
+        place = int(np.flatnonzero(np.isin(tokens, merged))[0])
+        columns = np.concatenate([tokens, merged])
+        weights = np.ascontiguousarray(self._output[:, columns])
+        return Readout(weights, self._output_bias[columns], len(tokens), place)
+
+
+@dataclass(frozen=True)
+class Readout:
+    """The output layer for some of the tokens, from `BackingModel.readout`."""
+
+    _weights: FloatArray
+    _bias: FloatArray
+    _tokens: int
+    _place: int
+
+    def __call__(self, embedded: FloatArray, hidden: FloatArray) -> FloatArray:
+        """Logits [batch x tokens] from the step's input [batch x embedding] and last layer [batch x hidden]."""
+        found = np.concatenate([hidden, embedded], axis=1) @ self._weights + self._bias
+        scores, merged = found[:, : self._tokens], found[:, self._tokens :]
+        top = merged.max(axis=1, keepdims=True)
+        scores[:, self._place] = (top + np.log(np.exp(merged - top).sum(axis=1, keepdims=True)))[:, 0]
+        return scores

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from rhapsody_lib.backing.metres import known_metres
 from rhapsody_lib.backing.quantise import fold_into, to_step
 from rhapsody_lib.backing.tokens import TokenSong, encode
 from rhapsody_lib.backing.vocabulary import METRES, STEP_TICKS, STEPS_PER_BEAT, Vocabulary
 from rhapsody_lib.errors import InputError
 from rhapsody_lib.music.arranger import arrange
-from rhapsody_lib.music.chords import ChordSymbol, Key
+from rhapsody_lib.music.chords import Key
 from rhapsody_lib.music.leadsheet import LeadSheet
 from rhapsody_lib.music.parts import without_overlaps
-from rhapsody_lib.music.score import PART_RANGES, PARTS, Metre, Note, Score, Section, TimedChord
+from rhapsody_lib.music.score import PART_RANGES, PARTS, Metre, Note, Score, TimedChord
 
 MIN_BARS = 2
 #: Bars and tokens by which the model is primed at most.
@@ -32,6 +34,7 @@ _INSTEAD = {
 }
 #: Likeness of neighbouring bars from which on a part of another maker's score has a groove.
 REGULAR = 0.6
+_ACCOMPANIMENT = ("piano", "guitar", "bass", "strings")
 _BEAT_WEIGHTS = np.asarray([3, 0, 0, 1, 1, 0, 2, 0, 1, 1, 0, 0])
 _SHIFTS = (0, 1, -1, 2, -2)
 _LINE_BARS = (1, 2, 4, 8)
@@ -50,7 +53,15 @@ class PrimerFacts:
 
 def _refuse(score: Score, reason: str) -> InputError:
     title = f"'{score.title}'" if score.title else "The score"
-    return InputError(f"{title} cannot prime the music: {reason}. Choose another song or MIDI file.")
+    return InputError(f"{title} cannot prime the music: {reason}. Choose another song or file.")
+
+
+def _in_known_metres(score: Score) -> Score:
+    """The score with rare metres told by known ones (9/4 as 3/4), where each has one."""
+    try:
+        return replace(score, metres=known_metres(score))
+    except InputError:
+        return score  # its main metre may be known all the same
 
 
 def _main_metre(score: Score) -> Metre:
@@ -99,7 +110,7 @@ def usable_part(score: Score) -> Score:
         raise _refuse(score, "it has no notes")
     if not any(score.parts[part] for part in PARTS if part != "drums"):
         raise _refuse(score, "it has only drums")
-    score = _on_the_grid(score)
+    score = _in_known_metres(_on_the_grid(score))
     metre, bars = _main_metre(score), list(score.bars())
     first_note = min(note.start_ticks for notes in score.parts.values() for note in notes)
     runs: list[tuple[int, int]] = []
@@ -172,20 +183,6 @@ def completed(score: Score) -> Score:
     return replace(score, parts=parts, programs=programs, style=arranged.style, chords=chords)
 
 
-def stock_groove(style: str, metre: tuple[int, int], key: Key, tempo_bpm: float) -> Score:
-    """Verse and chorus of a style as the arranger plays them, over a common progression, to prime a song with."""
-    length = Metre(0, *metre).bar_ticks
-    steps = (0, 7, 9, 5) if key.mode == "major" else (0, 8, 3, 10)
-    minor = {9} if key.mode == "major" else {0}
-    chords = []
-    for bar in range(16):
-        root = (key.tonic + steps[bar % 4]) % 12
-        chords.append(TimedChord(bar * length, ChordSymbol(root, "m" if steps[bar % 4] in minor else "", root)))
-    sections = (Section("verse", 0, 8 * length), Section("chorus", 8 * length, 16 * length))
-    sheet = LeadSheet("", style, key, tempo_bpm, (Metre(0, *metre),), (), tuple(chords), sections, (), 16 * length)
-    return arrange(sheet)
-
-
 def _bars_per_line(score: Score) -> int:
     """Usual distance of sung lines in bars, 2 where nothing is sung."""
     starts: dict[int, int] = {}
@@ -210,11 +207,15 @@ def primer_facts(score: Score) -> PrimerFacts:
 
 @dataclass(frozen=True)
 class Primer:
-    """A usable score as it is, and the tokens of it with the parts it lacks."""
+    """A usable score as it is, the tokens of it with the parts it lacks, and what a song may open with.
+
+    The last is the score as it is, or with the parts it lacks where it has a melody alone.
+    """
 
     score: Score
     song: TokenSong
     vocabulary: Vocabulary
+    played: Score
 
     @classmethod
     def of(cls, vocabulary: Vocabulary, score: Score) -> Primer:
@@ -224,7 +225,9 @@ class Primer:
             InputError: it cannot be a primer; the message says why.
         """
         part = usable_part(score)
-        return cls(part, encode(vocabulary, completed(part)), vocabulary)
+        full = completed(part)
+        alone = not any(part.parts[name] for name in _ACCOMPANIMENT)
+        return cls(part, encode(vocabulary, full), vocabulary, full if alone else part)
 
     def _spans(self) -> list[tuple[str, int, int]]:
         """(kind, first bar, end bar) of each section."""
@@ -269,23 +272,43 @@ class Primer:
         struck = {token for bar in self.song.bars for token in bar if drums.start <= token < drums.stop}
         return frozenset(self.vocabulary.part_and_pitch(token)[1] for token in struck)
 
-    def opening(self, bars: int) -> list[tuple[int, ...]]:
-        """The first bars; a primer that is shorter begins again."""
-        return [self.song.bars[index % len(self.song.bars)] for index in range(bars)]
+    def opening_bars(self, count: int) -> list[int]:
+        """Numbers of the bars that a song opens with: the first in which more than drums and melody strike.
+
+        A primer with fewer of them begins again.
+        """
+        length, tokens = self.score.metres[0].bar_ticks, len(self.song.bars)
+        notes = (note for part in _ACCOMPANIMENT for note in self.played.parts[part])
+        sounding = sorted({note.start_ticks // length for note in notes if note.start_ticks < tokens * length})
+        return [sounding[index % len(sounding)] for index in range(count)]
+
+    def opening(self, count: int) -> list[tuple[int, ...]]:
+        """The tokens of the bars that a song opens with."""
+        return [self.song.bars[bar] for bar in self.opening_bars(count)]
 
 
-def transposed_opening(score: Score, bars: int, semitones: int) -> dict[str, tuple[Note, ...]]:
-    """The score's own first bars as they were played, moved to another key within the parts' ranges."""
+def transposed_opening(score: Score, bars: Sequence[int], semitones: int) -> dict[str, tuple[Note, ...]]:
+    """Some bars of a score one after another as they were played, moved to another key within the parts' ranges.
+
+    Args:
+        score: in one metre.
+        bars: numbers of its bars. Where the next is not the one that follows, notes end with their bar.
+        semitones: how far the pitches move; those of drums stay.
+    """
     length = score.metres[0].bar_ticks
-    own = -(-score.end_ticks // length)
+    runs: list[tuple[int, int, int]] = []  # (place, first bar, end bar)
+    for place, bar in enumerate(bars):
+        if runs and runs[-1][2] == bar:
+            runs[-1] = (*runs[-1][:2], bar + 1)
+        else:
+            runs.append((place, bar, bar + 1))
     parts: dict[str, tuple[Note, ...]] = {}
     for part in PARTS:
         low, high = PART_RANGES[part]
         shift = 0 if part == "drums" else semitones
-        notes = [
-            replace(n, start_ticks=n.start_ticks + turn * own * length, pitch=fold_into(n.pitch + shift, low, high))
-            for turn in range(-(-bars // own))
-            for n in score.parts[part]
-        ]
-        parts[part] = tuple(sorted(n for n in _between(tuple(notes), 0, bars * length)))
+        parts[part] = tuple(
+            replace(n, start_ticks=n.start_ticks + place * length, pitch=fold_into(n.pitch + shift, low, high))
+            for place, begin, end in runs
+            for n in sorted(_between(score.parts[part], begin * length, end * length))
+        )
     return parts

@@ -1,7 +1,8 @@
 """What the tokens can say of a score: notes on the grid, metres and tempi at bar lines, parts in their ranges.
 
 `quantise` is the definition of what encoding keeps. Words are dropped (their lines become `Line` tokens), chords and
-sections stay. Tempo changes take effect at the next bar line, and metre changes at a bar line of the old metre.
+sections stay. Tempo changes take effect at the next bar line; where metres change, and what becomes of
+rare ones, says `metres`.
 """
 
 from __future__ import annotations
@@ -9,28 +10,55 @@ from __future__ import annotations
 import bisect
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
+from rhapsody_lib.backing.metres import known_metres
 from rhapsody_lib.backing.vocabulary import (
     DRUM_STEPS,
     DURATIONS,
-    METRES,
     SECTION_KINDS,
     STEP_TICKS,
     TEMPI,
     VELOCITY_BINS,
+    nearest_tempo,
 )
-from rhapsody_lib.errors import InputError
-from rhapsody_lib.music.score import PART_RANGES, PARTS, Metre, Note, Score, Section, Tempo, TimedChord
+from rhapsody_lib.music.note_tables import (
+    DRUMS,
+    DURATION,
+    PART,
+    PITCH,
+    START,
+    VELOCITY,
+    NoteTable,
+    ScoreTables,
+    cut_at_next,
+    end_ticks,
+    ends,
+    firsts,
+    in_order,
+    in_range,
+    notes_of,
+    table_of,
+)
+from rhapsody_lib.music.score import PARTS, Metre, Note, Score, Section, Tempo, TimedChord, bars_until
 
+Numbers = TypeVar("Numbers", int, npt.NDArray[np.int64])
+_MELODY = PARTS.index("melody")
 _SOFTEST, _VELOCITY_WIDTH = 12, 16
 
 
-def velocity_bin(velocity: int) -> int:
+def velocity_bin(velocity: Numbers) -> Numbers:
     """Bin of a MIDI velocity."""
-    return min(VELOCITY_BINS - 1, max(0, (velocity - _SOFTEST) // _VELOCITY_WIDTH))
+    level = (velocity - _SOFTEST) // _VELOCITY_WIDTH
+    if isinstance(level, int):
+        return min(VELOCITY_BINS - 1, max(0, level))
+    return np.minimum(VELOCITY_BINS - 1, np.maximum(0, level))
 
 
-def velocity_of(level: int) -> int:
+def velocity_of(level: Numbers) -> Numbers:
     """MIDI velocity at the middle of a bin."""
     return _SOFTEST + level * _VELOCITY_WIDTH + _VELOCITY_WIDTH // 2
 
@@ -40,7 +68,11 @@ def duration_steps(steps: int) -> int:
     return int(DURATIONS[max(0, bisect.bisect_right(DURATIONS, steps) - 1)])
 
 
-def to_step(ticks: int) -> int:
+#: `duration_steps` of each length up to the longest.
+_LONGEST = np.array([duration_steps(steps) for steps in range(DURATIONS[-1] + 1)], dtype=np.int64)
+
+
+def to_step(ticks: Numbers) -> Numbers:
     """Nearest grid step."""
     return (ticks + STEP_TICKS // 2) // STEP_TICKS
 
@@ -59,57 +91,33 @@ def tidy_part(part: str, notes: Iterable[Note]) -> tuple[Note, ...]:
 
     Of several notes of one onset the melody keeps the highest; of equal pitches the longest is kept.
     """
-    chosen: dict[tuple[int, int], Note] = {}
-    for note in notes:
-        place = (note.start_ticks, 0 if part == "melody" else note.pitch)
-        other = chosen.get(place)
-        if other is None or (note.pitch, note.duration_ticks, note.velocity) > (
-            (other.pitch, other.duration_ticks, other.velocity)
-        ):
-            chosen[place] = note
-    following: dict[int, int] = {}
-    tidy = []
-    for note in sorted(chosen.values(), key=lambda item: (item.start_ticks, item.pitch), reverse=True):
-        voice = 0 if part == "melody" else note.pitch
-        wanted = DRUM_STEPS * STEP_TICKS if part == "drums" else note.duration_ticks
-        room = following.get(voice, note.start_ticks + wanted) - note.start_ticks
-        steps = duration_steps(min(wanted, room) // STEP_TICKS)
-        tidy.append(Note(note.start_ticks, note.pitch, steps * STEP_TICKS, note.velocity))
-        following[voice] = note.start_ticks
-    return tuple(sorted(tidy))
+    return notes_of(_tidy(table_of(notes, PARTS.index(part))))
 
 
-def _quantised_part(part: str, notes: Iterable[Note]) -> tuple[Note, ...]:
-    low, high = PART_RANGES[part]
-    grid = []
-    for note in notes:
-        if part == "drums" and not low <= note.pitch <= high:
-            continue
-        start = to_step(note.start_ticks)
-        steps = max(1, to_step(note.end_ticks) - start)
-        velocity = velocity_of(velocity_bin(note.velocity))
-        grid.append(Note(start * STEP_TICKS, fold_into(note.pitch, low, high), steps * STEP_TICKS, velocity))
-    return tidy_part(part, grid)
+def _tidy(table: NoteTable) -> NoteTable:
+    part, pitch = table[PART], table[PITCH]
+    melodic = part == _MELODY
+    steps = np.minimum(table[DURATION] // STEP_TICKS, len(_LONGEST) - 1)
+    steps[part == DRUMS] = DRUM_STEPS
+    rank = (np.where(melodic, 127 - pitch, 0) << 14) + ((127 - steps) << 7) + 127 - table[VELOCITY]
+    key = (((part << 7) + np.where(melodic, 0, pitch)) << 53) + ((table[START] // STEP_TICKS) << 21) + rank
+    order = np.argsort(key, kind="stable")
+    place = key.take(order) >> 21
+    first = firsts(place)
+    tidy, voice = table.take(order[first], axis=1), place[first] >> 32
+    tidy[DURATION] = steps.take(order[first]) * STEP_TICKS
+    tidy = cut_at_next(tidy, voice)
+    tidy[DURATION] = _LONGEST[tidy[DURATION] // STEP_TICKS] * STEP_TICKS
+    return in_order(tidy)
 
 
-def _metres(score: Score) -> tuple[Metre, ...]:
-    metres: list[Metre] = []
-    for metre in score.metres:
-        signature = (metre.numerator, metre.denominator)
-        if signature not in METRES:
-            known = ", ".join(f"{n}/{d}" for n, d in METRES)
-            raise InputError(f"{score.title or 'The score'}: metre {signature[0]}/{signature[1]} is none of {known}.")
-        if not metres:
-            metres.append(replace(metre, start_ticks=0))
-            continue
-        last = metres[-1]
-        bars = max(0, -(-(metre.start_ticks - last.start_ticks) // last.bar_ticks))
-        start = last.start_ticks + bars * last.bar_ticks
-        if start == last.start_ticks:
-            metres.pop()
-        if not metres or (metres[-1].numerator, metres[-1].denominator) != signature:
-            metres.append(replace(metre, start_ticks=start))
-    return tuple(metres)
+def _on_grid(table: NoteTable) -> NoteTable:
+    grid = in_range(table).copy()
+    start = to_step(grid[START])
+    grid[DURATION] = np.maximum(1, to_step(ends(grid)) - start) * STEP_TICKS
+    grid[START] = start * STEP_TICKS
+    grid[VELOCITY] = velocity_of(velocity_bin(grid[VELOCITY]))
+    return _tidy(grid)
 
 
 def _nearest(sorted_ticks: list[int], ticks: int) -> int:
@@ -121,21 +129,22 @@ def _nearest(sorted_ticks: list[int], ticks: int) -> int:
 def _tempi(score: Score, starts: list[int]) -> tuple[Tempo, ...]:
     tempi: list[Tempo] = []
     changes = [tempo.start_ticks for tempo in score.tempi]
-    for start in starts or [0]:
-        bpm = score.tempi[bisect.bisect_right(changes, start) - 1].bpm
-        nearest = float(min(TEMPI, key=lambda known: abs(known - bpm)))
-        if not tempi or tempi[-1].bpm != nearest:
-            tempi.append(Tempo(start, nearest))
+    known = [float(TEMPI[nearest_tempo(tempo.bpm)]) for tempo in score.tempi]
+    for start, change in zip(
+        starts or [0], np.searchsorted(changes, starts or [0], side="right").tolist(), strict=True
+    ):
+        if not tempi or tempi[-1].bpm != known[change - 1]:
+            tempi.append(Tempo(start, known[change - 1]))
     return tuple(tempi)
 
 
 def _chords(score: Score, end_ticks: int) -> tuple[TimedChord, ...]:
-    at_step = {to_step(chord.start_ticks): chord.symbol for chord in score.chords}
+    at_tick = {to_step(chord.start_ticks) * STEP_TICKS: chord for chord in score.chords}
     chords: list[TimedChord] = []
-    for step in sorted(at_step):
-        start = step * STEP_TICKS
-        if start < end_ticks and (not chords or chords[-1].symbol != at_step[step]):
-            chords.append(TimedChord(start, at_step[step]))
+    for start in sorted(at_tick):
+        chord = at_tick[start]
+        if start < end_ticks and (not chords or chords[-1].symbol != chord.symbol):
+            chords.append(chord if chord.start_ticks == start else TimedChord(start, chord.symbol))
     return tuple(chords)
 
 
@@ -155,20 +164,35 @@ def quantise(score: Score) -> Score:
     """The score as the tokens hold it; `quantise(quantise(score))` is `quantise(score)`.
 
     Raises:
-        InputError: a metre that is not in `METRES`.
+        InputError: a metre whose bars the grid cannot hold.
     """
-    metres = _metres(score)
-    parts = {part: _quantised_part(part, score.parts[part]) for part in PARTS}
-    draft = Score(score.title, score.key, score.tempi, metres, parts)
-    bars = list(draft.bars())
+    return quantised(ScoreTables.of(score)).score()
+
+
+def quantised(tables: ScoreTables) -> ScoreTables:
+    """`quantise` of notes in tables; words are dropped.
+
+    Raises:
+        InputError: a metre whose bars the grid cannot hold.
+    """
+    return quantised_bars(tables)[0]
+
+
+def quantised_bars(tables: ScoreTables) -> tuple[ScoreTables, list[tuple[int, Metre]]]:
+    """`quantised`, and the start tick and metre of each bar."""
+    score = tables.frame
+    metres = known_metres(score)
+    notes = _on_grid(tables.notes)
+    bars = list(bars_until(metres, end_ticks(notes)))
     starts = [start for start, _ in bars]
-    end_ticks = bars[-1][0] + bars[-1][1].bar_ticks if bars else 0
-    return replace(
-        draft,
+    end = bars[-1][0] + bars[-1][1].bar_ticks if bars else 0
+    frame = replace(
+        score,
         tempi=_tempi(score, starts),
-        metres=tuple(metre for metre in metres if metre.start_ticks == 0 or metre.start_ticks < end_ticks),
-        chords=_chords(score, end_ticks),
-        sections=_sections(score, starts, end_ticks),
+        metres=tuple(metre for metre in metres if metre.start_ticks == 0 or metre.start_ticks < end),
+        chords=_chords(score, end),
+        sections=_sections(score, starts, end),
+        syllables=(),
         programs={part: score.programs[part] for part in PARTS},
-        style=score.style,
     )
+    return ScoreTables(frame, notes), bars

@@ -14,6 +14,7 @@ from rhapsody_lib.music.score import PARTS
 
 #: Weights of the terms of `phrase_score`, all of which lie between about 0 and 1.
 SYLLABLES, EMPTY, GROOVE, CONSONANCE, CADENCE, LEAPS, COPIED, LIKELIHOOD = 1.5, 1.0, 2.0, 0.8, 0.4, 0.6, 0.5, 0.5
+HARMONY = 0.5
 #: Share of chord tones on the beats of sung melodies; more is not better.
 USUAL_CONSONANCE = 0.85
 
@@ -36,6 +37,7 @@ class Wanted:
         tonic: pitch class of the tonic triad's root in the model's key, for a phrase that ends a section; else -1.
         step: strong positions lie so many steps apart.
         copied: melody bars of the primer, as `melody_of` gives them.
+        changes: changes of chord in a bar, as in the music it is primed by.
     """
 
     syllables: int
@@ -43,14 +45,16 @@ class Wanted:
     tonic: int
     step: int = STEPS_PER_BEAT
     copied: frozenset[tuple[tuple[int, int], ...]] = frozenset()
+    changes: float = 1.0
 
 
 @dataclass
 class BarNotes:
-    """Notes of one bar as (step, pitch) by part, and its chord tones at each onset of the melody."""
+    """Notes of one bar as (step, pitch) by part, its chords, and their tones at each onset of the melody."""
 
     notes: dict[str, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
     melody_chords: list[frozenset[int]] = field(default_factory=list)
+    chords: list[int] = field(default_factory=list)
 
 
 def chord_tones(vocabulary: Vocabulary, chord: int) -> frozenset[int]:
@@ -68,6 +72,7 @@ def read_bar(vocabulary: Vocabulary, bar: Sequence[int]) -> BarNotes:
             step = token - vocabulary.starts["position"]
         elif family == "chord":
             tones = chord_tones(vocabulary, token)
+            found.chords.append(token)
         elif family in PARTS:
             found.notes[family].append((step, vocabulary.part_and_pitch(token)[1]))
             if family == "melody":
@@ -90,6 +95,12 @@ def onset_shares(bars: Sequence[BarNotes], part: str) -> dict[int, float]:
     """Share of the bars in which a part strikes at a step, for each step at which it ever does."""
     counts = Counter(step for bar in bars for step in {step for step, _ in bar.notes[part]})
     return {step: counts[step] / len(bars) for step in sorted(counts)}
+
+
+def chord_changes(bars: Sequence[BarNotes]) -> float:
+    """Changes of chord in a bar: of two bars of one chord each there is one if they differ."""
+    chords = [chord for bar in bars for chord in bar.chords]
+    return sum(a != b for a, b in pairwise(chords)) / max(1, len(bars) - 1)
 
 
 def groove_likeness(notes: Sequence[tuple[int, int]], groove: Groove) -> float:
@@ -135,6 +146,8 @@ def phrase_score(bars: Sequence[BarNotes], wanted: Wanted, log_probability: floa
     score += CONSONANCE * min(USUAL_CONSONANCE, sum(strong) / len(strong) if strong else 0.5)
     leaps = [max(0, abs(b[1] - a[1]) - 5) / 7 for a, b in pairwise(melody)]
     score -= LEAPS * min(1.0, 3 * sum(leaps) / max(1, len(leaps)))
+    if len(bars) > 1:
+        score -= HARMONY * min(1.0, abs(chord_changes(bars) - wanted.changes))
     score -= COPIED * sum(bool(melody_of(bar)) and melody_of(bar) in wanted.copied for bar in bars) / len(bars)
     if wanted.tonic >= 0 and melody:
         degree = (melody[-1][1] - wanted.tonic) % 12

@@ -20,16 +20,16 @@ The layout follows REMI (Huang and Yang 2020, "Pop Music Transformer", section 3
 
 from __future__ import annotations
 
-import bisect
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rhapsody_lib.backing.quantise import quantise, tidy_part, velocity_bin, velocity_of
+import numpy as np
+
+from rhapsody_lib.backing.encoding import bar_frames, bar_headers, chord_tokens, model_shift, note_tokens
+from rhapsody_lib.backing.quantise import quantise, quantised_bars, tidy_part, velocity_of
 from rhapsody_lib.backing.vocabulary import (
     DRUM_STEPS,
     DURATIONS,
-    KEY_SHIFTS,
     METRES,
     SECTION_KINDS,
     STEP_TICKS,
@@ -38,10 +38,12 @@ from rhapsody_lib.backing.vocabulary import (
     usual_level,
 )
 from rhapsody_lib.music.chords import ChordSymbol, Key
+from rhapsody_lib.music.midi_reader import midi_to_tables
+from rhapsody_lib.music.note_tables import Ints, ScoreTables, firsts
 from rhapsody_lib.music.score import PARTS, Metre, Note, Score, Section, Tempo, TimedChord
 
+__all__ = ["HEADER_TOKENS", "TokenSong", "decode", "encode", "encode_tables", "midi_to_tokens", "model_shift"]
 HEADER_TOKENS = 4 + len(PARTS)
-_DURATION_INDEX = {steps: index for index, steps in enumerate(DURATIONS)}
 
 
 @dataclass(frozen=True)
@@ -57,86 +59,10 @@ class TokenSong:
         """The whole song as one sequence."""
         return [*self.headers[0], *(token for bar in self.bars for token in bar), self.end]
 
-
-def model_shift(key: Key) -> int:
-    """Semitones from a song's key to C major or A minor, within half an octave."""
-    shift = ((0 if key.mode == "major" else 9) - key.tonic) % 12
-    return shift - 12 if shift > KEY_SHIFTS[1] else shift
-
-
-def _line_starts(score: Score, starts: Sequence[int], metres: Sequence[Metre]) -> dict[int, int]:
-    """Syllables of the lines that begin in each bar; a line that begins late in a bar belongs to the next."""
-    sizes: dict[int, int] = defaultdict(int)
-    begins: dict[int, int] = {}
-    for syllable in score.syllables:
-        sizes[syllable.line] += 1
-        begins.setdefault(syllable.line, syllable.start_ticks)
-    lines: dict[int, int] = defaultdict(int)
-    for line, ticks in begins.items():
-        bar = max(0, bisect.bisect_right(starts, ticks) - 1)
-        late = ticks - starts[bar] >= 0.6 * metres[bar].bar_ticks
-        lines[min(bar + late, len(starts) - 1)] += sizes[line]
-    return lines
-
-
-class _BarWriter:
-    """Writes the events of one bar, remembering velocities and durations already stated."""
-
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self._vocabulary = vocabulary
-        self._velocities: dict[str | int, int] = {}
-        self._durations: dict[str, int] = {}
-
-    def onset(self, step: int, chord: ChordSymbol | None, notes: Sequence[tuple[int, Note, str]]) -> list[int]:
-        """Tokens of one onset; `notes` are (token id, note, part) in rising order of id."""
-        vocabulary = self._vocabulary
-        ids = [vocabulary.starts["position"] + step]
-        if chord is not None:
-            ids += vocabulary.chord(chord)
-        for token, note, part in notes:
-            ids.append(token)
-            voice = token if part == "drums" else part
-            level = velocity_bin(note.velocity)
-            if self._velocities.get(voice, usual_level(part, note.pitch)) != level:
-                ids.append(vocabulary.starts["velocity"] + level)
-                self._velocities[voice] = level
-            steps = note.duration_ticks // STEP_TICKS
-            if part != "drums" and self._durations.get(part) != steps:
-                ids.append(vocabulary.starts["duration"] + _DURATION_INDEX[steps])
-                self._durations[part] = steps
-        return ids
-
-
-def _bars_left(score: Score, starts: Sequence[int]) -> list[int]:
-    """Bars to the end of the section, of the song before and after all sections, at each bar."""
-    limits = sorted({bisect.bisect_left(starts, section.start_ticks) for section in score.sections} | {len(starts)})
-    return [limits[bisect.bisect_right(limits, bar)] - bar for bar in range(len(starts))]
-
-
-def _events_by_bar(
-    vocabulary: Vocabulary, score: Score, starts: Sequence[int]
-) -> list[dict[int, list[tuple[int, Note, str]]]]:
-    shift = model_shift(score.key)
-    bars: list[dict[int, list[tuple[int, Note, str]]]] = [defaultdict(list) for _ in starts]
-    for part in PARTS:
-        for note in score.parts[part]:
-            token = vocabulary.note(part, note.pitch + (0 if part == "drums" else shift))
-            bar = bisect.bisect_right(starts, note.start_ticks) - 1
-            bars[bar][(note.start_ticks - starts[bar]) // STEP_TICKS].append((token, note, part))
-    return bars
-
-
-def _chords_by_bar(score: Score, starts: Sequence[int]) -> list[dict[int, ChordSymbol]]:
-    shift = model_shift(score.key)
-    bars: list[dict[int, ChordSymbol]] = [{} for _ in starts]
-    for start, found in zip(starts, bars, strict=True):
-        running = score.chord_at(start)
-        if running is not None:
-            found[0] = running.transposed(shift)
-    for chord in score.chords:
-        bar = bisect.bisect_right(starts, chord.start_ticks) - 1
-        bars[bar][(chord.start_ticks - starts[bar]) // STEP_TICKS] = chord.symbol.transposed(shift)
-    return bars
+    def told(self, vocabulary: Vocabulary) -> list[str]:
+        """The song for a person to read: the names of the header's tokens, then of each bar's, a line each."""
+        lines = (self.headers[0], *self.bars, (self.end,))
+        return [" ".join(vocabulary.names[token] for token in line) for line in lines]
 
 
 def encode(vocabulary: Vocabulary, score: Score) -> TokenSong:
@@ -145,31 +71,49 @@ def encode(vocabulary: Vocabulary, score: Score) -> TokenSong:
     Raises:
         InputError: the score has a metre that the tokens cannot say.
     """
-    grid = quantise(score)
-    starts, metres = [start for start, _ in grid.bars()], [metre for _, metre in grid.bars()]
-    notes, chords = _events_by_bar(vocabulary, grid, starts), _chords_by_bar(grid, starts)
-    lines, left = _line_starts(score, starts, metres) if starts else {}, _bars_left(grid, starts)
-    kinds = {section.start_ticks: section.kind for section in grid.sections}
-    tempo_changes = [tempo.start_ticks for tempo in grid.tempi]
-    tail = [vocabulary.starts["program"] + grid.programs[part] for part in PARTS]
-    mode = vocabulary.starts["mode"] + (grid.key.mode == "minor")
-    headers, bars = [], []
-    for bar, start in enumerate(starts or [0]):
-        metre = metres[bar] if starts else grid.metres[0]
-        tempo = grid.tempi[bisect.bisect_right(tempo_changes, start) - 1].bpm
-        head = (vocabulary.metre((metre.numerator, metre.denominator)), vocabulary.tempo(tempo))
-        headers.append((vocabulary.style(grid.style), *head, mode, *tail))
-        if not starts:
-            break
-        ids = [vocabulary.bar(left[bar])]
-        ids += [vocabulary.section(kinds[start])] if start in kinds else []
-        ids += [token for token, old in zip(head, headers[bar - 1][1:3], strict=True) if bar and token != old]
-        ids += [vocabulary.line(lines[bar])] if bar in lines else []
-        writer = _BarWriter(vocabulary)
-        for step in sorted(notes[bar].keys() | chords[bar].keys()):
-            ids += writer.onset(step, chords[bar].get(step), notes[bar].get(step, ()))
-        bars.append(tuple(ids))
-    return TokenSong(tuple(headers), tuple(bars), vocabulary.starts["end"])
+    return encode_tables(vocabulary, ScoreTables.of(score))
+
+
+def midi_to_tokens(vocabulary: Vocabulary, data: bytes, name: str) -> TokenSong:
+    """Tokens of any MIDI file (`music.midi_reader`).
+
+    Raises:
+        UnreadableFileError: the file cannot be read.
+        InputError: it has a metre that the tokens cannot say.
+    """
+    return encode_tables(vocabulary, midi_to_tables(data, name))
+
+
+def encode_tables(vocabulary: Vocabulary, tables: ScoreTables) -> TokenSong:
+    """`encode` of notes in tables."""
+    grid, bars = quantised_bars(tables)
+    end = vocabulary.starts["end"]
+    if not bars:
+        return TokenSong((bar_headers(vocabulary, grid.frame, [0], [grid.frame.metres[0]])[0],), (), end)
+    first_ticks, metres = [start for start, _ in bars], [metre for _, metre in bars]
+    starts = np.array(first_ticks, dtype=np.int64)
+    headers = bar_headers(vocabulary, grid.frame, first_ticks, metres)
+    note_places, notes = note_tokens(vocabulary, grid, starts)
+    chord_places, chords = chord_tokens(vocabulary, grid.frame, starts)
+    places = np.concatenate([note_places, np.array(chord_places, dtype=np.int64)])
+    order = np.argsort(places, kind="stable")
+    places, ids = places[order] >> 13, np.concatenate([notes, np.array(chords, dtype=np.int64)])[order]
+    onsets = np.flatnonzero(firsts(places))
+    events = _with_positions(ids, onsets, vocabulary.starts["position"] + (places[onsets] & 127) - 1).tolist()
+    cuts = np.searchsorted(places, np.arange(len(bars) + 1) << 7)
+    cuts = (cuts + np.searchsorted(onsets, cuts)).tolist()
+    frames = bar_frames(vocabulary, tables.frame, grid.frame, first_ticks, metres, headers)
+    told = ((*frame, *events[begin:limit]) for frame, begin, limit in zip(frames, cuts[:-1], cuts[1:], strict=True))
+    return TokenSong(headers, tuple(told), end)
+
+
+def _with_positions(ids: Ints, onsets: Ints, positions: Ints) -> Ints:
+    """Tokens with a position before each that is the first of its onset."""
+    told = np.empty(len(ids) + len(onsets), dtype=np.int64)
+    is_event = np.ones(len(told), dtype=bool)
+    is_event[onsets + np.arange(len(onsets))] = False
+    told[is_event], told[~is_event] = ids, positions
+    return told
 
 
 class _Reader:

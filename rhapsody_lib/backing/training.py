@@ -11,19 +11,23 @@ import json
 import logging
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rhapsody_lib.backing.base import BackingBase, open_base, song_mark
 from rhapsody_lib.backing.checkpoint import BFLOAT16, Run, resume, save, start
 from rhapsody_lib.backing.context import COLUMNS
+from rhapsody_lib.backing.copying import MELODIES_FILE
 from rhapsody_lib.backing.dataset import BackingData, PackedSong, load_data, streams
-from rhapsody_lib.backing.network import forward
+from rhapsody_lib.backing.network import build_network, forward
 from rhapsody_lib.backing.tokens import HEADER_TOKENS
+from rhapsody_lib.backing.vocabulary import Vocabulary
 from rhapsody_lib.checkpoints import Checkpoint
 from rhapsody_lib.ngram import KneserNey
 from rhapsody_lib.optional import require
@@ -42,19 +46,22 @@ NGRAM_ORDER = 5
 
 
 @contextmanager
-def _torch_settings(seed: int) -> Iterator[Any]:
+def torch_settings(seed: int) -> Iterator[Any]:
     """One thread, deterministic kernels and a seeded random state; all put back afterwards."""
     torch = require("torch")
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    filled = torch.utils.deterministic.fill_uninitialized_memory
     with torch.random.fork_rng(devices=[]):
         torch.set_num_threads(1)
         torch.use_deterministic_algorithms(True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # all that is read was written
         torch.manual_seed(seed)
         try:
             yield torch
         finally:
             torch.set_num_threads(threads)
             torch.use_deterministic_algorithms(deterministic)
+            torch.utils.deterministic.fill_uninitialized_memory = filled
 
 
 def _learning_rate(done: float, settings: BackingSettings) -> float:
@@ -78,22 +85,23 @@ def _epoch_batches(
     return found[:wanted]
 
 
-def _train_epoch(
+def train_epoch(
     torch: Any, run: Run, data: BackingData, settings: BackingSettings, seed: int, progress: Progress
 ) -> dict[str, float]:
+    """Train for the next epoch of a run; its mean loss in nats per token."""
     epoch, began = len(run.history), time.perf_counter()
     torch.manual_seed(split_seed(seed, "backing", "dropout", epoch) % 2**32)
     groups = _epoch_batches(data, settings, seed, epoch)
     total, events, state = 0.0, 0, None
+    products = torch.bfloat16 if run.arithmetic == BFLOAT16 else torch.float32
     for index, group in enumerate(groups):
         rate = _learning_rate((epoch + index / len(groups)) / settings.max_epochs, settings)
         for parameters in run.optimiser.param_groups:
             parameters["lr"] = rate
-        rows, targets = (torch.from_numpy(array.astype(np.int64)) for array in group)
-        state = state.detach() if state is not None and state.shape[1] == len(rows) else None
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=run.arithmetic == BFLOAT16):
-            logits, state = forward(run.network, rows, state, dropout=settings.dropout)
-        loss = torch.nn.functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten())
+        rows, targets = (torch.from_numpy(array.swapaxes(0, 1).astype(np.int64)) for array in group)
+        state = state if state is not None and state.shape[1] == rows.shape[1] else None
+        logits, state = forward(run.network, rows, state, dropout=settings.dropout, products=products)
+        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
         run.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(run.network.parameters(), _GRADIENT_NORM)
@@ -113,20 +121,31 @@ def heldout_nll(network: Any, songs: Sequence[PackedSong]) -> float:
         for begin in range(0, len(order), _EVALUATION_SONGS):
             group, state = order[begin : begin + _EVALUATION_SONGS], None
             longest = len(group[-1].ids)
-            rows = np.zeros((len(group), longest, COLUMNS), dtype=np.int64)
-            targets = np.zeros((len(group), longest), dtype=np.int64)
+            rows = np.zeros((longest, len(group), COLUMNS), dtype=np.int64)
+            targets = np.zeros((longest, len(group)), dtype=np.int64)
             for line, song in enumerate(group):
-                rows[line, : len(song.ids)] = song.rows
-                targets[line, HEADER_TOKENS - 1 : len(song.ids) - 1] = song.ids[HEADER_TOKENS:]
+                rows[: len(song.ids), line] = song.rows
+                targets[HEADER_TOKENS - 1 : len(song.ids) - 1, line] = song.ids[HEADER_TOKENS:]
             for start in range(0, longest, _EVALUATION_STEPS):
                 piece = slice(start, start + _EVALUATION_STEPS)
-                wanted = torch.from_numpy(targets[:, piece])
-                logits, state = forward(network, torch.from_numpy(rows[:, piece]), state)
+                wanted = torch.from_numpy(targets[piece])
+                logits, state = forward(network, torch.from_numpy(rows[piece]), state)
                 losses = torch.nn.functional.cross_entropy(
                     logits.flatten(0, 1), wanted.flatten(), ignore_index=0, reduction="sum"
                 )
                 total, events = total + float(losses), events + int((wanted != 0).sum())
     return total / events
+
+
+def measured(weights: Mapping[str, NDArray[np.float32]], vocabulary: Vocabulary, songs: Sequence[PackedSong]) -> float:
+    """`heldout_nll` of weights by their names in torch."""
+    hidden = weights["gru.weight_hh_l0"].shape[1]
+    sizes = {"embedding_size": weights["embedding.weight"].shape[1], "hidden_size": hidden}
+    layers = sum(name.startswith("gru.weight_ih_l") for name in weights)
+    with torch_settings(0) as torch:
+        network = build_network(len(vocabulary), BackingSettings(**sizes, layers=layers))
+        network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})
+        return heldout_nll(network, songs)
 
 
 def ngram_nll(data: BackingData) -> float:
@@ -137,7 +156,7 @@ def ngram_nll(data: BackingData) -> float:
     return -float(np.concatenate(found).mean())
 
 
-def _write(run: Run, data: BackingData, out: Path) -> dict[str, Any]:
+def _write(run: Run, data: BackingData, out: Path, about: dict[str, Any]) -> dict[str, Any]:
     out.mkdir(parents=True, exist_ok=True)
     run.network.load_state_dict(run.best)
     metrics: dict[str, Any] = {
@@ -150,10 +169,14 @@ def _write(run: Run, data: BackingData, out: Path) -> dict[str, Any]:
         "train_tokens": int(sum(len(song.ids) for song in data.train)),
         "heldout_tokens": int(sum(len(song.ids) for song in data.heldout)),
         "vocabulary": len(data.vocabulary),
+        "arithmetic": run.arithmetic,
+        "heldout_melodies": data.melodies.figures(),
+        **about,
     }
     tensors = {name: value.contiguous() for name, value in run.best.items()}
     require("safetensors.torch").save_file(tensors, out / WEIGHTS_FILE)
     data.vocabulary.save(out / VOCABULARY_FILE)
+    data.melodies.save(out / MELODIES_FILE)
     (out / METRICS_FILE).write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     return metrics
 
@@ -174,7 +197,7 @@ def train_backing(
 
     Args:
         corpus: folder with songs.parquet and tracks.parquet.
-        out: folder for weights.safetensors, vocabulary.json, metrics.json.
+        out: folder for weights.safetensors, vocabulary.json, melodies.safetensors, metrics.json.
         checkpoint: keeps the state of each epoch, from which the same call goes on after a kill.
         settings: size, optimiser and length of the training.
         seed: root seed.
@@ -187,24 +210,48 @@ def train_backing(
     Raises:
         SourceError: the corpus holds nothing to train on.
         StoreError: the saved states cannot be read, for the store does not answer.
+        InputError: there is no such base model.
+        DamagedArtifactError: the base model is damaged.
         MissingExtraError: torch or symusic is not installed.
     """
-    data = load_data(corpus)
-    recipe = hashlib.sha256(f"{data.fingerprint} {settings.model_dump_json()} {seed}".encode()).hexdigest()
-    with _torch_settings(split_seed(seed, "backing", "weights") % 2**32) as torch:
+    base = open_base(settings.base)
+    settings = base.sized(settings) if base else settings
+    data, known = _unread(load_data(corpus), base)
+    parts = f"{data.fingerprint} {settings.model_dump_json()} {seed} {base.digest if base else ''}"
+    recipe = hashlib.sha256(parts.encode()).hexdigest()
+    with torch_settings(split_seed(seed, "backing", "weights") % 2**32) as torch:
         run = start(len(data.vocabulary), settings)
+        if base:
+            weights = base.weights_for(data.vocabulary)
+            run.network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
         resume(run, checkpoint, recipe)
         for epoch, figures in enumerate(run.history, start=1):
             record(epoch, _named(figures))
         while not run.finished(settings):
-            figures = _train_epoch(torch, run, data, settings, seed, progress)
+            figures = train_epoch(torch, run, data, settings, seed, progress)
             stopping = heldout_nll(run.network, data.heldout[:: -(-len(data.heldout) // _STOPPING_SONGS)])
             run.history.append({**figures, "heldout_nll": stopping})
             if run.best_epoch == len(run.history) - 1:
                 run.best = {name: value.clone() for name, value in run.network.state_dict().items()}
             save(run, checkpoint, recipe)
             record(len(run.history), _named(run.history[-1]))
-        return _write(run, data, out)
+        return _write(run, data, out, {"base": base.digest, "heldout_known_to_base": known} if base else {})
+
+
+def _unread(data: BackingData, base: BackingBase | None) -> tuple[BackingData, int]:
+    """The data without held-out songs that the base was trained on, and how many those were."""
+    if base is None:
+        return data, 0
+    unread = tuple(song for song in data.heldout if song_mark(song) not in base.read)
+    known = len(data.heldout) - len(unread)
+    if not unread:
+        logger.warning(
+            "All %d held-out songs were read by the base model: the figures named heldout are flattered. Train with "
+            "backing.base=none for figures of new songs.",
+            known,
+        )
+        return data, known
+    return replace(data, heldout=unread), known
 
 
 def _named(figures: dict[str, float]) -> dict[str, float]:

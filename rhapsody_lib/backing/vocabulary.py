@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +56,12 @@ def part_range(part: str) -> tuple[int, int]:
 def usual_level(part: str, pitch: int) -> int:
     """Velocity level of a part, or of one drum, at the start of a bar."""
     return _LOUD_LEVEL if part == "drums" and pitch in _LOUD_DRUMS else USUAL_LEVELS[part]
+
+
+@lru_cache(maxsize=4096)
+def nearest_tempo(bpm: float) -> int:
+    """Index of the nearest of `TEMPI`."""
+    return min(range(len(TEMPI)), key=lambda index: abs(TEMPI[index] - bpm))
 
 
 def bar_steps(metre: tuple[int, int]) -> int:
@@ -149,7 +155,7 @@ class Vocabulary:
 
     def tempo(self, bpm: float) -> int:
         """Id of the nearest tempo."""
-        return self.starts["tempo"] + min(range(len(TEMPI)), key=lambda index: abs(TEMPI[index] - bpm))
+        return self.starts["tempo"] + nearest_tempo(bpm)
 
     def style(self, style: str) -> int:
         """Id of a style; unknown ones are `other`."""

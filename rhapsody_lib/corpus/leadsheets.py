@@ -24,7 +24,7 @@ from rhapsody_lib.errors import UnreadableFileError
 from rhapsody_lib.music.chords import Key
 from rhapsody_lib.music.harmony import believed_key, estimate_chords, pitch_class_profile
 from rhapsody_lib.music.leadsheet import LeadSheet
-from rhapsody_lib.music.score import PART_RANGES, TICKS_PER_BEAT, Metre, Note, Section, Syllable, TimedChord
+from rhapsody_lib.music.score import PART_RANGES, TICKS_PER_BEAT, Metre, Note, Score, Section, Syllable, TimedChord
 
 MAX_BARS = 1500
 _MELODY_CENTRE = 67
@@ -249,6 +249,18 @@ def lead_sheet(sheet: Sheet, name: str) -> LeadSheet:
     )
     chords = draft.chords or estimate_chords(notes, draft.bars())
     return replace(draft, chords=chords, key=_key(sheet, notes, chords, placed.end_ticks))
+
+
+def sheet_music(job: Job) -> Score:
+    """A lead sheet arranged for six parts, with its words if it has some.
+
+    Raises:
+        UnreadableFileError: `bad_musicxml`, `no_notes` or `too_large`.
+    """
+    from rhapsody_lib.music.arranger import arrange
+
+    sheet = read_sheet(load_musicxml(Path(job.path), job.name), job.name)
+    return arrange(lead_sheet(sheet, job.name))
 
 
 def parse_leadsheet_file(job: Job) -> ParsedSong:

@@ -57,10 +57,15 @@ def parse_songbook_file(job: Job) -> ParsedSong:
 
 
 def parse_primer_file(job: Job) -> ParsedSong:
-    """A MIDI file as music alone: its track holds all that `midi_to_score` finds, its lyrics stay empty."""
-    from rhapsody_lib.music.midi import midi_to_score
+    """A MIDI file or a lead sheet as music alone: its track holds all that is found in it, its lyrics stay empty."""
+    if Path(job.path).suffix.lower() in {".mxl", ".musicxml", ".xml"}:
+        from rhapsody_lib.corpus.leadsheets import sheet_music
 
-    score = midi_to_score(Path(job.path).read_bytes(), job.name)
+        score = sheet_music(job)
+    else:
+        from rhapsody_lib.music.midi import midi_to_score
+
+        score = midi_to_score(Path(job.path).read_bytes(), job.name)
     return ParsedSong(
         title=score.title,
         artist="",

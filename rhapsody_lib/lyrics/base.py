@@ -1,7 +1,7 @@
 """The base model: a lyrics LSTM trained on public-domain verse and the songbook, that other trainings start from.
 
-It is packaged in `base_model/`: weights of 8 bits with a scale for each row, the words, a filter of the runs of words
-that it has read, the figures that it was measured with and its model card. `base_export` writes such a folder.
+It lies in a folder: weights of 8 bits with a scale for each row, the words, a filter of the runs of words that it has
+read, the figures that it was measured with and its model card. `base_export` writes such a folder.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ from rhapsody_lib.words.archaic import is_archaic, is_old_verse
 from rhapsody_lib.words.document import Lyrics
 from rhapsody_lib.words.pronunciation import phones
 
-NO_BASE, PACKAGED = "none", "packaged"
-PACKAGED_FOLDER = Path(__file__).parent / "base_model"
+NO_BASE = "none"
 QUANTISED_FILE, WORDS_FILE, READ_FILE, FIGURES_FILE, CARD_FILE = (
     "quantised.safetensors",
     "vocabulary.json",
@@ -35,6 +34,7 @@ QUANTISED_FILE, WORDS_FILE, READ_FILE, FIGURES_FILE, CARD_FILE = (
     "figures.json",
     "card.md",
 )
+BASE_FILES = (QUANTISED_FILE, WORDS_FILE, READ_FILE, FIGURES_FILE, CARD_FILE)
 #: A song of which a larger share of runs has been read is no measure of a model that started from the base.
 MOST_KNOWN = 0.05
 #: Of the words that only the base has read, one is drawn only if it is among its commonest so many.
@@ -139,11 +139,11 @@ def save_base(folder: Path, vocabulary: Vocabulary, weights: Mapping[str, Floats
 
 
 def _folder(name: str) -> Path:
-    folder = PACKAGED_FOLDER if name == PACKAGED else Path(name).expanduser()
+    folder = Path(name).expanduser()
     if not (folder / QUANTISED_FILE).is_file():
         raise InputError(
-            f"lyrics.base '{name}': is no folder of a base model on this machine. Use 'packaged', 'none', or a folder "
-            "that 'rhapsody base' wrote."
+            f"lyrics.base '{name}': is no folder of a base model on this machine. Use 'none', or a folder that 'rhapsody "
+            "base lyrics' wrote."
         )
     return folder
 
@@ -166,12 +166,13 @@ def base_digest(name: str) -> str:
 
 
 def _damaged(name: str, error: object) -> DamagedArtifactError:
-    remedy = "Install rhapsody again." if name == PACKAGED else "Make it again with 'rhapsody base'."
-    return DamagedArtifactError(f"lyrics.base '{name}': is damaged ({error}). {remedy}")
+    return DamagedArtifactError(
+        f"lyrics.base '{name}': is damaged ({error}). Make it again with 'rhapsody base lyrics'."
+    )
 
 
 def open_base(name: str) -> BaseModel | None:
-    """The base model of a name: `none`, `packaged`, or the folder of one.
+    """The base model of a name: `none`, or the folder of one.
 
     Raises:
         InputError: there is no such base model on this machine.

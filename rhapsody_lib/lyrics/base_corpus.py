@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,14 @@ ARCHAIC_SHARE, UNKNOWN_SHARE = 0.006, 0.05
 _BATCH_ROWS = 512
 #: An apostrophe that was lost before the collection was made: `don\ufffdt`.
 _LOST_APOSTROPHE = re.compile(r"(?<=[A-Za-z])\ufffd(?=[A-Za-z])|(?<=s)\ufffd(?=\s)|\ufffd(?=(?:[Tt]is|[Tt]was)\b)")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a base model learns from: songs that were `kept`, by source, and poems that were `left_out`, by reason."""
+
+    kept: dict[str, int]
+    left_out: dict[str, int]
 
 
 @lru_cache(maxsize=65536)
@@ -71,44 +80,44 @@ def why_unfit(song: Lyrics) -> str | None:
     return "dialect" if sum(not _in_dictionary(word) for word in words) > UNKNOWN_SHARE * len(words) else None
 
 
-def _chosen(row: dict[str, Any], counts: Counter[str]) -> Iterator[dict[str, Any]]:
+def _chosen(row: dict[str, Any], kept: Counter[str], left_out: Counter[str]) -> Iterator[dict[str, Any]]:
     """The rows that one song of the corpus becomes."""
     if row["source"] == SONGS_SOURCE:
         times = SONGS_TIMES if row["split"] == "train" else 1
-        counts["songs"] += 1
+        kept[SONGS_SOURCE] += 1
         yield from ({**row, "song_id": f"{row['song_id']}~{time}"} for time in range(1, times + 1))
         return
     text = _LOST_APOSTROPHE.sub("'", row["lyrics"] or "").replace("\ufffd", " ")
     song = modern_lyrics(parse_lyrics(text, row["title"] or ""))
     reason = why_unfit(song)
-    counts[f"left_out_{reason}" if reason else "poems"] += 1
-    if reason is None:
-        yield {**row, "lyrics": song.text()}
+    if reason:
+        left_out[reason] += 1
+        return
+    kept[row["source"]] += 1
+    yield {**row, "lyrics": song.text()}
 
 
-def choose_songs(corpus: Path, out: Path) -> dict[str, int]:
+def choose_songs(corpus: Path, out: Path) -> Choice:
     """Write the `songs` table that the base model is trained on, from that of a prepared corpus.
 
     Args:
         corpus: folder of the corpus: songs of the source `songbook`, and poems of any others.
         out: folder to write `songs.parquet` to; made where missing.
 
-    Returns:
-        How many songs and poems were kept, and poems left out by reason.
-
     Raises:
         SourceError: the corpus cannot be read, or nothing in it is fit.
     """
-    counts: Counter[str] = Counter()
+    kept: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
     out.mkdir(parents=True, exist_ok=True)
     try:
         with pq.ParquetFile(corpus / SONGS_FILE) as table, pq.ParquetWriter(out / SONGS_FILE, SONGS_SCHEMA) as writer:
             for batch in table.iter_batches(_BATCH_ROWS):
-                rows = [kept for row in batch.to_pylist() for kept in _chosen(row, counts)]
+                rows = [chosen for row in batch.to_pylist() for chosen in _chosen(row, kept, left_out)]
                 if rows:
                     writer.write_table(pa.Table.from_pylist(rows, schema=SONGS_SCHEMA))
     except (OSError, pa.ArrowException) as error:
         raise SourceError(f"{corpus / SONGS_FILE}: cannot be read ({error}). Prepare the corpus again.") from error
-    if not counts["songs"] + counts["poems"]:
+    if not kept:
         raise SourceError(f"{corpus}: holds no song that a base model could learn from (docs/decisions/0025).")
-    return dict(sorted(counts.items()))
+    return Choice(dict(sorted(kept.items())), dict(sorted(left_out.items())))

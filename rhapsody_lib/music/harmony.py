@@ -7,12 +7,14 @@ bar, with a bonus for the root in the bass and for staying on the chord before.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from rhapsody_lib.music.chords import QUALITIES, ChordSymbol, Key
+from rhapsody_lib.music.chords import QUALITIES, ChordSymbol, Key, Mode
+from rhapsody_lib.music.note_tables import DURATION, PITCH, START, Ints, NoteTable, ends, table_of
 from rhapsody_lib.music.score import Metre, Note, TimedChord
 
 Floats = npt.NDArray[np.float64]
@@ -27,23 +29,33 @@ _BASS_BONUS = 0.18
 _STAY_BONUS = 0.06
 
 
-def pitch_class_profile(notes: Iterable[Note]) -> Floats:
+def profile_of(table: NoteTable) -> Floats:
     """Sounding ticks of each pitch class. Shape [12]."""
-    profile = np.zeros(12)
-    for note in notes:
-        profile[note.pitch % 12] += note.duration_ticks
-    return profile
+    return np.asarray(np.bincount(table[PITCH] % 12, weights=table[DURATION], minlength=12), dtype=np.float64)
 
 
-def _key_fit(profile: Floats, key: Key) -> float:
-    template = np.roll(_MAJOR_PROFILE if key.mode == "major" else _MINOR_PROFILE, key.tonic)
-    return float(np.corrcoef(profile, template)[0, 1]) if profile.std() > 0 else 0.0
+def pitch_class_profile(notes: Iterable[Note]) -> Floats:
+    """`profile_of` notes."""
+    return profile_of(table_of(notes))
+
+
+_MODES: tuple[Mode, ...] = ("major", "minor")
+_KEYS = tuple(Key(tonic, mode) for mode in _MODES for tonic in range(12))
+_KEY_TEMPLATES = np.array([np.roll(row, tonic) for row in (_MAJOR_PROFILE, _MINOR_PROFILE) for tonic in range(12)])
+_KEY_TEMPLATES -= _KEY_TEMPLATES.mean(axis=1, keepdims=True)
+_KEY_TEMPLATES /= np.linalg.norm(_KEY_TEMPLATES, axis=1, keepdims=True)
+
+
+def _key_fits(profile: Floats) -> Floats:
+    """Correlation of a profile with each of `_KEYS`, zeros where it is flat."""
+    centred = profile - profile.sum() / 12
+    length = math.sqrt(float(centred @ centred))
+    return _KEY_TEMPLATES @ centred / length if length else np.zeros(len(_KEYS))
 
 
 def estimate_key(profile: Floats) -> Key:
     """The best-correlated of the 24 keys; C major for silence."""
-    keys = [Key(tonic, mode) for mode in ("major", "minor") for tonic in range(12)]
-    return max(keys, key=lambda key: _key_fit(profile, key)) if profile.sum() > 0 else Key(0, "major")
+    return _KEYS[int(np.argmax(_key_fits(profile)))]
 
 
 def believed_key(signature: Key | None, profile: Floats) -> Key:
@@ -57,20 +69,22 @@ def believed_key(signature: Key | None, profile: Floats) -> Key:
         return estimate_key(profile)
     if signature.mode == "major":
         relative = Key((signature.tonic + 9) % 12, "minor")
-        return max((signature, relative), key=lambda key: _key_fit(profile, key))
+        fits = _key_fits(profile)
+        return max((signature, relative), key=lambda key: fits[_KEYS.index(key)])
     return signature
 
 
-def _windows(bars: Sequence[tuple[int, Metre]]) -> list[tuple[int, int]]:
-    """Half bars where the bar halves into whole beats, else whole bars: (start, end) ticks."""
-    spans = []
-    for start, metre in bars:
-        length = metre.bar_ticks
-        if metre.numerator in {4, 6, 8, 12}:
-            spans += [(start, start + length // 2), (start + length // 2, start + length)]
-        else:
-            spans.append((start, start + length))
-    return spans
+def _windows(bars: Sequence[tuple[int, Metre]]) -> tuple[Ints, Ints]:
+    """First ticks and end ticks of half bars where the bar halves into whole beats, else of whole bars."""
+    starts = np.array([start for start, _ in bars], dtype=np.int64)
+    lengths = np.array([metre.bar_ticks for _, metre in bars], dtype=np.int64)
+    pieces = np.array([2 if metre.numerator in {4, 6, 8, 12} else 1 for _, metre in bars], dtype=np.int64)
+    first = np.repeat(starts, pieces)
+    second = np.append(first[1:] == first[:-1], False)
+    half = np.repeat(lengths // 2, pieces)
+    ends_at = first + np.where(second, half, np.repeat(lengths, pieces))
+    begins_at = first + np.where(np.append(False, second[:-1]), half, 0)
+    return begins_at, ends_at
 
 
 def _templates() -> tuple[list[tuple[int, str]], Floats, Floats]:
@@ -82,43 +96,56 @@ def _templates() -> tuple[list[tuple[int, str]], Floats, Floats]:
     return names, rows, np.array([_HEARD[quality] for _, quality in names])
 
 
-def _profiles(notes: Sequence[Note], spans: Sequence[tuple[int, int]]) -> tuple[Floats, list[int | None]]:
-    """Profile of each window [windows, 12] and the pitch class of its lowest note."""
-    profiles = np.zeros((len(spans), 12))
-    lowest: list[int | None] = [None] * len(spans)
-    starts = np.array([start for start, _ in spans])
-    for note in notes:
-        window = max(0, int(np.searchsorted(starts, note.start_ticks, side="right")) - 1)
-        while window < len(spans) and spans[window][0] < note.end_ticks:
-            start, end = spans[window]
-            overlap = min(end, note.end_ticks) - max(start, note.start_ticks)
-            if overlap > 0:
-                profiles[window, note.pitch % 12] += overlap
-                low = lowest[window]
-                lowest[window] = note.pitch if low is None else min(low, note.pitch)
-            window += 1
-    return profiles, lowest
+_NAMES, _TEMPLATES, _HANDICAPS = _templates()
+_SYMBOLS = tuple(ChordSymbol(root, quality, root) for root, quality in _NAMES)
+#: What each chord's score is changed by over each bass, [pitch class x chord].
+_OVER_BASS = _BASS_BONUS * (np.array([root for root, _ in _NAMES]) == np.arange(12)[:, None]) - _HANDICAPS
 
 
-def estimate_chords(notes: Sequence[Note], bars: Sequence[tuple[int, Metre]]) -> tuple[TimedChord, ...]:
-    """A chord for each half bar that sounds, repeated ones merged. `notes`: of all pitched parts, in any order."""
-    spans = _windows(bars)
-    if not spans or not notes:
+def _profiles(table: NoteTable, starts: Ints, limits: Ints) -> tuple[Floats, npt.NDArray[np.int64]]:
+    """Profile of each window [windows, 12] and its lowest pitch, 128 where nothing sounds."""
+    first = np.maximum(0, np.searchsorted(starts, table[START], side="right") - 1)
+    counts = np.maximum(1, np.searchsorted(starts, ends(table), side="left") - first)
+    note = np.repeat(np.arange(table.shape[1]), counts)
+    window = np.arange(len(note)) - np.repeat(np.cumsum(counts) - counts, counts) + first[note]
+    overlap = np.minimum(limits[window], ends(table)[note]) - np.maximum(starts[window], table[START, note])
+    window, pitch, overlap = (column[overlap > 0] for column in (window, table[PITCH, note], overlap))
+    profiles = np.bincount(window * 12 + pitch % 12, weights=overlap, minlength=12 * len(starts)).astype(np.float64)
+    lowest = np.full(len(starts), 128, dtype=np.int64)
+    np.minimum.at(lowest, window, pitch)
+    return profiles.reshape(-1, 12), lowest
+
+
+def chords_of(table: NoteTable, bars: Sequence[tuple[int, Metre]]) -> tuple[TimedChord, ...]:
+    """A chord for each half bar that sounds, repeated ones merged.
+
+    Args:
+        table: notes of all pitched parts, in any order.
+        bars: (start tick, metre) of each bar.
+    """
+    if not bars or not table.size:
         return ()
-    names, templates, handicaps = _templates()
-    roots = np.array([root for root, _ in names])
-    profiles, lowest = _profiles(notes, spans)
+    starts, limits = _windows(bars)
+    profiles, lowest = _profiles(table, starts, limits)
+    sounding = np.flatnonzero(lowest < 128)
+    heard = profiles[sounding]
+    heard /= np.sqrt((heard * heard).sum(axis=1, keepdims=True))
+    scores = heard @ _TEMPLATES.T
+    scores += _OVER_BASS[lowest[sounding] % 12]
+    best = scores.argmax(axis=1)
+    top = scores.max(axis=1)
     chords: list[TimedChord] = []
     previous = -1
-    for (start, _), profile, low in zip(spans, profiles, lowest, strict=True):
-        if low is None or not profile.any():
+    for row, (window, choice, score) in enumerate(
+        zip(starts[sounding].tolist(), best.tolist(), top.tolist(), strict=True)
+    ):
+        if choice == previous or (previous >= 0 and scores[row, previous] + _STAY_BONUS >= score):
             continue
-        scores = templates @ (profile / np.linalg.norm(profile)) - handicaps + _BASS_BONUS * (roots == low % 12)
-        if previous >= 0:
-            scores[previous] += _STAY_BONUS
-        best = int(np.argmax(scores))
-        if best != previous:
-            root, quality = names[best]
-            chords.append(TimedChord(start, ChordSymbol(root, quality, root)))
-        previous = best
+        chords.append(TimedChord(window, _SYMBOLS[choice]))
+        previous = choice
     return tuple(chords)
+
+
+def estimate_chords(notes: Iterable[Note], bars: Sequence[tuple[int, Metre]]) -> tuple[TimedChord, ...]:
+    """`chords_of` notes."""
+    return chords_of(table_of(notes), bars)

@@ -2,11 +2,13 @@
 
 The note parser (symusic) gives neither text events (FF 01) nor the raw bytes of lyrics, which are needed to tell
 their character set. This scanner reads nothing else, is linear in the file's size, and stops quietly where a track
-is malformed.
+is malformed. It reads each track no further than the last bytes that look like such an event: most tracks have but
+their name, at their start.
 """
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -27,14 +29,25 @@ class TextEvent:
     data: bytes
 
 
+#: A header chunk may be longer than its six bytes by what later standards add; more than this is damage.
+_MAX_HEADER_BYTES = 256
+_WORDS_EVENT = re.compile(rb"\xff[\x01\x03\x05]")
+
+
 def unwrapped(data: bytes) -> bytes:
-    """The MIDI file inside a RIFF/RMID wrapper, or the data as it is."""
-    start = data.find(b"MThd", 0, 64) if data[:4] == b"RIFF" else -1
-    return data[start:] if start > 0 else data
+    """The MIDI file inside a RIFF/RMID wrapper, with a header of six bytes: readers are to skip what follows them."""
+    start = data.find(b"MThd", 0, 64) if data[:4] == b"RIFF" else 0
+    data = data[start:] if start > 0 else data
+    length = int.from_bytes(data[4:8], "big")
+    if data[:4] == b"MThd" and 6 < length <= _MAX_HEADER_BYTES:
+        return data[:4] + b"\0\0\0\6" + data[8:14] + data[8 + length :]
+    return data
 
 
 def _number(data: bytes, position: int, end: int) -> tuple[int, int]:
     """Variable-length number at `position` and where it ends; at most four bytes, as the standard has it."""
+    if position < end and data[position] < 0x80:  # most are a single byte
+        return data[position], position + 1
     value = 0
     for offset in range(4):
         if position + offset >= end:
@@ -46,9 +59,11 @@ def _number(data: bytes, position: int, end: int) -> tuple[int, int]:
     raise ValueError("a number of more than four bytes")
 
 
-def _scan_track(data: bytes, position: int, end: int, track: int, events: list[TextEvent]) -> None:
+def _scan_track(data: bytes, span: tuple[int, int, int], track: int, events: list[TextEvent]) -> None:
+    """`span` is where the track begins, where its last text event may begin, and where it ends."""
+    position, last, end = span
     ticks, status = 0, 0
-    while position < end:
+    while position < last:
         delta, position = _number(data, position, end)
         ticks += delta
         if position >= end:
@@ -83,8 +98,9 @@ def text_events(data: bytes) -> list[TextEvent]:
         length = int.from_bytes(data[position + 4 : position + 8], "big")
         start, end = position + 8, min(position + 8 + length, len(data), MAX_SCANNED_BYTES)
         if data[position : position + 4] == b"MTrk":
+            last = max((found.start() for found in _WORDS_EVENT.finditer(data, start, end)), default=start)
             with suppress(ValueError):  # the words found so far stand; the notes are the note parser's to judge
-                _scan_track(data, start, end, track, events)
+                _scan_track(data, (start, last, end), track, events)
             track += 1
         position = start + length
     return events

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from rhapsody_lib.errors import UnreadableFileError
 from rhapsody_lib.music.chords import Key, parse_chord
-from rhapsody_lib.music.harmony import believed_key, estimate_chords, pitch_class_profile
+from rhapsody_lib.music.harmony import believed_key, chords_of, estimate_key, profile_of
 from rhapsody_lib.music.midi_meta import TEXT, TRACK_NAME, TextEvent, decode, text_events, unwrapped
 from rhapsody_lib.music.midi_words import Words, on_melody, read_words
 from rhapsody_lib.music.midi_writer import SIGNATURE
+from rhapsody_lib.music.note_tables import (
+    DURATION,
+    PART,
+    PITCH,
+    START,
+    VELOCITY,
+    NoteTable,
+    ScoreTables,
+    end_ticks,
+    ends,
+    in_order,
+    joined,
+    where,
+)
 from rhapsody_lib.music.parts import RawTrack, assign
 from rhapsody_lib.music.score import (
     DEFAULT_PROGRAMS,
@@ -26,12 +43,17 @@ from rhapsody_lib.music.score import (
     Syllable,
     Tempo,
     TimedChord,
+    bars_until,
 )
 from rhapsody_lib.optional import require
 
+Ticks = TypeVar("Ticks", int, npt.NDArray[np.int64])
 DEFAULT_BPM = 120.0
 _BELIEVED_BPM = (8.0, 600.0)
 _MAX_CHANGES = 2000
+#: A first time signature this late is a slip of the program that wrote it, no upbeat.
+_LEAST_UPBEAT_TICKS = TICKS_PER_BEAT // 8
+_NO_NOTES: Mapping[str, tuple[Note, ...]] = MappingProxyType(dict.fromkeys(PARTS, ()))
 
 
 @dataclass(frozen=True)
@@ -50,7 +72,7 @@ DEFAULT_LIMITS = MidiLimits()
 def _parsed(data: bytes, name: str) -> Any:
     symusic = require("symusic")
     try:
-        return symusic.Score.from_midi(unwrapped(data))
+        return symusic.Score.from_midi(data)
     except (RuntimeError, ValueError, OverflowError, MemoryError) as error:
         reason = re.sub(r"\s+", " ", str(error))[:160]
         raise UnreadableFileError(
@@ -58,7 +80,7 @@ def _parsed(data: bytes, name: str) -> Any:
         ) from error
 
 
-def _scaled(ticks: int, tpq: int) -> int:
+def _scaled(ticks: Ticks, tpq: int) -> Ticks:
     return (ticks * TICKS_PER_BEAT * 2 + tpq) // (2 * tpq)
 
 
@@ -78,15 +100,13 @@ def _tempi(parsed: Any) -> tuple[Tempo, ...]:
     return tuple(tempi)
 
 
-def _metres(parsed: Any, *, trusted: bool) -> tuple[Metre, ...]:
-    """Time signatures that can be believed. A 1/4 bar, which converters write for none, counts as 4/4."""
+def _metres(parsed: Any) -> tuple[Metre, ...]:
+    """Time signatures that can be."""
     metres = [Metre(0, 4, 4)]
     for event in sorted(parsed.time_signatures, key=lambda event: event.time)[:_MAX_CHANGES]:
         numerator, denominator = int(event.numerator), int(event.denominator)
         if event.time < 0 or not 1 <= numerator <= 32 or denominator not in {1, 2, 4, 8, 16, 32}:
             continue
-        if numerator == 1 and not trusted:
-            numerator, denominator = 4, 4
         start = _scaled(event.time, parsed.tpq)
         if (numerator, denominator) == (metres[-1].numerator, metres[-1].denominator):
             continue
@@ -96,6 +116,26 @@ def _metres(parsed: Any, *, trusted: bool) -> tuple[Metre, ...]:
     return tuple(metres)
 
 
+def _musical(metres: Sequence[Metre]) -> tuple[tuple[Metre, ...], int]:
+    """Metres of another maker's file, and the ticks by which all else moves so that its first bar is whole.
+
+    Programs write an upbeat as a bar of its own length: 1/4, then 4/4 one beat later. A 1/4 that goes on is what
+    converters write for no metre at all, and counts as 4/4.
+    """
+    shift = 0
+    if len(metres) > 1 and metres[1].start_ticks < metres[1].bar_ticks:
+        upbeat = metres[1].start_ticks
+        shift = metres[1].bar_ticks - upbeat if upbeat >= _LEAST_UPBEAT_TICKS else -upbeat
+        metres = metres[1:]
+    merged: list[Metre] = []
+    for metre in metres:
+        known = replace(metre, numerator=4, denominator=4) if metre.numerator == 1 else metre
+        start = max(0, metre.start_ticks + shift) if merged else 0
+        if not merged or (merged[-1].numerator, merged[-1].denominator) != (known.numerator, known.denominator):
+            merged.append(replace(known, start_ticks=start))
+    return tuple(merged), max(0, shift)
+
+
 def _signature(parsed: Any) -> Key | None:
     for event in parsed.key_signatures:
         if -7 <= event.key <= 7 and event.tonality in {0, 1}:
@@ -103,39 +143,67 @@ def _signature(parsed: Any) -> Key | None:
     return None
 
 
-def _tracks(parsed: Any, name: str) -> list[RawTrack]:
-    tracks = []
-    for track in parsed.tracks:
-        columns = track.notes.numpy()
-        rows = zip(*(columns[c].tolist() for c in ("time", "duration", "pitch", "velocity")), strict=True)
-        notes = []
-        for start, duration, pitch, velocity in rows:
-            if start < 0 or duration < 0:
-                raise UnreadableFileError(name, "bad_midi", "has times beyond what MIDI files can hold.")
-            if 1 <= velocity <= 127 and 0 <= pitch <= 127:
-                first = _scaled(start, parsed.tpq)
-                last = _scaled(start + duration, parsed.tpq)
-                notes.append(Note(first, pitch, max(1, last - first), velocity))
-        tracks.append(RawTrack(str(track.name), int(track.program) & 127, bool(track.is_drum), tuple(sorted(notes))))
-    return tracks
+def _tracks(parsed: Any, name: str, shift_ticks: int) -> list[RawTrack]:
+    table = joined([_columns(track, index) for index, track in enumerate(parsed.tracks)])
+    if table.size and min(int(table[START].min()), int(table[DURATION].min())) < 0:
+        raise UnreadableFileError(name, "bad_midi", "has times beyond what MIDI files can hold.")
+    table = where(table, (table[VELOCITY] >= 1) & (table[PITCH] >= 0))
+    first, last = _scaled(table[START], parsed.tpq), _scaled(ends(table), parsed.tpq)
+    table[START], table[DURATION] = first + shift_ticks, np.maximum(1, last - first)
+    table = in_order(table)
+    cuts = np.searchsorted(table[PART], np.arange(len(parsed.tracks) + 1)).tolist()
+    return [
+        RawTrack(str(track.name), int(track.program) & 127, bool(track.is_drum), table[:, begin:end])
+        for track, begin, end in zip(parsed.tracks, cuts[:-1], cuts[1:], strict=True)
+    ]
 
 
-def _check_length(score: Score, name: str, limits: MidiLimits) -> None:
-    notes = [note for part in PARTS for note in score.parts[part]]
-    if not notes:
+def _columns(track: Any, index: int) -> NoteTable:
+    """A parsed track's notes in the file's own ticks, the track's index as their part."""
+    columns = track.notes.numpy()
+    table = np.empty((5, len(columns["time"])), dtype=np.int64)
+    for row, column in ((START, "time"), (PITCH, "pitch"), (DURATION, "duration"), (VELOCITY, "velocity")):
+        table[row] = columns[column]
+    table[PART] = index
+    return table
+
+
+def _check_length(tables: ScoreTables, name: str, limits: MidiLimits) -> None:
+    end = tables.end_ticks
+    if not end:
         raise UnreadableFileError(name, "no_notes", "holds no notes.", "Choose a file with music in it.")
-    if score.duration_s > limits.max_seconds or score.end_ticks > limits.max_seconds * 10 * TICKS_PER_BEAT:
+    if tables.frame.seconds_at(end) > limits.max_seconds or end > limits.max_seconds * 10 * TICKS_PER_BEAT:
         raise UnreadableFileError(
             name, "too_large", f"lasts longer than {limits.max_seconds:.0f} seconds.", "Cut it to one song."
         )
+
+
+def midi_to_tables(data: bytes, name: str, *, limits: MidiLimits = DEFAULT_LIMITS) -> ScoreTables:
+    """`midi_to_score` with the notes in tables, ten times as fast."""
+    if len(data) > limits.max_bytes:
+        raise UnreadableFileError(
+            name, "too_large", f"has {len(data):,} bytes; {limits.max_bytes:,} are allowed.", "Is it one song?"
+        )
+    data = unwrapped(data)
+    parsed = _parsed(data, name)
+    if parsed.tpq <= 0:
+        raise UnreadableFileError(name, "bad_midi", "names no ticks per beat.")
+    if parsed.note_num() > limits.max_notes or len(parsed.tracks) > limits.max_tracks:
+        raise UnreadableFileError(name, "too_large", f"has more than {limits.max_notes:,} notes.", "Is it one song?")
+    events = text_events(data)
+    if not any(event.kind == TEXT and event.data == SIGNATURE.encode() for event in events):
+        return _foreign(parsed, events, name, limits)
+    tables = _own(parsed, _tracks(parsed, name, 0), events)
+    _check_length(tables, name, limits)
+    return tables
 
 
 def midi_to_score(data: bytes, name: str, *, limits: MidiLimits = DEFAULT_LIMITS) -> Score:
     """Read a MIDI, karaoke (.kar) or RIFF/RMID file; nothing is quantised.
 
     Files written by `score_to_midi` come back as they were. In others, tracks are mapped to parts by the rules of
-    `music.parts`, notes are folded into the parts' ranges, the key is believed unless the notes contradict it, and
-    chords are estimated (`music.harmony`).
+    `music.parts`, notes are folded into the parts' ranges, the key is believed unless the notes contradict it, chords
+    are estimated (`music.harmony`), and a first bar that is cut short is filled up with rest in front.
 
     Args:
         data: the file's bytes.
@@ -146,23 +214,7 @@ def midi_to_score(data: bytes, name: str, *, limits: MidiLimits = DEFAULT_LIMITS
         UnreadableFileError: with code `bad_midi`, `no_notes` or `too_large`.
         MissingExtraError: symusic is not installed.
     """
-    if len(data) > limits.max_bytes:
-        raise UnreadableFileError(
-            name, "too_large", f"has {len(data):,} bytes; {limits.max_bytes:,} are allowed.", "Is it one song?"
-        )
-    parsed = _parsed(data, name)
-    if parsed.tpq <= 0:
-        raise UnreadableFileError(name, "bad_midi", "names no ticks per beat.")
-    if parsed.note_num() > limits.max_notes or len(parsed.tracks) > limits.max_tracks:
-        raise UnreadableFileError(name, "too_large", f"has more than {limits.max_notes:,} notes.", "Is it one song?")
-    events = text_events(data)
-    tracks = _tracks(parsed, name)
-    own = any(event.kind == TEXT and event.data == SIGNATURE.encode() for event in events)
-    if not own:
-        return _foreign_score(parsed, tracks, events, name, limits)
-    score = _own_score(parsed, tracks, events)
-    _check_length(score, name, limits)
-    return score
+    return midi_to_tables(data, name, limits=limits).score()
 
 
 def _title(events: Sequence[TextEvent], words: Words, name: str) -> str:
@@ -174,28 +226,29 @@ def _title(events: Sequence[TextEvent], words: Words, name: str) -> str:
     return re.sub(r"\.(midi?|kar|rmi)$", "", re.split(r"[/\\]", name)[-1], flags=re.IGNORECASE)[:120]
 
 
-def _foreign_score(
-    parsed: Any, tracks: Sequence[RawTrack], events: Sequence[TextEvent], name: str, limits: MidiLimits
-) -> Score:
+def _foreign(parsed: Any, events: Sequence[TextEvent], name: str, limits: MidiLimits) -> ScoreTables:
     words = read_words(events)
-    syllables = [Syllable(_scaled(s.start_ticks, parsed.tpq), s.text, s.ends_word, s.line) for s in words.syllables]
-    parts, programs = assign(tracks, [s.start_ticks for s in syllables])
-    pitched = [note for part in PARTS if part != "drums" for note in parts[part]]
-    score = Score(
-        title=_title(events, words, name),
-        key=believed_key(_signature(parsed), pitch_class_profile(pitched)),
-        tempi=_tempi(parsed),
-        metres=_metres(parsed, trusted=False),
-        parts=parts,
-        syllables=on_melody(syllables, parts["melody"]),
+    metres, shift = _musical(_metres(parsed))
+    tempi = tuple(Tempo(t.start_ticks + shift if t.start_ticks else 0, t.bpm) for t in _tempi(parsed))
+    syllables = [
+        Syllable(_scaled(s.start_ticks, parsed.tpq) + shift, s.text, s.ends_word, s.line) for s in words.syllables
+    ]
+    notes, programs = assign(_tracks(parsed, name, shift), [s.start_ticks for s in syllables])
+    draft = ScoreTables(Score(_title(events, words, name), Key(0, "major"), tempi, metres, _NO_NOTES), notes)
+    _check_length(draft, name, limits)  # before bars are counted
+    pitched = draft.pitched
+    frame = replace(
+        draft.frame,
+        key=believed_key(_signature(parsed), profile_of(pitched)),
+        chords=chords_of(pitched, list(bars_until(metres, draft.end_ticks))),
+        syllables=on_melody(syllables, draft.part("melody")[START].tolist()),
         programs=programs,
     )
-    _check_length(score, name, limits)  # before bars are counted
-    return dataclasses.replace(score, chords=estimate_chords(pitched, list(score.bars())))
+    return ScoreTables(frame, notes)
 
 
-def _own_score(parsed: Any, tracks: Sequence[RawTrack], events: Sequence[TextEvent]) -> Score:
-    by_name = {track.name: track for track in tracks}
+def _own(parsed: Any, tracks: Sequence[RawTrack], events: Sequence[TextEvent]) -> ScoreTables:
+    by_name = {track.name: track.notes for track in tracks}
     texts = [(event.ticks, event.data.decode("utf-8", "replace")) for event in events if event.kind == TEXT]
     tagged = [(ticks, *text.partition(":")[::2]) for ticks, text in texts]
     programs = dict(DEFAULT_PROGRAMS)
@@ -203,20 +256,25 @@ def _own_score(parsed: Any, tracks: Sequence[RawTrack], events: Sequence[TextEve
         for part, _, number in (pair.partition("=") for pair in value.split()):
             if part in programs and re.fullmatch(r"[0-9]{1,3}", number):
                 programs[part] = min(127, int(number))
-    parts = {part: by_name[part].notes if part in by_name else () for part in PARTS}
-    pitched = [note for part in PARTS if part != "drums" for note in parts[part]]
-    return Score(
+    for index, part in enumerate(PARTS):
+        by_name[part] = by_name.get(part, joined([])).copy()
+        by_name[part][PART] = index
+    frame = Score(
         title=next((e.data.decode("utf-8", "replace") for e in events if e.kind == TRACK_NAME and e.track == 0), ""),
-        key=_signature(parsed) or believed_key(None, pitch_class_profile(pitched)),
+        key=_signature(parsed) or Key(0, "major"),
         tempi=_tempi(parsed),
-        metres=_metres(parsed, trusted=True),
-        parts=parts,
+        metres=_metres(parsed),
+        parts=_NO_NOTES,
         chords=tuple(_own_chords(tagged)),
-        sections=tuple(_own_sections(tagged, max((note.end_ticks for t in tracks for note in t.notes), default=0))),
+        sections=tuple(_own_sections(tagged, max(map(end_ticks, by_name.values())))),
         syllables=read_own_syllables(events),
         programs=programs,
         style=next((value for _, tag, value in tagged if tag == "style"), ""),
     )
+    tables = ScoreTables(frame, joined([by_name[part] for part in PARTS]))
+    if _signature(parsed) is None:
+        return replace(tables, frame=replace(frame, key=estimate_key(profile_of(tables.pitched))))
+    return tables
 
 
 def _own_chords(tagged: Iterable[tuple[int, str, str]]) -> Iterable[TimedChord]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rhapsody_lib.music.midi_meta import LYRIC, TEXT, TextEvent, decode
-from rhapsody_lib.music.score import TICKS_PER_BEAT, Note, Syllable
+from rhapsody_lib.music.score import TICKS_PER_BEAT, Syllable
 
 MAX_SYLLABLES = 20_000
 #: A longer event is a comment, no syllable.
@@ -58,7 +58,7 @@ def read_words(events: Sequence[TextEvent]) -> Words:
     for event, text in zip(chosen, texts, strict=True):
         new_line = new_line or text[:1] in {"/", "\\", "\r", "\n"}
         stripped = text[1:] if text[:1] in {"/", "\\"} else text
-        plain = _CONTROL.sub("", stripped.replace("\r", "\n").strip("\n"))
+        plain = stripped if stripped.isprintable() else _CONTROL.sub("", stripped)
         if plain.startswith(" ") and pieces:
             pieces[-1] = (*pieces[-1][:2], True, pieces[-1][3])
         word = plain.strip()
@@ -83,19 +83,17 @@ def _syllables(pieces: Sequence[tuple[int, str, bool, bool]]) -> tuple[Syllable,
     return tuple(found)
 
 
-def on_melody(syllables: Sequence[Syllable], melody: Sequence[Note]) -> tuple[Syllable, ...]:
+def on_melody(syllables: Sequence[Syllable], onsets: Sequence[int]) -> tuple[Syllable, ...]:
     """Syllables moved to the nearest melody onset within a quarter of a beat, if no other syllable took it."""
-    onsets = [note.start_ticks for note in melody]
     moved: list[Syllable] = []
     cursor = 0
     for syllable in syllables:
-        while cursor + 1 < len(onsets) and abs(onsets[cursor + 1] - syllable.start_ticks) <= abs(
-            onsets[cursor] - syllable.start_ticks
-        ):
+        sung = syllable.start_ticks
+        while cursor + 1 < len(onsets) and abs(onsets[cursor + 1] - sung) <= abs(onsets[cursor] - sung):
             cursor += 1
-        near = cursor < len(onsets) and abs(onsets[cursor] - syllable.start_ticks) <= TICKS_PER_BEAT // 4
-        ticks = onsets[cursor] if near else syllable.start_ticks
+        near = cursor < len(onsets) and abs(onsets[cursor] - sung) <= TICKS_PER_BEAT // 4
+        ticks = onsets[cursor] if near else sung
         if moved and ticks <= moved[-1].start_ticks:
-            ticks = max(syllable.start_ticks, moved[-1].start_ticks)
-        moved.append(Syllable(ticks, syllable.text, syllable.ends_word, syllable.line))
+            ticks = max(sung, moved[-1].start_ticks)
+        moved.append(syllable if ticks == sung else Syllable(ticks, syllable.text, syllable.ends_word, syllable.line))
     return tuple(moved)

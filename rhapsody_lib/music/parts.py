@@ -1,40 +1,45 @@
 """Tracks of any MIDI file into the six parts.
 
-Rules, in this order:
+Channel 10 is drums. General MIDI families give the rest, as in the Lakh Pianoroll's five tracks:
 
-- Channel 10 is drums. General MIDI families give the rest, as in the Lakh Pianoroll's five tracks: pianos, chromatic
-  percussion and organs are `piano`; guitars and plucked strings `guitar`; basses `bass`; every other pitched sound
-  `strings`; sound effects and percussive programs are left out.
-- The melody is the track that is named one (melody, vocal, voice, lead, sing...), else the track whose onsets meet
-  most lyric events (at least half), else the most melodic track: of those with at least 8 notes, median pitch 55 or
-  more and at most one note in five sounding together with another, the one that covers most time, high tracks
-  preferred. If none is, the highest notes of the busiest pitched track (its skyline) are taken out of it.
-- The melody is made monophonic by the skyline rule: the highest of simultaneous notes, each cut where the next begins.
+| program (0-based)                                               | part    |
+| --------------------------------------------------------------- | ------- |
+| 0-7 pianos, 8-15 chromatic percussion, 16-23 organs, 108 kalimba | piano   |
+| 24-31 guitars, 104-107 sitar, banjo, shamisen, koto             | guitar  |
+| 32-39 basses                                                    | bass    |
+| 40-103 strings, ensembles, brass, reeds, pipes, synths; 109-111 | strings |
+| 112-127 percussive and sound effects                            | none    |
+
+Brass, reeds, pipes and synths are `strings`, the part of sustained sounds, as in LPD-5. The melody is found by the
+rules of `music.melody_finding`. Its track is made monophonic by the skyline rule: the highest of simultaneous notes,
+each cut where the next begins. If no track is the melody, the skyline of the busiest of piano, strings and guitar is
+taken out of it. Of POP909's three tracks, MELODY is the melody, BRIDGE and PIANO are `piano`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rhapsody_lib.music.score import DEFAULT_PROGRAMS, PART_RANGES, PARTS, TICKS_PER_BEAT, Note
+import numpy as np
 
-_MELODY_NAME = re.compile(
-    r"\b(melod\w*|vocals?|vox|voice|lead|sing\w*|canto|gesang|lyrics?|words|tune|soprano)\b", re.IGNORECASE
-)
-_NOT_MELODY_NAME = re.compile(r"back(ing|ground)?|harmony|guitar|synth|pad|choir", re.IGNORECASE)
+from rhapsody_lib.music import note_tables
+from rhapsody_lib.music.melody_finding import Candidate, find_melody
+from rhapsody_lib.music.note_tables import DURATION, PART, PITCH, START, NoteTable, joined, notes_of, table_of
+from rhapsody_lib.music.score import DEFAULT_PROGRAMS, PARTS, Note
+
 _PLUCKED = frozenset({104, 105, 106, 107})
+_LOWEST_SKYLINE = 55
 
 
 @dataclass(frozen=True)
 class RawTrack:
-    """A track as parsed: ticks already at `TICKS_PER_BEAT`."""
+    """A track as parsed: ticks already at `TICKS_PER_BEAT`, notes sorted."""
 
     name: str
     program: int
     is_drum: bool
-    notes: tuple[Note, ...]
+    notes: NoteTable
 
 
 def family(program: int) -> str | None:
@@ -50,126 +55,57 @@ def family(program: int) -> str | None:
 
 def without_overlaps(notes: Iterable[Note]) -> tuple[Note, ...]:
     """Sorted notes in which no pitch sounds twice at once: a note ends where the same pitch starts again."""
-    kept: list[Note] = []
-    last_of_pitch: dict[int, int] = {}
-    for note in sorted(notes):
-        index = last_of_pitch.get(note.pitch)
-        if index is not None and kept[index].end_ticks > note.start_ticks:
-            before = kept[index]
-            if before.start_ticks == note.start_ticks:
-                kept[index] = max(before, note, key=lambda n: n.duration_ticks)
-                continue
-            kept[index] = Note(before.start_ticks, before.pitch, note.start_ticks - before.start_ticks, before.velocity)
-        last_of_pitch[note.pitch] = len(kept)
-        kept.append(note)
-    return tuple(kept)
+    return notes_of(note_tables.without_overlaps(table_of(notes)))
 
 
 def skyline(notes: Iterable[Note]) -> tuple[Note, ...]:
     """The highest note of each onset, cut where the next begins."""
-    highest: dict[int, Note] = {}
-    for note in notes:
-        if note.start_ticks not in highest or note.pitch > highest[note.start_ticks].pitch:
-            highest[note.start_ticks] = note
-    line = [highest[start] for start in sorted(highest)]
-    cut = []
-    for index, note in enumerate(line):
-        room = line[index + 1].start_ticks - note.start_ticks if index + 1 < len(line) else note.duration_ticks
-        cut.append(Note(note.start_ticks, note.pitch, min(note.duration_ticks, room), note.velocity))
-    return tuple(cut)
+    return notes_of(note_tables.skyline(table_of(notes)))
 
 
 def in_range(part: str, notes: Iterable[Note]) -> tuple[Note, ...]:
     """Notes folded by octaves into the part's range; drums outside it are dropped."""
-    low, high = PART_RANGES[part]
-    if part == "drums":
-        return tuple(note for note in notes if low <= note.pitch <= high)
-    folded = []
-    for note in notes:
-        pitch = note.pitch
-        pitch += 12 * max(0, -(-(low - pitch) // 12))
-        pitch -= 12 * max(0, -(-(pitch - high) // 12))
-        folded.append(
-            note if pitch == note.pitch else Note(note.start_ticks, pitch, note.duration_ticks, note.velocity)
-        )
-    return tuple(folded)
+    return notes_of(note_tables.in_range(table_of(notes, PARTS.index(part))))
 
 
-def _polyphonic_share(notes: Sequence[Note]) -> float:
-    """Share of notes that start well inside an earlier one."""
-    overlaps, end = 0, 0
-    for note in notes:
-        overlaps += note.start_ticks + TICKS_PER_BEAT // 8 < end
-        end = max(end, note.end_ticks)
-    return overlaps / len(notes)
+def melody_track(tracks: Sequence[RawTrack], word_ticks: Sequence[int]) -> int | None:
+    """Index of the melody track, None if no track is one."""
+    pitched = [i for i, t in enumerate(tracks) if not t.is_drum and t.notes.size and family(t.program) is not None]
+    candidates = [Candidate(tracks[i].name, tracks[i].notes, family(tracks[i].program) == "bass") for i in pitched]
+    found = find_melody(candidates, word_ticks)
+    return None if found is None else pitched[found]
 
 
-def _median_pitch(notes: Sequence[Note]) -> int:
-    return sorted(note.pitch for note in notes)[len(notes) // 2]
-
-
-def _alignment(notes: Sequence[Note], lyric_ticks: Sequence[int]) -> tuple[float, float]:
-    """How well a track sings the words (Dice: a note a syllable is 1), and the share of syllables on an onset."""
-    near = TICKS_PER_BEAT // 8
-    onsets = {(note.start_ticks + shift) // near for note in notes for shift in (0, near // 2, -(near // 2))}
-    met = sum(ticks // near in onsets for ticks in lyric_ticks)
-    return 2 * met / (len(lyric_ticks) + len(notes)), met / len(lyric_ticks)
-
-
-def find_melody(tracks: Sequence[RawTrack], lyric_ticks: Sequence[int]) -> int | None:
-    """Index of the melody track, None if no track is one. The rules stand at the top of this module."""
-    pitched = [i for i, t in enumerate(tracks) if not t.is_drum and t.notes and family(t.program) is not None]
-    named = [i for i in pitched if _MELODY_NAME.search(tracks[i].name) and not _NOT_MELODY_NAME.search(tracks[i].name)]
-    if named:
-        return max(named, key=lambda i: len(tracks[i].notes))
-    if len(lyric_ticks) >= 4 and pitched:
-        best = max(pitched, key=lambda i: _alignment(tracks[i].notes, lyric_ticks)[0])
-        if _alignment(tracks[best].notes, lyric_ticks)[1] >= 0.5:
-            return best
-    melodic = [
-        i
-        for i in pitched
-        if len(tracks[i].notes) >= 8
-        and family(tracks[i].program) != "bass"
-        and _median_pitch(tracks[i].notes) >= 55
-        and _polyphonic_share(tracks[i].notes) <= 0.2
-    ]
-
-    def presence(i: int) -> float:
-        notes = tracks[i].notes
-        return sum(note.duration_ticks for note in notes) * (1 + (_median_pitch(notes) - 55) / 24)
-
-    return max(melodic, key=presence) if melodic else None
-
-
-def assign(
-    tracks: Sequence[RawTrack], lyric_ticks: Sequence[int] = ()
-) -> tuple[dict[str, tuple[Note, ...]], dict[str, int]]:
+def assign(tracks: Sequence[RawTrack], word_ticks: Sequence[int] = ()) -> tuple[NoteTable, dict[str, int]]:
     """Notes and programs of the six parts, each part in its range and without overlaps of a pitch."""
-    gathered: dict[str, list[Note]] = {part: [] for part in PARTS}
+    gathered: list[NoteTable] = []
     weight: dict[str, dict[int, int]] = {part: {} for part in PARTS}
-    melody_index = find_melody(tracks, lyric_ticks)
+    melody_index = melody_track(tracks, word_ticks)
     for index, track in enumerate(tracks):
         part = "melody" if index == melody_index else "drums" if track.is_drum else family(track.program)
         if part is not None:
-            gathered[part] += track.notes
-            weight[part][track.program] = weight[part].get(track.program, 0) + len(track.notes)
+            notes = note_tables.skyline(track.notes) if part == "melody" else track.notes.copy()
+            notes[PART] = PARTS.index(part)
+            gathered.append(notes)
+            weight[part][track.program] = weight[part].get(track.program, 0) + notes.shape[1]
+    table = joined(gathered)
     if melody_index is None:
-        _take_skyline(gathered)
-    else:
-        gathered["melody"] = list(skyline(gathered["melody"]))
+        _take_skyline(table)
     programs = dict(DEFAULT_PROGRAMS)
     for part, counts in weight.items():
         if part != "drums" and counts:
             programs[part] = max(counts, key=lambda program: (counts[program], -program))
-    return {part: without_overlaps(in_range(part, notes)) for part, notes in gathered.items()}, programs
+    return note_tables.without_overlaps(note_tables.in_range(table)), programs
 
 
-def _take_skyline(gathered: dict[str, list[Note]]) -> None:
-    """Move the highest notes of the busiest of piano, strings and guitar into the melody."""
-    source = max(("piano", "strings", "guitar"), key=lambda part: len(gathered[part]))
-    high = [note for note in gathered[source] if note.pitch >= 55]
-    line = skyline(high)
-    taken = {(note.start_ticks, note.pitch) for note in line}
-    gathered["melody"] = list(line)
-    gathered[source] = [note for note in gathered[source] if (note.start_ticks, note.pitch) not in taken]
+def _take_skyline(table: NoteTable) -> None:
+    """Make the highest notes of the busiest of piano, strings and guitar the melody."""
+    sources = [PARTS.index(part) for part in ("piano", "strings", "guitar")]
+    source = max(sources, key=lambda part: int(np.count_nonzero(table[PART] == part)))
+    high = np.flatnonzero((table[PART] == source) & (table[PITCH] >= _LOWEST_SKYLINE))
+    line = note_tables.skyline(table[:, high])
+    place = (table[START, high] << 7) + table[PITCH, high]
+    order = np.lexsort((table[DURATION, high], place))
+    top = high[order][np.searchsorted(place[order], (line[START] << 7) + line[PITCH])]
+    table[:, top] = line
+    table[PART, top] = PARTS.index("melody")

@@ -7,8 +7,9 @@ the metre.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from types import MappingProxyType
 
 from rhapsody_lib.music.chords import ChordSymbol, Key
@@ -75,6 +76,17 @@ class Metre:
     def bar_ticks(self) -> int:
         """Length of one bar in ticks."""
         return self.numerator * TICKS_PER_BEAT * 4 // self.denominator
+
+
+def bars_until(metres: Sequence[Metre], end_ticks: int) -> Iterator[tuple[int, Metre]]:
+    """(start tick, metre) of each bar that begins before a tick; a metre change starts a new bar."""
+    position = 0
+    for index, metre in enumerate(metres):
+        limit = metres[index + 1].start_ticks if index + 1 < len(metres) else end_ticks
+        starts = range(position, min(limit, end_ticks), metre.bar_ticks)
+        yield from zip(starts, repeat(metre), strict=False)
+        position += len(starts) * metre.bar_ticks
+        position = min(position, limit) if index + 1 < len(metres) else position
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +164,7 @@ class Score:
 
     def bars(self) -> Iterator[tuple[int, Metre]]:
         """(start tick, metre) of each bar up to the end of the last note; a metre change starts a new bar."""
-        end, position = self.end_ticks, 0
-        for index, metre in enumerate(self.metres):
-            limit = self.metres[index + 1].start_ticks if index + 1 < len(self.metres) else end
-            while position < min(limit, end):
-                yield position, metre
-                position += metre.bar_ticks
-            position = min(position, limit) if index + 1 < len(self.metres) else position
+        return bars_until(self.metres, self.end_ticks)
 
     def chord_at(self, ticks: int) -> ChordSymbol | None:
         """The chord that sounds at a tick, if the score names one by then."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime
 import json
-import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rhapsody_lib.artifacts import Recipe, Store
 from rhapsody_lib.checkpoints import Checkpoint
+from rhapsody_lib.operations.base_folder import check_out, copy_base
 from rhapsody_lib.operations.pipelines import refuse_seed_network
 from rhapsody_lib.operations.tables import prepare_corpus
 from rhapsody_lib.progress import recorder, reporter
@@ -19,7 +20,7 @@ from rhapsody_lib.settings import Settings
 from rhapsody_lib.words.document import Lyrics, parse_lyrics
 
 #: Raised whenever the same sources and settings give another model.
-VERSION = 1
+VERSION = 2
 BASE_PROFILE = Path(__file__).parent.parent / "lyrics" / "base_profile.toml"
 
 
@@ -30,18 +31,21 @@ def make_base(store: str, settings: Settings, sources: Sequence[str], out: Path,
         store: keeps the prepared corpus, the states of the training and the model.
         settings: those of `BASE_PROFILE`, say.
         sources: the songbook first, then poems.
-        out: folder to write to; files of an earlier base model are replaced.
+        out: a new or empty folder to write to, or that of an earlier base model, which is replaced.
         command: the command that makes it again, for the model card.
 
     Returns:
         What its figures.json holds.
 
     Raises:
-        InputError: the settings' lyrics model writes no songs.
+        InputError: the settings' lyrics model writes no songs, or `out` is not such a folder.
         SourceError: a source is missing, or nothing in the sources is fit.
         StoreError: the store or `out` cannot be written.
     """
+    from rhapsody_lib.lyrics.base import BASE_FILES
+
     refuse_seed_network(settings)
+    check_out(out, BASE_FILES)
     opened, corpus = Store(store), prepare_corpus(store, settings, tuple(sources))
     values = {"lyrics": settings.lyrics.model_dump(mode="json"), "seed": settings.seed}
     recipe = Recipe("base", VERSION, values, {"corpus": corpus.sha256})
@@ -51,10 +55,8 @@ def make_base(store: str, settings: Settings, sources: Sequence[str], out: Path,
 
     made = opened.fetch(opened.build(recipe, make))
     Checkpoint.of(opened, recipe).clear()
-    out.mkdir(parents=True, exist_ok=True)
-    for path in made.iterdir():
-        shutil.copyfile(path, out / path.name)
-    figures: dict[str, Any] = json.loads((out / "figures.json").read_text(encoding="utf-8"))
+    copy_base(made, out)
+    figures: dict[str, Any] = json.loads((made / "figures.json").read_text(encoding="utf-8"))
     return figures
 
 
@@ -65,7 +67,7 @@ def _make(corpus: Path, folder: Path, checkpoint: Checkpoint, settings: Settings
     from rhapsody_lib.lyrics.training import train_lyrics
 
     chosen, trained = folder.parent / "chosen", folder.parent / "trained"
-    counts = choose_songs(corpus, chosen)
+    choice = choose_songs(corpus, chosen)
     train_lyrics(
         chosen,
         trained,
@@ -80,8 +82,9 @@ def _make(corpus: Path, folder: Path, checkpoint: Checkpoint, settings: Settings
         heldout.setdefault(source, []).append(song)
     about = {
         "command": command,
-        "data": counts,
+        "data": asdict(choice),
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
+        "heldout_share": settings.corpus.heldout_share,
         "train_words": sum(len(line.split()) for _, song in _songs(chosen, "train") for line in song.lines),
     }
     read = (song for _, song in _songs(chosen, "train"))

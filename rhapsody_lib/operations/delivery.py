@@ -15,7 +15,7 @@ from rhapsody_lib.operations.generation import SongResult
 from rhapsody_lib.operations.recipes import STAGE_VERSIONS
 from rhapsody_lib.recipe import ARTIFACTS
 from rhapsody_lib.release import Release
-from rhapsody_lib.settings import SongSettings
+from rhapsody_lib.settings import NO_PRIMER, SongSettings
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def song_recipe(release: Release, request: SongSettings) -> Recipe:
     """
     inputs = {kind: ref.sha256 for kind, ref in release.refs.items()}
     settings: dict[str, Any] = {**request.model_dump(mode="json"), "release": release.number}
-    if request.primer:
+    if request.primer and request.primer != NO_PRIMER:
         primer = Path(request.primer)
         try:
             inputs["primer"] = file_sha256(primer)
@@ -80,7 +80,7 @@ def read_song(folder: Path) -> SongResult:
         Match(**{**match, "closest": Closest(**match["closest"]) if match["closest"] else None})
         for match in info["matches"]
     )
-    files = {path.name: path for path in sorted(folder.iterdir())}
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     return SongResult(
         info["title"],
         lyrics,

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
 from rhapsody_lib.errors import DamagedArtifactError, MissingExtraError, StoreError
 from rhapsody_lib.gate import Verdict, judge
-from rhapsody_lib.operations.heldout import Heldout, choose_songs, training_lyrics, without_known
 from rhapsody_lib.operations.recipes import STAGE_VERSIONS
 from rhapsody_lib.operations.releasing import EVALUATION_FILE
 from rhapsody_lib.progress import Progress, reporter
@@ -27,6 +26,7 @@ from rhapsody_lib.settings import Settings, SongSettings
 
 if TYPE_CHECKING:
     from rhapsody_lib.lyrics.runs import RunFilter
+    from rhapsody_lib.operations.heldout import Heldout
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +98,9 @@ def _evaluate(
     live: Mapping[str, ArtifactRef] | None,
     progress: Progress,
 ) -> dict[str, Any]:
+    # Not before: it loads the tables' library, for which a song would wait.
+    from rhapsody_lib.operations.heldout import choose_songs, without_known
+
     notes: list[str] = []
     corpus = store.fetch(candidate["corpus"])
     heldout = choose_songs(corpus, _live_corpus(store, candidate, live, notes))
@@ -242,6 +245,7 @@ def _try_song(store: Store, refs: Mapping[str, ArtifactRef], corpus: Path) -> di
     """Make words and music with the candidate; `error` says why it could not."""
     from rhapsody_lib.lyrics.overlap import longest_shared_run, words_of
     from rhapsody_lib.operations.generation import compose_backing, find_match, write_lyrics
+    from rhapsody_lib.operations.heldout import training_lyrics
     from rhapsody_lib.song.fit import fit_words
 
     release = Release(0, refs, {}, None, "candidate", "")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
@@ -22,9 +23,10 @@ from rhapsody_lib.operations.recipes import STAGE_VERSIONS
 from rhapsody_lib.progress import reporter
 from rhapsody_lib.release import Release
 from rhapsody_lib.seeding import split_seed
-from rhapsody_lib.settings import CorpusSettings, SongSettings
+from rhapsody_lib.settings import NO_PRIMER, CorpusSettings, SongSettings
 
 if TYPE_CHECKING:
+    from rhapsody_lib.backing.primer import PrimerFacts
     from rhapsody_lib.lyrics.decoder import LyricsResult
     from rhapsody_lib.retrieval.search import Match
 
@@ -36,11 +38,19 @@ MAX_PRIMER_BYTES = 10_000_000
 
 @dataclass(frozen=True)
 class Composition:
-    """The music to a plan, before the words are laid on it; `primer` says what it was primed with."""
+    """The music to a plan, before the words are laid on it.
+
+    Args:
+        plan: its form.
+        score: the music.
+        primer: what it was primed with.
+        copying: what its melody, as it is sung, shares with training songs and the primer, beside held-out songs.
+    """
 
     plan: SongPlan
     score: Score
     primer: str
+    copying: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -164,34 +174,86 @@ def _key_or_none(text: str) -> Key | None:
 def compose_backing(
     store: str, release: Release, request: SongSettings, draft: LyricsResult, matches: Sequence[Match]
 ) -> Composition:
-    """Write new music to the form of the lyrics, primed with the matched song or with the user's own MIDI file."""
+    """Write new music to the form of the lyrics, primed with the matched song, the user's own MIDI file, or none.
+
+    Raises:
+        InputError: the primer cannot be used; the message says why.
+    """
+    from rhapsody_lib.backing.copying import MELODIES_FILE, MelodyIndex
     from rhapsody_lib.backing.decoder import compose_backing as write_music
     from rhapsody_lib.backing.model import BackingModel
-    from rhapsody_lib.backing.primer import primer_facts
+    from rhapsody_lib.operations.originality import write_original
 
     opened, key = Store(store), _key_or_none(request.key)
-    if request.primer:
-        primer, name = _users_primer(Path(request.primer)), Path(request.primer).name
-    else:
-        primer, name = _matched_track(opened, release.refs["corpus"], matches)
-    facts = primer_facts(primer)
+    folder = opened.fetch(release.refs["backing"])
+    model, melodies = BackingModel.load(folder), MelodyIndex.load(folder / MELODIES_FILE)
+    seed = split_seed(request.seed, "backing")
+    primed = _primed(opened, release, request, matches, model.vocabulary.styles)
+    facts = primed.facts
     plan = plan_from_lyrics(
         draft.best.lyrics,
         facts.metre,
         tempo_bpm=request.tempo_bpm or facts.tempo_bpm,
         usual_bars_per_line=facts.bars_per_line,
     )
-    score = write_music(
-        BackingModel.load(opened.fetch(release.refs["backing"])),
-        plan,
-        primer,
-        key=key or facts.key,
-        tempo_bpm=request.tempo_bpm,
-        seed=split_seed(request.seed, "backing"),
-        with_primer=request.with_primer,
-        progress=reporter("Composing"),
+    with_primer = request.with_primer and primed.score is not None
+
+    def write(seed: int) -> Score:
+        return write_music(
+            model,
+            plan,
+            primed.score,
+            key=key or facts.key,
+            tempo_bpm=request.tempo_bpm or facts.tempo_bpm,
+            seed=seed,
+            with_primer=with_primer,
+            style=facts.style,
+            melodies=melodies,
+            progress=reporter("Composing"),
+        )
+
+    # Bars of the primer that open the song on purpose are no copy.
+    opening_ticks = plan.sections[0].bars * plan.bar_ticks if with_primer else 0
+    words = draft.best.lyrics
+    score, copying = write_original(
+        write, seed, lyrics=words, melodies=melodies, primer=primed.score, from_ticks=opening_ticks
     )
-    return Composition(plan, score, name)
+    return Composition(plan, score, primed.name, {**asdict(copying), "heldout": melodies.figures()})
+
+
+@dataclass(frozen=True)
+class _Primed:
+    """What primes a song: what it takes over, the music (none: a stock groove of the style), and what it is called."""
+
+    facts: PrimerFacts
+    score: Score | None
+    name: str
+
+
+def _primed(
+    store: Store, release: Release, request: SongSettings, matches: Sequence[Match], styles: Sequence[str]
+) -> _Primed:
+    from rhapsody_lib.backing.primer import primer_facts
+    from rhapsody_lib.backing.stock import stock_facts
+
+    if request.primer == NO_PRIMER:
+        facts = stock_facts(styles, request.seed, key=_key_or_none(request.key), tempo_bpm=request.tempo_bpm)
+        return _Primed(facts, None, f"no song, {facts.style} by the seed")
+    if request.primer:
+        path = Path(request.primer)
+        own = replace(_users_primer(path), title=path.name)  # so that a refusal names the file
+        return _Primed(primer_facts(own), own, path.name)
+    score, name = _matched_track(store, release.refs["corpus"], matches)
+    return _Primed(primer_facts(score), score, name)
+
+
+def _music_figures(score: Score) -> dict[str, float | None]:
+    """What is measured of the music and forced by nothing."""
+    from rhapsody_lib.backing.metrics import chord_tone_share
+    from rhapsody_lib.backing.quantise import quantise
+
+    share = chord_tone_share(quantise(score))
+    return {"chord_tones_on_strong_beats": None if math.isnan(share) else round(share, 4)}
 
 
 def _scores(draft: LyricsResult) -> dict[str, Any]:
@@ -250,8 +312,13 @@ def write_song(
         out,
         lyrics=lyrics,
         score=score,
-        info=_info(release, request, draft, matches, composition),
+        info={
+            **_info(release, request, draft, matches, composition),
+            "measured": _music_figures(score),
+            "melody_copying": dict(composition.copying),
+        },
         audio=request.audio,
+        vocal=request.vocal,
         progress=reporter("Writing files"),
     )
     return SongResult(

@@ -31,6 +31,7 @@ PURPOSES = {
     "retrieval": "finding the matched song",
     "backing": "training the backing",
     "song": "writing and rendering songs",
+    "vocal": "a synthesizer that sings the words (--vocal)",
     "offline": "sentence encoder without a download",
     "orchestrate": "flows on a Prefect server",
 }

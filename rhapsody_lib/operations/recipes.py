@@ -11,7 +11,7 @@ from rhapsody_lib.hashing import known_sha256
 from rhapsody_lib.settings import Settings
 
 #: Raised whenever a stage gives other results from the same settings and inputs.
-STAGE_VERSIONS = {"corpus": 2, "lyrics": 3, "encoder": 1, "catalogue": 2, "backing": 1, "evaluation": 2, "song": 2}
+STAGE_VERSIONS = {"corpus": 3, "lyrics": 3, "encoder": 1, "catalogue": 2, "backing": 2, "evaluation": 3, "song": 3}
 
 
 def corpus_recipe(settings: Settings, sources: Sequence[str]) -> Recipe:
@@ -31,13 +31,13 @@ def lyrics_recipe(settings: Settings, corpus: ArtifactRef) -> Recipe:
     Raises:
         InputError: there is no such base model on this machine.
     """
-    from rhapsody_lib.lyrics.base import NO_BASE, PACKAGED, base_digest
+    from rhapsody_lib.lyrics.base import NO_BASE, base_digest
 
     chosen = settings.lyrics.model_dump(mode="json")
     inputs = {"corpus": corpus.sha256}
     if settings.lyrics.base != NO_BASE:
         inputs["base"] = base_digest(settings.lyrics.base)
-        chosen["base"] = PACKAGED if settings.lyrics.base == PACKAGED else "a folder"
+        chosen["base"] = "a folder"
     return Recipe("lyrics", STAGE_VERSIONS["lyrics"], {"lyrics": chosen, "seed": settings.seed}, inputs)
 
 
@@ -70,6 +70,16 @@ def catalogue_recipe(settings: Settings, corpus: ArtifactRef, encoder: ArtifactR
 
 
 def backing_recipe(settings: Settings, corpus: ArtifactRef) -> Recipe:
-    """Recipe of the backing model."""
-    values = {"backing": settings.backing.model_dump(mode="json"), "seed": settings.seed}
-    return Recipe("backing", STAGE_VERSIONS["backing"], values, {"corpus": corpus.sha256})
+    """Recipe of the backing model: its settings, its corpus and, by its contents, the base model that it starts from.
+
+    Raises:
+        InputError: there is no such base model on this machine.
+    """
+    from rhapsody_lib.backing.base import NO_BASE, base_digest
+
+    chosen, base = settings.backing.model_dump(mode="json"), settings.backing.base
+    inputs = {"corpus": corpus.sha256}
+    if base != NO_BASE:
+        inputs["base"] = base_digest(base)
+        chosen["base"] = "a folder"
+    return Recipe("backing", STAGE_VERSIONS["backing"], {"backing": chosen, "seed": settings.seed}, inputs)

@@ -33,23 +33,27 @@ def check_request(**values: Any) -> SongSettings:
     return request
 
 
-def check_out(out: Path, *, audio: bool) -> Path:
+def check_out(out: Path, *, audio: bool, vocal: bool = False) -> Path:
     """The folder for the files, checked before any work is done.
 
     Args:
         out: the folder.
         audio: whether song.mp3 is wanted, which needs more installed.
+        vocal: whether a synthesizer is to sing in it, which needs the extra `vocal`.
 
     Raises:
         InputError: it holds something that is not a song, or cannot be written.
-        MissingExtraError: audio is wanted and cannot be rendered.
+        MissingExtraError: audio or a vocal is wanted and cannot be rendered.
     """
     from rhapsody_lib.song.bundle import check_target
+    from rhapsody_lib.song.guide_vocal import check_vocal
     from rhapsody_lib.song.render import check_audio
 
     check_target(out)
     if audio:
         check_audio()
+    if vocal:
+        check_vocal()
     return out
 
 

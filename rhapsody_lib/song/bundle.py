@@ -1,12 +1,7 @@
-"""The files of a song, in a folder that appears whole or not at all.
-
-lyrics.txt, song.mid, song.kar, backing.mid and song.json are the same bytes for the same song: they hold no time and
-no path. song.json tells how the song was made and the digests of the other four.
-"""
+"""The files of a song, in a folder that appears whole or not at all. What they hold is written by `contents`."""
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import json
 import os
@@ -19,75 +14,25 @@ from pathlib import Path
 from typing import Any
 
 from rhapsody_lib.errors import InputError
-from rhapsody_lib.music.score import PARTS, Score
+from rhapsody_lib.music.score import Score
 from rhapsody_lib.progress import Progress, silent
-from rhapsody_lib.song.karaoke import backing_midi, karaoke_file, song_midi
-from rhapsody_lib.song.page import FILES, song_page
-from rhapsody_lib.song.pianoroll import draw_pianoroll
-from rhapsody_lib.song.render import encode_mp3, render_samples
+from rhapsody_lib.song.contents import ALL_FILES, FORMAT, INFO_FILE, song_files
 from rhapsody_lib.words.document import Lyrics
 
-PAGE_FILE, INFO_FILE = "index.html", "song.json"
-#: Value of `format` in song.json, by which a folder is known to be a song of ours.
-FORMAT = "rhapsody-song-1"
-_DIGESTED = ("lyrics.txt", "song.mid", "song.kar", "backing.mid")
-_NAMES = frozenset({*FILES, PAGE_FILE})
 #: A song being written, and the one it replaces, lie beside the target as `.<name>.<8 characters><end>`.
 _UNFINISHED, _REPLACED = ".partial", ".old"
 
 
-def lyrics_text(lyrics: Lyrics) -> str:
-    """lyrics.txt: the title, an empty line, the sections with headings."""
-    return f"{lyrics.title or 'Untitled'}\n\n{lyrics.text()}"
-
-
-def _music_facts(score: Score) -> dict[str, Any]:
-    metre = score.metres[0]
-    return {
-        "duration_s": round(score.duration_s, 3),
-        "tempo_bpm": round(score.tempo_bpm, 3),
-        "key": score.key.name,
-        "metre": f"{metre.numerator}/{metre.denominator}",
-        "style": score.style,
-        "bars": sum(1 for _ in score.bars()),
-        "notes": {part: len(score.parts[part]) for part in PARTS},
-        "syllables": len(score.syllables),
-        "sections": [section.name for section in score.sections],
-    }
-
-
-def _info_text(lyrics: Lyrics, score: Score, info: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
-    told = {
-        "format": FORMAT,
-        "title": lyrics.title,
-        **info,
-        "music": _music_facts(score),
-        "files": {name: {"sha256": hashlib.sha256(files[name]).hexdigest()} for name in _DIGESTED},
-    }
-    return json.dumps(told, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-
-
-def song_files(
-    lyrics: Lyrics, score: Score, info: Mapping[str, Any], *, audio: bool, progress: Progress = silent
-) -> dict[str, bytes]:
-    """The contents of a song's files by name, `index.html` last.
-
-    Raises:
-        InputError: the song is too long for audio.
-        MissingExtraError: something needed to write a file is not installed.
-    """
-    files = {
-        "lyrics.txt": lyrics_text(lyrics).encode(errors="replace"),
-        "song.mid": song_midi(score),
-        "song.kar": karaoke_file(score),
-        "backing.mid": backing_midi(score),
-    }
-    files[INFO_FILE] = _info_text(lyrics, score, info, files).encode(errors="replace")
-    if audio:
-        files["song.mp3"] = encode_mp3(render_samples(score, progress=progress))
-    files["pianoroll.png"] = draw_pianoroll(score)
-    files[PAGE_FILE] = song_page(lyrics, score, info, files).encode(errors="replace")
-    return files
+def _foreign(folder: Path) -> list[str]:
+    """What lies in a folder and is no file of a song."""
+    tops = {path.name: path for path in folder.iterdir()}
+    folders = {name.partition("/")[0] for name in ALL_FILES if "/" in name}
+    inside = [
+        f"{name}/{path.name}" for name in folders & set(tops) if tops[name].is_dir() for path in tops[name].iterdir()
+    ]
+    return sorted(({*tops} - {name for name in folders if name in tops and tops[name].is_dir()}) - ALL_FILES) + sorted(
+        set(inside) - ALL_FILES
+    )
 
 
 def _is_bundle(folder: Path) -> bool:
@@ -123,9 +68,8 @@ def _check_replaceable(target: Path, out: Path) -> None:
         raise InputError(f"{out}: is a file. Name a folder for the song with --out.")
     if target == Path.cwd() or target.is_mount():
         raise InputError(f"{out}: cannot be replaced while it is in use. Name a folder inside it with --out.")
-    names = {path.name for path in target.iterdir()}
-    foreign = sorted(names - _NAMES)
-    if foreign or (names and not _is_bundle(target)):
+    foreign = _foreign(target)
+    if foreign or (any(target.iterdir()) and not _is_bundle(target)):
         reason = f"holds '{foreign[0]}', which is no file of a song" if foreign else "is not a song's folder"
         raise InputError(f"{out}: {reason}, so it is not replaced. Name another folder with --out.")
 
@@ -166,7 +110,7 @@ def _leftovers(out: Path, end: str) -> list[Path]:
     """Folders beside `out` that dead runs left, the newest last. One with a file that is not of a song is not ours."""
     pattern = re.compile(rf"\.{re.escape(out.name)}\.[a-z0-9_]{{8}}{re.escape(end)}")
     named = [path for path in out.parent.iterdir() if pattern.fullmatch(path.name) and path.is_dir()]
-    ours = [folder for folder in named if {path.name for path in folder.iterdir()} <= _NAMES]
+    ours = [folder for folder in named if not _foreign(folder)]
     return sorted(ours, key=lambda folder: (folder.stat().st_mtime_ns, folder.name))
 
 
@@ -199,7 +143,9 @@ def _write_folder(out: Path, files: Mapping[str, bytes]) -> None:
         unfinished = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=_UNFINISHED, dir=out.parent))
         try:
             for name, data in files.items():
-                (unfinished / name).write_bytes(data)
+                path = unfinished / name
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(data)
             unfinished.chmod(0o755)
             _swap(unfinished, out)
         finally:
@@ -215,6 +161,7 @@ def write_bundle(
     score: Score,
     info: Mapping[str, Any],
     audio: bool = True,
+    vocal: bool = False,
     progress: Progress = silent,
 ) -> dict[str, Path]:
     """Write a song's folder: all of its files, or nothing.
@@ -225,7 +172,8 @@ def write_bundle(
         score: with the words fitted (`fit_words`).
         info: prompt, seed, release, matches, settings, versions and the like, for song.json: plain values, no times,
             no absolute paths.
-        audio: whether to render song.mp3.
+        audio: whether to render song.mp3 and the parts alone.
+        vocal: whether a synthesizer sings in the recording, and alone in guide_vocal.mp3.
         progress: told while audio is rendered.
 
     Returns:
@@ -236,7 +184,7 @@ def write_bundle(
         MissingExtraError: something needed to write a file is not installed.
     """
     check_target(out)
-    files = song_files(lyrics, score, info, audio=audio, progress=progress)
+    files = song_files(lyrics, score, info, audio=audio, vocal=vocal, progress=progress)
     try:
         _write_folder(Path(os.path.realpath(out)), files)
     except OSError as error:

@@ -82,6 +82,7 @@ def _fit_line(
         raise InputError(
             f"The line '{line[:60]}...' has {len(words)} syllables, more than its bars can hold. Break it into lines."
         )
+    phrase = phrase.with_room(len(words))
     if not phrase.notes:
         notes = chord_tone_notes(phrase, len(words), near_pitch, score.key, score.chord_at)
         phrase = replace(phrase, notes=notes)

@@ -19,8 +19,10 @@ from typing import Any
 
 from rhapsody_lib.music.score import Note, Score, Section, Syllable
 from rhapsody_lib.song.fit import pair_sections
+from rhapsody_lib.song.notation import upper_voice
 from rhapsody_lib.song.palette import PART_COLOURS
-from rhapsody_lib.song.render import TAIL_S
+from rhapsody_lib.song.render import MIX, TAIL_S
+from rhapsody_lib.song.stems import stem_file
 from rhapsody_lib.words.document import Lyrics
 
 #: What each file of a bundle is, with its media type, in the order of the download buttons.
@@ -30,13 +32,17 @@ FILES: Mapping[str, tuple[str, str]] = {
     "song.mid": ("melody, words, five tracks", "audio/midi"),
     "backing.mid": ("five tracks to sing over", "audio/midi"),
     "song.kar": ("karaoke", "audio/midi"),
+    "leadsheet.musicxml": ("for a score editor", "application/vnd.recordare.musicxml+xml"),
     "pianoroll.png": ("the notes as a picture", "image/png"),
     "song.json": ("how it was made", "application/json"),
 }
 #: Parts in the order they are drawn: the melody lies on top.
 _DRAWN = ("strings", "guitar", "piano", "bass", "drums", "melody")
-#: One script in five pieces, in the order they build on each other.
-_SCRIPTS = ("page_player.js", "page_words.js", "page_roll.js", "page_follow.js", "page_main.js")
+#: One script in eight pieces, in the order they build on each other.
+_SCRIPTS = (
+    "page_player.js", "page_stretch.js", "page_stems.js", "page_words.js", "page_roll.js", "page_follow.js",
+    "page_mixer.js", "page_main.js",
+)  # fmt: skip
 _SLOT = re.compile(r"\{\{([A-Z_]+)\}\}")
 #: The current line stays marked so long after its last syllable.
 _AFTERGLOW_S = 1.0
@@ -184,6 +190,26 @@ def _facts(score: Score) -> list[str]:
     return [fact for fact in [*facts, f"{score.tempo_bpm:.0f} bpm", f"{seconds // 60}:{seconds % 60:02d}"] if fact]
 
 
+def _stems(files: Mapping[str, bytes]) -> list[dict[str, Any]]:
+    """Each part that the page can play alone: where it stands between the ears (-1 to 1) and its share of the room."""
+    return [
+        {
+            "name": part,
+            "file": stem_file(part),
+            "pan": round((MIX[part].pan - 64) / 64, 3),
+            "room": MIX[part].room,
+            "colour": PART_COLOURS[part],
+        }
+        for part in MIX
+        if stem_file(part) in files
+    ]
+
+
+def _sheet_notes(score: Score) -> list[list[float]]:
+    """[start, end] of each note of the engraving, whose element has the id `n<index>`."""
+    return [[_seconds(score, note.start_ticks), _seconds(score, note.end_ticks)] for note in upper_voice(score)]
+
+
 def _page_data(lyrics: Lyrics, score: Score, info: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
     match, others = _match(info)
     audio = "song.mp3" in files
@@ -199,13 +225,23 @@ def _page_data(lyrics: Lyrics, score: Score, info: Mapping[str, Any], files: Map
         "others": others,
         "sections": _sections(lyrics, score),
         "parts": _parts(score),
+        "stems": _stems(files),
+        "bpm": round(score.tempo_bpm, 2),
         "bars": [_seconds(score, start) for start, _ in score.bars()],
         "has_chords": bool(score.chords),
         "files": [{"name": name, "about": FILES[name][0], "type": FILES[name][1]} for name in FILES if name in files],
     }
 
 
-def song_page(lyrics: Lyrics, score: Score, info: Mapping[str, Any], files: Mapping[str, bytes]) -> str:
+def song_page(
+    lyrics: Lyrics,
+    score: Score,
+    info: Mapping[str, Any],
+    files: Mapping[str, bytes],
+    *,
+    sheet: Sequence[str] = (),
+    gain: float = 1.0,
+) -> str:
     """The page of a song. Same arguments, same text.
 
     Args:
@@ -214,14 +250,19 @@ def song_page(lyrics: Lyrics, score: Score, info: Mapping[str, Any], files: Mapp
         info: what song.json tells; of it `prompt`, `seed`, `release`, `primer`, `matches`, `settings` and `versions`
             are shown where present.
         files: contents of the files to offer for download, by names of `FILES`. With `song.mp3` the page plays it,
-            without it the page says so and runs silently.
+            without it the page says so and runs silently; with the parts alone it mixes them itself.
+        sheet: the pages of the lead sheet as SVG, from `engrave`.
+        gain: what the sum of the parts is multiplied by.
     """
     script, style = "".join(map(_packaged, _SCRIPTS)), _packaged("page_style.css")
     holders = [
         f'<script type="text/plain" data-file="{name}">{base64.b64encode(files[name]).decode()}</script>'
-        for name in FILES
+        for name in (*FILES, *map(stem_file, MIX))
         if name in files
     ]
+    data = {**_page_data(lyrics, score, info, files), "gain": round(gain, 4), "sheet": []}
+    if sheet:
+        data["sheet"] = _sheet_notes(score)
     filled = {
         "SCRIPT_HASH": _csp_hash(script),
         "STYLE_HASH": _csp_hash(style),
@@ -229,7 +270,8 @@ def song_page(lyrics: Lyrics, score: Score, info: Mapping[str, Any], files: Mapp
         "PLAIN": html.escape(lyrics.text()),
         "STYLE": style,
         "SCRIPT": script,
-        "DATA": _json_block(_page_data(lyrics, score, info, files)),
+        "DATA": _json_block(data),
+        "SHEET": "\n".join(f'<div class="sheet-page">{page}</div>' for page in sheet),
         "FILES": "\n".join(holders),
     }
     # One pass: a slot's name in the user's text is not filled again.

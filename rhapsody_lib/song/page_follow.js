@@ -38,8 +38,23 @@ const showSyllable = (index, time) => {
   }
   if (at) at.element.style.setProperty("--part", `${Math.min(100, ((time - at.start) / Math.max(0.05, at.end - at.start)) * 100)}%`);
 };
+/* The notes of the sheet that are sung now. */
+const sheetNotes = song.sheet.map(([start, end], index) => ({
+  start, end, elements: [...document.querySelectorAll(`#n${index}, [id^="n${index}-"]`)],
+}));
+let currentNote = -1;
+const showNote = (time) => {
+  const last = lastAtOrBefore(sheetNotes, time);
+  const index = last >= 0 && time < sheetNotes[last].end ? last : -1;
+  if (index === currentNote) return;
+  if (currentNote >= 0) sheetNotes[currentNote].elements.forEach((element) => element.classList.remove("sounding"));
+  if (index >= 0) sheetNotes[index].elements.forEach((element) => element.classList.add("sounding"));
+  currentNote = index;
+};
 const show = () => {
+  keepInLoop();
   const time = player.time;
+  showNote(time);
   const line = lastAtOrBefore(lines, time);
   const inside = line >= 0 && time < lines[line].end;
   showLine(inside ? line : -1);
@@ -47,7 +62,11 @@ const show = () => {
   const section = lastAtOrBefore(song.sections, time);
   if (section !== currentSection) {
     currentSection = section;
-    [...byId("form").children].forEach((button, index) => button.classList.toggle("now", index === section));
+    [...byId("form").children].forEach((button, index) => {
+      button.classList.toggle("now", index === section);
+      if (index === section) button.setAttribute("aria-current", "true");
+      else button.removeAttribute("aria-current");
+    });
   }
   byId("now").textContent = clock(time);
   if (!scrubbing) byId("seek").value = String(time);

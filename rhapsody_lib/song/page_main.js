@@ -61,10 +61,11 @@ const onKey = (event) => {
     " ": () => toggle(), k: () => toggle(), ArrowLeft: () => seek(player.time - 5), ArrowRight: () => seek(player.time + 5),
     p: () => seek((lines[Math.max(0, lastAtOrBefore(lines, player.time - 1))] || { start: 0 }).start),
     n: () => { const next = lines.find((line) => line.start > player.time + 0.05); if (next) seek(next.start); },
-    c: () => byId("chords").click(),
+    c: () => byId("chords").click(), l: () => byId("loop").click(), m: () => { if (!byId("mixer").hidden) byId("mixer").click(); },
+    "-": () => stepTempo(-1), "+": () => stepTempo(1), "=": () => stepTempo(1),
   };
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  const own = (key === " " && (tag === "BUTTON" || tag === "SUMMARY" || tag === "A")) || (key.startsWith("Arrow") && tag === "INPUT");
+  const own = tag === "SELECT" || (key === " " && (tag === "BUTTON" || tag === "SUMMARY" || tag === "A")) || (key.startsWith("Arrow") && tag === "INPUT");
   if (!actions[key] || own) return;
   event.preventDefault();
   actions[key]();
@@ -104,6 +105,10 @@ const bind = () => {
   byId("copy").addEventListener("click", copyWords);
   ["play", "pause", "ended", "seeked", "emptied"].forEach((name) => audio.addEventListener(name, () => { changed(); show(); }));
   ["wheel", "touchmove"].forEach((name) => addEventListener(name, () => { if (player.playing) setFollow(false); }, { passive: true }));
+  audio.addEventListener("timeupdate", keepInLoop);
+  bindMixer();
+  byId("sheet").hidden = !song.sheet.length;
+  byId("print").addEventListener("click", () => print());
   addEventListener("keydown", onKey);
   new ResizeObserver(() => { sizeCanvas(); draw(); }).observe(canvas);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { readColours(); draw(); });

@@ -22,7 +22,7 @@ const drawNotes = (part, time, from, until, place) => {
     if (start > until) break;
     if (start + length < from) continue;
     const sounding = start <= time && time < start + Math.max(length, 0.12);
-    pen.globalAlpha = sounding ? 1 : part.name === "melody" ? 0.9 : 0.5;
+    pen.globalAlpha = !isHeard(part.name) ? 0.12 : sounding ? 1 : part.name === "melody" ? 0.9 : 0.5;
     const [x, y, height] = place(start, pitch, drums);
     const width = drums ? 3 : Math.max(2, length * pixelsPerSecond() - 1.5);
     const swell = sounding ? 1 : 0;

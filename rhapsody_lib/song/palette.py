@@ -16,5 +16,6 @@ PART_COLOURS: Mapping[str, str] = MappingProxyType(
         "bass": "#009E73",
         "strings": "#CC79A7",
         "drums": "#8A8F98",
+        "vocal": "#C03A5B",
     }
 )

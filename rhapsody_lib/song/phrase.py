@@ -1,6 +1,8 @@
 """One line of words on one phrase of melody: which syllable begins at which onset, by dynamic programming.
 
-Candidate onsets are the melody's own notes and the points of a rhythmic grid between them. A path through them, one
+Where there are as many notes as syllables the melody is left as it is. Where there are more, `underlay` says which
+notes begin a syllable, and which are sung on the one before. Where there are fewer, and where one note begins several,
+candidate onsets are the melody's own notes and the points of a rhythmic grid between them, and a path through them, one
 onset a syllable, is charged for
 
 - a stressed syllable on a weak beat, an unstressed one on a strong beat (`_stress_cost`);
@@ -9,20 +11,21 @@ onset a syllable, is charged for
   the eighths and in the last part of the phrase, where the singer breathes;
 - a syllable too short to sing (`_length_cost`), more if it is stressed; an unstressed one held long.
 
-Where there are as many notes as syllables the melody is left as it is. Lines too long for any grid are divided evenly
-over the phrase.
+Lines too long for any grid are divided evenly over the phrase.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
 from rhapsody_lib.music.score import TICKS_PER_BEAT, Metre, Note
 from rhapsody_lib.song.sung_words import SungSyllable
+from rhapsody_lib.song.underlay import align
+from rhapsody_lib.song.underlay_features import metre_weight
 
 SKIP_COST, SPLIT_COST, FILL_COST, BREATH_COST, LEAD_COST = 1.2, 1.0, 1.6, 2.0, 50.0
 #: Shortest note that is written where the phrase has room for it.
@@ -30,6 +33,8 @@ MIN_NOTE_S = 0.06
 #: A syllable of this length or more is comfortable to sing.
 EASY_SYLLABLE_S = 0.24
 GRID_TICKS = TICKS_PER_BEAT // 4
+#: The rest at the end of a line in which the singer breathes.
+BREATH_TICKS = TICKS_PER_BEAT // 2
 
 
 @dataclass(frozen=True)
@@ -57,24 +62,26 @@ class Phrase:
 
     @property
     def breath_ticks(self) -> int:
-        """Where the singer breathes: the last part of the phrase, up to a quarter note."""
+        """Where no syllable is added: the last part of the phrase, up to a quarter note."""
         return min(TICKS_PER_BEAT, (self.end_ticks - self.start_ticks) // 8)
 
+    def latest_ticks(self, count: int) -> int:
+        """Where the last of so many syllables begins at the latest.
+
+        An eighth is left for it and an eighth to breathe, unless the syllables are too many for eighths.
+        """
+        latest = self.end_ticks - 2 * BREATH_TICKS
+        crowded = latest < self.start_ticks + (count - 1) * BREATH_TICKS
+        return self.end_ticks - self.min_ticks if crowded else latest
+
+    def with_room(self, count: int) -> Phrase:
+        """The phrase without the notes on which the last of so many syllables would leave no time to breathe."""
+        latest = self.latest_ticks(count)
+        return replace(self, notes=tuple(note for note in self.notes if note.start_ticks <= latest))
+
     def weight(self, ticks: int) -> float:
-        """Metrical weight of a tick: 3 on the bar, 2 half way, 1 on a beat, 0 off it, below 0 between."""
-        start, metre = next(((s, m) for s, m in reversed(self.bars) if s <= ticks), self.bars[0])
-        compound = metre.denominator == 8 and metre.numerator % 3 == 0
-        beat = TICKS_PER_BEAT * 3 // 2 if compound else TICKS_PER_BEAT * 4 // metre.denominator
-        offset = ticks - start
-        near = round(offset / GRID_TICKS) * GRID_TICKS
-        offset = near if abs(near - offset) <= GRID_TICKS // 4 else offset
-        if offset % metre.bar_ticks == 0:
-            return 3.0
-        if metre.bar_ticks % (2 * beat) == 0 and offset % (metre.bar_ticks // 2) == 0:
-            return 2.0
-        if offset % beat == 0:
-            return 1.0
-        return 0.0 if offset % (TICKS_PER_BEAT // 2) == 0 else -0.7
+        """Metrical weight of a tick (`metre_weight`)."""
+        return metre_weight(ticks, *next(((s, m) for s, m in reversed(self.bars) if s <= ticks), self.bars[0]))
 
     def bar_offset(self, ticks: int) -> int:
         """Ticks since the bar line before."""
@@ -89,12 +96,12 @@ def _stress_cost(stress: int, weight: float) -> float:
     return 0.25 * max(0.0, weight)
 
 
-def _candidates(phrase: Phrase, step: int) -> list[int]:
+def _candidates(phrase: Phrase, step: int, latest_ticks: int) -> list[int]:
     """Onsets to choose from: the melody's own, and grid points at least a shortest note away from them."""
     own = [note.start_ticks for note in phrase.notes]
     room = max(phrase.min_ticks, step * 3 // 4)
     first = phrase.start_ticks + (-phrase.bar_offset(phrase.start_ticks)) % step
-    grid = range(first, phrase.end_ticks - phrase.min_ticks + 1, step)
+    grid = range(first, latest_ticks + 1, step)
     return sorted({*own, *(tick for tick in grid if all(abs(tick - start) >= room for start in own))})
 
 
@@ -173,6 +180,34 @@ def _evenly(phrase: Phrase, count: int) -> list[int]:
     return [phrase.start_ticks + index * (span - breath) // count for index in range(count)]
 
 
+def _divided(phrase: Phrase, landed: Sequence[int], words: Sequence[SungSyllable]) -> list[int] | None:
+    """Onsets of syllables that begin on the notes `landed`; one that begins several is divided with the rest after it.
+
+    None where one would be too short to sing.
+    """
+    starts = [phrase.notes[note].start_ticks for note in landed]
+    ends = [next((after for after in starts if after > start), phrase.end_ticks) for start in starts]
+    onsets: list[int] = []
+    latest = phrase.latest_ticks(len(words))
+    for start, end in dict.fromkeys(zip(starts, ends, strict=True)):
+        here = [word for word, other in zip(words, starts, strict=True) if other == start]
+        cell = replace(phrase, start_ticks=start, end_ticks=end, notes=_within(phrase.notes, start, end))
+        inner = (
+            [start]
+            if len(here) == 1
+            else _best_path(cell, here, _candidates(cell, GRID_TICKS, min(latest, end - phrase.min_ticks)))
+        )
+        if not inner or inner[0] != start:
+            return None
+        onsets += inner
+    short = any(after - onset < phrase.min_ticks for onset, after in pairwise([*onsets, phrase.end_ticks]))
+    return None if short else onsets
+
+
+def _within(notes: Sequence[Note], start_ticks: int, end_ticks: int) -> tuple[Note, ...]:
+    return tuple(note for note in notes if start_ticks <= note.start_ticks < end_ticks)
+
+
 def place_syllables(phrase: Phrase, words: Sequence[SungSyllable]) -> list[int]:
     """An onset in ticks for each syllable, rising, inside the phrase.
 
@@ -183,8 +218,12 @@ def place_syllables(phrase: Phrase, words: Sequence[SungSyllable]) -> list[int]:
     own = [note.start_ticks for note in phrase.notes]
     if len(own) == len(words) and all(b - a >= phrase.min_ticks for a, b in pairwise([*own, phrase.end_ticks])):
         return own
+    if len(own) > len(words):
+        onsets = _divided(phrase, align(phrase.notes, phrase.bars, words, opens=True), words)
+        if onsets:
+            return onsets
     for step in (GRID_TICKS, GRID_TICKS // 2):
-        path = _best_path(phrase, words, _candidates(phrase, step))
+        path = _best_path(phrase, words, _candidates(phrase, step, phrase.latest_ticks(len(words))))
         if path:
             return path
     return _evenly(phrase, len(words))

@@ -6,8 +6,8 @@ The soundfont is the one that pretty_midi's wheel carries; it is used where it i
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -26,6 +26,8 @@ MAX_DURATION_S = 15 * 60.0
 #: Peak of the samples before encoding; MP3 may overshoot by some tenths of a decibel and must stay below -1 dBFS.
 PEAK_DBFS = -2.0
 BIT_RATE_KBPS = 160
+#: Of a part alone, in mono.
+STEM_BIT_RATE_KBPS = 64
 #: LAME's -q: 7 is a sixth of the time of 2 and hardly told from it at this rate.
 LAME_EFFORT = 7
 #: Frames encoded in one call, so that the copy as 16-bit integers stays small.
@@ -59,8 +61,11 @@ MIX: Mapping[str, Place] = MappingProxyType(
         "guitar": Place(-7.0, 86, 0.16),
         "bass": Place(-1.5, 64, 0.0),
         "strings": Place(-9.0, 38, 0.30),
+        "vocal": Place(1.0, 64, 0.20),
     }
 )
+#: The melody's instrument steps back by so much where a voice sings.
+BEHIND_VOCAL_DB = -9.0
 #: A part is made at most this much louder or quieter than the soundfont plays it.
 MAX_GAIN_DB = 24.0
 
@@ -142,16 +147,49 @@ def _active_level(mono: np.ndarray) -> float:
     return float(np.sqrt(active.mean())) if active.size else 0.0
 
 
-def _gain(mono: np.ndarray, part: str) -> float:
+def _gain(mono: np.ndarray, place: Place) -> float:
     """The factor that brings a part to its level in the mix; soundfonts play instruments up to 25 dB apart."""
     level_db = 20 * np.log10(max(_active_level(mono), 1e-9) / REFERENCE_LEVEL)
-    return float(10 ** (np.clip(MIX[part].level_db - level_db, -MAX_GAIN_DB, MAX_GAIN_DB) / 20))
+    return float(10 ** (np.clip(place.level_db - level_db, -MAX_GAIN_DB, MAX_GAIN_DB) / 20))
 
 
-def render_samples(score: Score, *, soundfont: Path | None = None, progress: Progress = silent) -> np.ndarray:
-    """Stereo samples, float32 [frames, 2], peak `PEAK_DBFS`, with `TAIL_S` of tail.
+def frames_of(score: Score) -> int:
+    """Frames of a song's recording, with its tail."""
+    return int((score.duration_s + TAIL_S) * SAMPLE_RATE_HZ) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """A song's recording.
+
+    Args:
+        samples: float32 [frames, 2], peak `PEAK_DBFS`, with `TAIL_S` of tail.
+        gain: what the sum of the parts was multiplied by to reach that peak.
+    """
+
+    samples: np.ndarray
+    gain: float
+
+
+def render_song(
+    score: Score,
+    *,
+    vocal: np.ndarray | None = None,
+    on_part: Callable[[str, np.ndarray], None] | None = None,
+    soundfont: Path | None = None,
+    progress: Progress = silent,
+) -> Rendering:
+    """Play a song.
 
     Each part is played alone, brought to its level and place in the mix, and the whole set in a room.
+
+    Args:
+        score: the song.
+        vocal: a voice to mix in, float32 [frames_of(score)], of any level.
+        on_part: given each part that sounds, alone, without the room, in mono: float32 [frames], as loud as it stands
+            beside the others. Called as the parts are made, so that it may encode them meanwhile.
+        soundfont: another General MIDI soundfont.
+        progress: told of each part.
 
     Raises:
         InputError: the song is longer than `MAX_DURATION_S`.
@@ -164,52 +202,63 @@ def render_samples(score: Score, *, soundfont: Path | None = None, progress: Pro
         )
     synth = _tinysoundfont().Synth(gain=-9, samplerate=SAMPLE_RATE_HZ)
     synth.sfload(str(soundfont or find_soundfont()))
-    frames = int((score.duration_s + TAIL_S) * SAMPLE_RATE_HZ) + 1
-    mix, send = np.zeros((frames, 2), dtype=np.float32), np.zeros(frames, dtype=np.float32)
-    for number, part in enumerate(PARTS):
-        progress(number, len(PARTS) + 1, part)
-        if not score.parts[part]:
+    frames = frames_of(score)
+    mix = np.zeros((frames, 2), dtype=np.float32)
+    send = np.zeros(frames, dtype=np.float32)
+    for number, part in enumerate((*PARTS, "vocal")):
+        progress(number, len(PARTS) + 2, part)
+        place = MIX[part]
+        if part == "melody" and vocal is not None:
+            place = replace(place, level_db=place.level_db + BEHIND_VOCAL_DB)
+        if part == "vocal" and vocal is not None:
+            samples = np.repeat(vocal[:, None], 2, axis=1)
+        elif score.parts.get(part):
+            samples = _render_part(synth, score, part, frames)
+        else:
             continue
-        samples = _render_part(synth, score, part, frames)
         # Adding the columns is ten times as fast as a sum over the axis of two.
         mono = (samples[:, 0] + samples[:, 1]) * np.float32(0.5)
-        gain = _gain(mono, part)
-        samples *= np.float32(gain)
+        gain = np.float32(_gain(mono, place))
+        mono *= gain
+        samples *= gain
         mix += samples
-        send += mono * np.float32(gain * MIX[part].room)
+        send += mono * np.float32(place.room)
+        if on_part:
+            on_part(part, mono)
     add_room(mix, send, SAMPLE_RATE_HZ)
-    progress(len(PARTS) + 1, len(PARTS) + 1, "mix")
+    progress(len(PARTS) + 2, len(PARTS) + 2, "mix")
     return _normalised(mix)
 
 
-def _normalised(samples: np.ndarray) -> np.ndarray:
+def _normalised(samples: np.ndarray) -> Rendering:
     """The samples scaled in place to a peak of `PEAK_DBFS`, with the last tenth of a second faded out."""
     fade = min(len(samples), SAMPLE_RATE_HZ // 10)
     samples[-fade:] *= np.linspace(1.0, 0.0, fade, dtype=np.float32)[:, None]
     peak = float(np.abs(samples).max(initial=0.0))
-    if peak > 0:
-        samples *= np.float32(10 ** (PEAK_DBFS / 20) / peak)
-    return samples
+    gain = 10 ** (PEAK_DBFS / 20) / peak if peak > 0 else 1.0
+    samples *= np.float32(gain)
+    return Rendering(samples, gain)
 
 
 def encode_mp3(samples: np.ndarray) -> bytes:
-    """Stereo samples as MP3 by LAME, `BIT_RATE_KBPS` constant.
+    """Samples as MP3 by LAME, at a constant `BIT_RATE_KBPS`, or `STEM_BIT_RATE_KBPS` in mono.
 
-    LAME is called directly, for libsndfile offers no choice of its effort and takes six times as long.
+    LAME is called directly, for libsndfile offers no choice of its effort and takes six times as long. It lets other
+    threads run meanwhile.
 
     Args:
-        samples: float32 [frames, 2], within -1 to 1.
+        samples: float32 [frames, 2], or [frames] in mono; what is beyond -1 to 1 is cut off.
 
     Raises:
         MissingExtraError: lameenc is not installed.
     """
     encoder: Any = require("lameenc").Encoder()
     encoder.set_in_sample_rate(SAMPLE_RATE_HZ)
-    encoder.set_channels(2)
-    encoder.set_bit_rate(BIT_RATE_KBPS)
+    encoder.set_channels(samples.ndim)
+    encoder.set_bit_rate(BIT_RATE_KBPS if samples.ndim == 2 else STEM_BIT_RATE_KBPS)
     encoder.set_quality(LAME_EFFORT)
     encoded = bytearray()
     for start in range(0, len(samples), BLOCK_FRAMES):
-        block = np.rint(samples[start : start + BLOCK_FRAMES] * 32_767).astype("<i2")
+        block = np.rint(np.clip(samples[start : start + BLOCK_FRAMES], -1.0, 1.0) * 32_767).astype("<i2")
         encoded += encoder.encode(block.tobytes())
     return bytes(encoded + encoder.flush())

@@ -1,8 +1,8 @@
 """The notes that carry a line's syllables, once their onsets are known.
 
 A syllable takes the melody's note at its onset. Notes passed over are sung on the same syllable (a melisma), equal
-pitches joined. A note that carries two syllables repeats its pitch; one that carries more, over the rest after it too,
-moves towards the next note, by chord tones on the beats and scale tones between.
+pitches joined; those after a rest are left out. A note that carries two syllables repeats its pitch; one that carries
+more, over the rest after it too, moves towards the next note, by chord tones on the beats and scale tones between.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from itertools import pairwise
 
 from rhapsody_lib.music.chords import ChordSymbol, Key
 from rhapsody_lib.music.score import PART_RANGES, TICKS_PER_BEAT, Note
-from rhapsody_lib.song.phrase import Phrase
+from rhapsody_lib.song.phrase import BREATH_TICKS, Phrase
 
 #: Most notes that one syllable is sung on; further ones are joined to the last.
 MAX_MELISMA = 3
 FILL_VELOCITY = 84
+#: A syllable that ends its word is not sung on beyond a longer rest of the melody.
+LONGEST_GAP_TICKS = TICKS_PER_BEAT // 2
 #: A syllable inside a word is held up to a bar of four quarters, that the word be not torn apart.
 LONGEST_HOLD_TICKS = 4 * TICKS_PER_BEAT
 ChordAt = Callable[[int], ChordSymbol | None]
@@ -74,10 +76,12 @@ def _base_note(notes: Sequence[Note], onset: int) -> tuple[int, Note]:
 
 
 def _melisma(notes: Sequence[Note], head: Note, limit: int, min_ticks: int) -> list[Note]:
-    """`head` and the melody's notes after it up to `limit`, on one syllable."""
+    """`head` and the melody's notes after it up to `limit` or to a rest, on one syllable."""
     run = [head]
     for note in notes:
         last = run[-1]
+        if note.start_ticks - last.end_ticks > LONGEST_GAP_TICKS:
+            break
         joined = note.pitch == last.pitch or len(run) == MAX_MELISMA or note.start_ticks - last.start_ticks < min_ticks
         if joined or limit - note.start_ticks < min_ticks:
             run[-1] = _until(last, max(last.end_ticks, min(note.end_ticks, limit)))
@@ -124,7 +128,7 @@ def sing(
 
 def _breathe(notes: list[Note], phrase: Phrase) -> list[Note]:
     """End the last note early enough for a breath, if it stays as long as an eighth note."""
-    last, end = notes[-1], phrase.end_ticks - phrase.breath_ticks // 2
-    if last.end_ticks > end and end - last.start_ticks >= TICKS_PER_BEAT // 2:
+    last, end = notes[-1], phrase.end_ticks - BREATH_TICKS
+    if last.end_ticks > end and end - last.start_ticks >= BREATH_TICKS:
         notes[-1] = _until(last, end)
     return notes

@@ -21,7 +21,7 @@ from tests.benchmarks.table import Row, at_most, beside, run, show
 
 ROOT = Path(__file__).parent.parent.parent
 COMMAND = str(Path(sys.executable).with_name("rhapsody"))
-SAME_BYTES = ("lyrics.txt", "song.mid", "song.kar", "song.json")
+SAME_BYTES = ("lyrics.txt", "song.mid", "song.kar", "leadsheet.musicxml", "song.json")
 PROMPT = "the sky is blue"
 
 

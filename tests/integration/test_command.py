@@ -16,7 +16,7 @@ import pytest
 from rhapsody_lib.artifacts import Store
 from rhapsody_lib.release import live_release, release_numbers
 
-TEXT_FILES = ("lyrics.txt", "song.mid", "song.kar", "song.json")
+TEXT_FILES = ("lyrics.txt", "song.mid", "song.kar", "leadsheet.musicxml", "song.json")
 
 
 def song(rhapsody, trained, out: Path, prompt: str, *options: str) -> tuple[int, dict, str]:

@@ -1,4 +1,4 @@
-"""`rhapsody evaluate lyrics` on a release of tiny models."""
+"""`rhapsody evaluate lyrics` and `rhapsody evaluate backing` on a release of tiny models."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from rhapsody_lib.operations import lyrics_figures
+from rhapsody_lib.artifacts import Store
+from rhapsody_lib.backing.controls import CONTROLS
+from rhapsody_lib.operations import backing_figures, lyrics_figures
 from rhapsody_lib.operations.lyrics_figures import GENERATED, HELDOUT, LOOPED, SHUFFLED
+from rhapsody_lib.release import live_release
 from tests.trained import Trained
 
 Run = Callable[..., tuple[int, str, str]]
@@ -63,3 +66,33 @@ def test_large_corpora_are_bounded(rhapsody: Run, trained: Trained, monkeypatch:
     code, _, stderr = rhapsody("evaluate", "lyrics", "--store", trained.store, "--with-seed-network")
     assert code == 2
     assert f"hold {corpus['train_tokens']:,} tokens" in " ".join(stderr.split())
+
+
+def test_figures_of_the_live_release_s_music(rhapsody: Run, trained: Trained, tmp_path: Path) -> None:
+    out = tmp_path / "page"
+    code, stdout, stderr = rhapsody(
+        "evaluate", "backing", "--store", trained.store, "--songs", "1", "--json", "--out", str(out)
+    )
+    assert (code, stderr) == (0, "")
+    found = json.loads(stdout)
+    assert found["release"] == 1
+    assert found["corpus"]["heldout_songs"] > 1
+    # As the training measured it, with torch.
+    store = Store(trained.store)
+    backing = store.fetch(live_release(store).refs["backing"])
+    learnt = json.loads((backing / "metrics.json").read_text(encoding="utf-8"))
+    assert found["heldout"]["nats_per_token"] == pytest.approx(learnt["heldout_nll"], rel=1e-3)
+    assert found["heldout"]["nats_per_token_5gram"] == learnt["ngram_nll"]
+    assert found["overall"]["random pitches"] > 1
+    assert found["overall"].keys() >= {backing_figures.GENERATED, *CONTROLS}
+    assert found["copying"][backing_figures.HELDOUT]["limit"] == learnt["heldout_melodies"]["limit"]
+    assert found["songs"][0]["copying"]["notes"] > 0
+    assert (out / "spreads.svg").stat().st_size > 1000
+    assert "own first 8 bars" in (out / "backing.md").read_text(encoding="utf-8")
+
+
+def test_the_terminal_shows_the_tables_of_music(rhapsody: Run, trained: Trained) -> None:
+    code, stdout, _ = rhapsody("evaluate", "backing", "--store", trained.store, "--songs", "1")
+    assert code == 0
+    assert stdout.startswith("Backing of release 1, trained on ")
+    assert {"Kneser-Ney", "density", "distance", "pitches", "median", "melodies"} <= set(stdout.split())

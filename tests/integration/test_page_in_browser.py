@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,27 +11,23 @@ import pytest
 from rhapsody_lib.song.bundle import write_bundle
 from rhapsody_lib.song.fit import fit_words
 from rhapsody_lib.words.document import Lyrics, LyricSection
+from tests.browser import BROWSER, FLAGS, Tab, open_browser
 from tests.unit.song.song_samples import sample_lyrics, sample_score
 
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="Chromium is not installed")
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--virtual-time-budget=4000",
-    "--dump-dom",
-)
 
 
 def dom_of(page: Path, profile: Path) -> str:
     """The document after its scripts ran."""
-    command = [str(BROWSER), *FLAGS, f"--user-data-dir={profile}", page.as_uri()]
+    command = [
+        str(BROWSER),
+        *FLAGS,
+        "--virtual-time-budget=4000",
+        "--dump-dom",
+        f"--user-data-dir={profile}",
+        page.as_uri(),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, encoding="utf-8")
     return done.stdout
 
@@ -67,7 +62,7 @@ def test_scripts_run_and_show_the_words_and_markup_does_not(tmp_path: Path) -> N
     assert "<img" not in dom
     assert "<b>bold</b>" not in dom
     assert "owned" not in re.findall(r"<title>(.*?)</title>", dom)
-    assert len(re.findall(r'class="syl[ "]', dom)) == syllables
+    assert len(re.findall(r'<span class="syl[ "]', dom)) == syllables
     assert "made without audio" in dom
     assert dom.count('class="pair"') == 1
 
@@ -88,3 +83,129 @@ def test_the_policy_stops_a_script_that_is_not_ours(tmp_path: Path) -> None:
     dom = dom_of(page, tmp_path / "profile")
     assert 'data-violation="script-src' in root_tag(dom)
     assert "<title>owned</title>" not in dom
+
+
+#: What the page sends to the loudspeaker goes through a meter too.
+METER = """
+window.meters = [];
+const connect = AudioNode.prototype.connect;
+AudioNode.prototype.connect = function (to, ...rest) {
+  if (to instanceof AudioDestinationNode) {
+    const meter = new AnalyserNode(this.context, { fftSize: 8192, smoothingTimeConstant: 0 });
+    window.meters.push(meter);
+    connect.call(this, meter);
+  }
+  return connect.call(this, to, ...rest);
+};
+window.loudness = () => {
+  const heard = new Float32Array(8192);
+  window.meters.at(-1).getFloatTimeDomainData(heard);
+  return Math.sqrt(heard.reduce((sum, value) => sum + value * value, 0) / heard.length);
+};
+window.levelAt = (hertz) => {
+  const meter = window.meters.at(-1);
+  const bins = new Float32Array(meter.frequencyBinCount);
+  meter.getFloatFrequencyData(bins);
+  const middle = Math.round((hertz * meter.fftSize) / meter.context.sampleRate);
+  return Math.max(...bins.slice(middle - 2, middle + 3));
+};
+"""
+LATER = "new Promise((done) => setTimeout(done, {}))"
+
+
+def open_song(tab: Tab, folder: Path) -> None:
+    score = fit_words(sample_lyrics(), sample_score())
+    files = write_bundle(folder / "song", lyrics=sample_lyrics(), score=score, info={"prompt": "sky"}, audio=True)
+    tab.call("Page.enable")
+    tab.call("Page.addScriptToEvaluateOnNewDocument", source=METER)
+    tab.open(files["index.html"])
+
+
+def click(tab: Tab, selector: str) -> None:
+    tab.run(f"document.querySelector({selector!r}).click()")
+
+
+def open_mixer(tab: Tab) -> None:
+    click(tab, "#mixer")
+    tab.wait("root.dataset.stems")
+    assert tab.run("root.dataset.stems") == "6"
+    assert tab.run("byId('desk-state').textContent") == ""
+
+
+def check_mixer(tab: Tab) -> None:
+    """What is muted is not heard, what is soloed alone is; slower is not lower."""
+    tab.run("player.time = 6; player.play()")
+    tab.wait("loudness() > 0.01")
+    tab.run("document.querySelectorAll('.mute').forEach((button) => button.click())")
+    tab.wait("loudness() < 0.0001")
+    tab.run("document.querySelectorAll('.mute').forEach((button) => button.click())")
+    click(tab, ".strip[data-part=melody] .solo")
+    assert tab.run("document.querySelectorAll('.strip.off').length") == 5
+    # The long note of the first line: middle C. Half as fast would be an octave lower if it were only slowed down.
+    tab.run("player.loop = [8.5, 9.2]; player.rate = 0.5; player.time = 8.5")
+    tab.run(LATER.format(900))
+    at_pitch, octave_below = tab.run("[levelAt(261.6), levelAt(130.8)]")
+    assert at_pitch > octave_below + 20
+    click(tab, ".strip[data-part=melody] .solo")
+
+
+def passed(tab: Tab) -> float:
+    """Seconds of the song in a second."""
+    seconds: float = tab.run(
+        f"(async () => {{ const [time, at] = [player.time, performance.now()]; await {LATER.format(1000)};"
+        " return (player.time - time) / (performance.now() - at) * 1000; })()"
+    )
+    return seconds
+
+
+def check_tempo_and_loop(tab: Tab) -> None:
+    tab.run("player.loop = null; player.time = 5; player.rate = 1")
+    tab.run(LATER.format(300))
+    assert passed(tab) == pytest.approx(1.0, abs=0.15)
+    tab.run("byId('tempo').value = '0.5'; byId('tempo').dispatchEvent(new Event('change'))")
+    tab.run(LATER.format(300))
+    assert passed(tab) == pytest.approx(0.5, abs=0.12)
+    click(tab, "#loop")
+    assert tab.run("byId('loop').textContent") == "Loop: verse 1"
+    start, end = tab.run("player.loop")
+    tab.run(f"player.rate = 1; player.time = {end - 0.5}")
+    tab.wait(f"player.time < {start + 2}")
+    assert tab.run("player.time") >= start - 0.1
+    click(tab, "#loop")
+    assert tab.run("player.loop") is None
+
+
+def check_highlight(tab: Tab) -> None:
+    tab.run("player.pause(); seek(song.sections[1].lines[0].pieces[1][0] + 0.05)")
+    assert tab.run("[...document.querySelectorAll('.syl.now')].map((syllable) => syllable.textContent)") == ["sky"]
+    assert tab.run("[...document.querySelectorAll('.sounding')].map((note) => note.id)") == ["n1"]
+    assert tab.run("document.querySelectorAll('.line[aria-current]').length") == 1
+
+
+def check_reach(tab: Tab) -> None:
+    """Everything has a name, and the keyboard does what the mouse does."""
+    nameless = "[...document.querySelectorAll('button')].filter((one) => !(one.ariaLabel || one.textContent.trim()))"
+    assert tab.run(f"{nameless}.length") == 0
+    for key, truth in (("l", "Boolean(player.loop)"), ("l", "!player.loop"), ("m", "byId('desk').hidden")):
+        tab.press(key)
+        assert tab.run(truth), key
+    rate = tab.run("player.rate")
+    tab.press("-")
+    assert tab.run("player.rate") < rate
+
+
+def test_mixer_tempo_loop_and_words_in_a_browser(tmp_path: Path) -> None:
+    pytest.importorskip("tinysoundfont")
+    pytest.importorskip("websockets")
+    with open_browser(tmp_path / "profile") as tab:
+        open_song(tab, tmp_path)
+        assert tab.run("document.querySelectorAll('.sheet-page svg').length") > 0
+        open_mixer(tab)
+        check_mixer(tab)
+        check_tempo_and_loop(tab)
+        check_highlight(tab)
+        check_reach(tab)
+        for width in (1280, 500):
+            tab.size(width, 900)
+            assert tab.run("document.documentElement.scrollWidth") <= width
+        assert tab.complaints() == []

@@ -11,7 +11,7 @@ import pytest
 import rhapsody_lib
 from rhapsody_lib.backing import evaluate
 from rhapsody_lib.backing.dataset import pack
-from rhapsody_lib.backing.evaluate import evaluate_backing
+from rhapsody_lib.backing.evaluate import evaluate_backing, heldout_nats, measure_priming
 from rhapsody_lib.backing.model import BackingModel
 from rhapsody_lib.backing.network import build_network
 from rhapsody_lib.backing.tokens import HEADER_TOKENS, encode
@@ -68,3 +68,46 @@ def test_what_cannot_be_told_is_left_out(
     monkeypatch.setattr(evaluate, "_MAX_TOKENS", 10)
     found = evaluate_backing(BackingModel(vocabulary, names), scores)
     assert found == {"beats": 0, "scores": 0, "unusable_scores": 3}
+
+
+def _untrained(vocabulary: Vocabulary) -> BackingModel:
+    settings = BackingSettings(embedding_size=8, hidden_size=8)
+    tensors = build_network(len(vocabulary), settings).state_dict()
+    return BackingModel(vocabulary, {name: value.numpy() for name, value in tensors.items()})
+
+
+def test_the_likelihood_of_a_song_does_not_depend_on_the_songs_beside_it(
+    scores: list[Score], vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = _untrained(vocabulary)
+    songs = [pack(vocabulary, encode(vocabulary, score), drop_repeats=False) for score in scores]
+    together = heldout_nats(model, songs)
+    monkeypatch.setattr(evaluate, "_BATCH_SCORES", 1)
+    assert together == pytest.approx(heldout_nats(model, songs), rel=1e-5)
+    assert heldout_nats(model, []).shape == (0,)
+
+
+def test_the_same_bars_are_told_after_each_beginning(
+    scores: list[Score], vocabulary: Vocabulary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that knows nothing is helped by no beginning, so all four must be alike; and few songs have others."""
+    nothing = {name: value.numpy() * 0 for name, value in build_network(
+        len(vocabulary), BackingSettings(embedding_size=8, hidden_size=8)
+    ).state_dict().items()}  # fmt: skip
+    monkeypatch.setattr(evaluate, "PRIMED_BARS", 2)
+    monkeypatch.setattr(evaluate, "TOLD_BARS", 3)
+    found = measure_priming(BackingModel(vocabulary, nothing), [scores[0], scores[0], scores[1]])
+    for nats in (found.own, found.others, found.others_bars, found.none):
+        assert nats == pytest.approx(np.log(len(vocabulary)), rel=1e-6)
+    assert found.figures()["better_than_others"] == 0
+    # A song that is its own other is helped by it as much as by itself.
+    twice = measure_priming(_untrained(vocabulary), [scores[0], scores[0]])
+    assert twice.own == pytest.approx(twice.others)
+    assert twice.own == pytest.approx(twice.others_bars)
+    assert not np.allclose(twice.own, twice.none)
+
+
+def test_without_another_song_or_enough_bars_there_is_no_priming(scores: list[Score], vocabulary: Vocabulary) -> None:
+    model = _untrained(vocabulary)
+    assert measure_priming(model, scores[:1]).figures() == {"songs": 0}
+    assert measure_priming(model, []).figures() == {"songs": 0}

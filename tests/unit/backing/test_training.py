@@ -12,6 +12,7 @@ import pytest
 from safetensors.numpy import load_file
 
 import rhapsody_lib
+from rhapsody_lib.backing.base import save_base
 from rhapsody_lib.backing.context import COLUMNS
 from rhapsody_lib.backing.dataset import load_data, streams
 from rhapsody_lib.backing.model import BackingModel
@@ -125,7 +126,7 @@ def test_numpy_model_computes_what_torch_does(corpus: Path, tmp_path: Path) -> N
         network = build_network(len(data.vocabulary), settings)
     rows = data.train[0].rows[:40].astype(np.int64)
     with torch.no_grad():
-        expected = forward(network, torch.from_numpy(rows[None]))[0][0].numpy()
+        expected = forward(network, torch.from_numpy(rows[:, None]))[0][:, 0].numpy()
     model = BackingModel(data.vocabulary, {name: value.numpy() for name, value in network.state_dict().items()})
     state = model.start(1)
     for step, row in enumerate(rows):
@@ -139,3 +140,28 @@ def test_corpus_without_usable_tracks_is_refused(tmp_path: Path) -> None:
         load_data(tmp_path / "nowhere")
     with pytest.raises(SourceError, match="1 skipped"):
         load_data(_write(tmp_path / "bad", [("a", "train", b"no MIDI")]))
+
+
+def test_a_training_starts_from_a_base_model(corpus: Path, tmp_path: Path) -> None:
+    once = SMALL.model_copy(update={"max_epochs": 1})
+    fresh = train_backing(corpus, tmp_path / "fresh", Checkpoint.local(tmp_path / "one"), once, seed=1)
+    data, base = load_data(corpus), tmp_path / "base"
+    save_base(base, data.vocabulary, load_file(tmp_path / "fresh" / "weights.safetensors"), data.train)
+    from_base = once.model_copy(update={"base": str(base), "hidden_size": 999})
+    found = train_backing(corpus, tmp_path / "more", Checkpoint.local(tmp_path / "two"), from_base, seed=2)
+    assert found["history"][0]["train_nll"] < fresh["history"][0]["train_nll"]
+    assert found["heldout_known_to_base"] == 0
+    assert load_file(tmp_path / "more" / "weights.safetensors")["gru.weight_hh_l0"].shape == (72, 24)
+
+
+def test_held_out_songs_that_the_base_has_read_are_not_measured(
+    corpus: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    once = SMALL.model_copy(update={"max_epochs": 1, "epoch_tokens": 1000})
+    train_backing(corpus, tmp_path / "fresh", Checkpoint.local(tmp_path / "one"), once, seed=1)
+    data, base = load_data(corpus), tmp_path / "base"
+    save_base(base, data.vocabulary, load_file(tmp_path / "fresh" / "weights.safetensors"), data.heldout)
+    from_base = once.model_copy(update={"base": str(base)})
+    found = train_backing(corpus, tmp_path / "more", Checkpoint.local(tmp_path / "two"), from_base, seed=2)
+    assert found["heldout_known_to_base"] == 1
+    assert "flattered" in caplog.text

@@ -111,6 +111,30 @@ def test_key_signature_is_believed_unless_contradicted() -> None:
     assert midi_to_score(file_bytes(track("Melody", 0, pitches, events=wrong)), "x").key.name == "C major"
 
 
+def signature(numerator: int, denominator: int, time: int = 0) -> mido.MetaMessage:
+    return mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator, time=time)
+
+
+def test_an_upbeat_is_filled_up_in_front() -> None:
+    conductor = mido.MidiTrack([signature(1, 4), signature(3, 4, 240), signature(4, 4, 720 * 2)])
+    score = midi_to_score(file_bytes(conductor, track("Melody", 0, TUNE)), "x.mid")
+    assert [(m.start_ticks, m.numerator, m.denominator) for m in score.metres] == [(0, 3, 4), (4320, 4, 4)]
+    assert score.parts["melody"][0].start_ticks == 960
+    assert [start for start, _ in score.bars()][:3] == [0, 1440, 2880]
+
+
+def test_bars_of_one_beat_are_counted_in_fours() -> None:
+    score = midi_to_score(file_bytes(mido.MidiTrack([signature(1, 4)]), track("Melody", 0, TUNE)), "x.mid")
+    assert [(m.start_ticks, m.numerator, m.denominator) for m in score.metres] == [(0, 4, 4)]
+    assert score.parts["melody"][0].start_ticks == 0
+
+
+def test_a_longer_header_is_read_as_the_standard_asks() -> None:
+    data = file_bytes(track("Melody", 0, TUNE))
+    longer = data[:4] + b"\0\0\0\x0a" + data[8:14] + b"\1\2\3\4" + data[14:]
+    assert midi_to_score(longer, "x") == midi_to_score(data, "x")
+
+
 def test_chords_are_heard() -> None:
     chords = mido.MidiTrack()
     for root, third in ((48, 4), (53, 4), (57, 3), (48, 4)):

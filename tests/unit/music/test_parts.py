@@ -5,7 +5,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhapsody_lib.music.parts import RawTrack, assign, family, find_melody, in_range, skyline, without_overlaps
+from rhapsody_lib.music.note_tables import PART, notes_of, table_of
+from rhapsody_lib.music.parts import RawTrack, assign, family, in_range, melody_track, skyline, without_overlaps
 from rhapsody_lib.music.score import PART_RANGES, PARTS, Note
 from tests.unit.music.music_strategies import notes
 
@@ -45,12 +46,12 @@ def test_every_program_has_a_family_or_none() -> None:
 
 
 def test_backing_vocals_are_no_melody() -> None:
-    line = tuple(Note(i * 480, 70, 240, 80) for i in range(8))
+    line = table_of(Note(i * 480, 70, 240, 80) for i in range(8))
     tracks = [RawTrack("Backing vocals", 52, False, line), RawTrack("LEAD", 80, False, line)]
-    assert find_melody(tracks, []) == 1
+    assert melody_track(tracks, []) == 1
 
 
 def test_drums_alone_give_drums_alone() -> None:
-    parts, _ = assign([RawTrack("", 0, True, (Note(0, 36, 1, 80), Note(0, 20, 1, 80)))])
-    assert [part for part in PARTS if parts[part]] == ["drums"]
-    assert len(parts["drums"]) == 1
+    table, _ = assign([RawTrack("", 0, True, table_of([Note(0, 20, 1, 80), Note(0, 36, 1, 80)]))])
+    assert [note.pitch for note in notes_of(table)] == [36]
+    assert [PARTS[index] for index in table[PART].tolist()] == ["drums"]

@@ -13,14 +13,25 @@ import pytest
 import symusic
 
 from rhapsody_lib.errors import InputError
-from rhapsody_lib.music.score import Score
+from rhapsody_lib.music.score import PARTS, Score
 from rhapsody_lib.song import bundle
-from rhapsody_lib.song.bundle import check_target, lyrics_text, song_files, write_bundle
+from rhapsody_lib.song.bundle import check_target, write_bundle
+from rhapsody_lib.song.contents import lyrics_text, song_files
 from rhapsody_lib.song.fit import fit_words
 from tests.unit.song.song_samples import sample_lyrics, sample_score
 
 INFO: dict[str, Any] = {"prompt": "the sky is blue", "seed": 3, "release": {"number": 1}, "matches": []}
-ALWAYS = {"lyrics.txt", "song.mid", "song.kar", "backing.mid", "song.json", "pianoroll.png", "index.html"}
+ALWAYS = {
+    "lyrics.txt",
+    "song.mid",
+    "song.kar",
+    "backing.mid",
+    "song.json",
+    "leadsheet.musicxml",
+    "pianoroll.png",
+    "index.html",
+}
+STEMS = {f"stems/{part}.mp3" for part in PARTS}
 
 
 @pytest.fixture(scope="module")
@@ -32,9 +43,13 @@ def write(out: Path, score: Score, **changes: Any) -> dict[str, Path]:
     return write_bundle(out, lyrics=sample_lyrics(), score=score, info={**INFO, **changes}, audio=False)
 
 
+def files_in(folder: Path) -> set[str]:
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_every_file_opens(tmp_path: Path, fitted: Score) -> None:
     files = write_bundle(tmp_path / "a" / "song", lyrics=sample_lyrics(), score=fitted, info=INFO, audio=True)
-    assert set(files) == ALWAYS | {"song.mp3"} == {path.name for path in (tmp_path / "a" / "song").iterdir()}
+    assert set(files) == ALWAYS | {"song.mp3"} | STEMS == files_in(tmp_path / "a" / "song")
     for name in ("song.mid", "backing.mid", "song.kar"):
         data = files[name].read_bytes()
         notes = sum(len(part) for key, part in fitted.parts.items() if key != "melody" or name != "backing.mid")
@@ -54,7 +69,9 @@ def test_song_json_tells_the_making_and_the_digests(tmp_path: Path, fitted: Scor
     assert info["music"]["key"] == "C major"
     assert info["music"]["tempo_bpm"] == 100
     assert info["music"]["syllables"] == len(fitted.syllables)
-    for name in ("lyrics.txt", "song.mid", "song.kar", "backing.mid"):
+    assert set(info["files"]) == ALWAYS
+    assert all(told["about"] for told in info["files"].values())
+    for name in ("lyrics.txt", "song.mid", "song.kar", "backing.mid", "leadsheet.musicxml"):
         assert info["files"][name]["sha256"] == hashlib.sha256(files[name].read_bytes()).hexdigest()
 
 
@@ -67,7 +84,7 @@ def test_same_song_same_bytes_wherever_it_is_written(tmp_path: Path, fitted: Sco
 def test_an_earlier_song_is_replaced_whole(tmp_path: Path, fitted: Score) -> None:
     write_bundle(tmp_path / "song", lyrics=sample_lyrics(), score=fitted, info=INFO, audio=True)
     write(tmp_path / "song", fitted, seed=9)
-    assert {path.name for path in (tmp_path / "song").iterdir()} == ALWAYS
+    assert files_in(tmp_path / "song") == ALWAYS
     assert json.loads((tmp_path / "song" / "song.json").read_text(encoding="utf-8"))["seed"] == 9
     assert [path.name for path in tmp_path.iterdir()] == ["song"]
 
@@ -78,7 +95,11 @@ def test_nothing_of_anyone_else_is_replaced(tmp_path: Path, fitted: Score) -> No
     (tmp_path / "folder" / "song.json").write_text('{"my": "own"}')
     write(tmp_path / "song", fitted)
     (tmp_path / "song" / "notes.txt").write_text("mine")
-    for name, reason in (("file", "is a file"), ("folder", "not a song's folder"), ("song", "notes.txt")):
+    write(tmp_path / "stems", fitted)
+    (tmp_path / "stems" / "stems").mkdir()
+    (tmp_path / "stems" / "stems" / "mine.wav").write_text("mine")
+    refused = (("file", "is a file"), ("folder", "not a song's folder"), ("song", "notes.txt"), ("stems", "mine.wav"))
+    for name, reason in refused:
         with pytest.raises(InputError, match=reason):
             write(tmp_path / name, fitted, seed=9)
     assert (tmp_path / "song" / "notes.txt").read_text() == "mine"

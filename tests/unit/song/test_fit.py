@@ -125,6 +125,53 @@ def test_a_word_is_not_torn_by_a_rest() -> None:
     assert [note.duration_ticks for note in fitted.parts["melody"][:2]] == [2 * BEAT, BEAT // 2]
 
 
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.sampled_from(["the", "sky", "blue", "wonderful", "river"]), min_size=1, max_size=6), MELODIES)
+def test_a_line_ends_with_an_eighth_to_breathe(words: list[str], melody: list[Note]) -> None:
+    _, fitted, _ = one_line(" ".join(words), melody)  # at most 18 syllables: some lines are too full for eighths
+    for line, end in enumerate((8 * BEAT, 16 * BEAT)):
+        onsets = [s.start_ticks for s in fitted.syllables if s.line == line]
+        sung = [note for note in fitted.parts["melody"] if onsets[0] <= note.start_ticks < end]
+        if len(onsets) <= 15:
+            assert onsets[-1] <= end - BEAT
+            assert sung[-1].end_ticks <= end - BEAT // 2
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(1, 10), MELODIES)
+def test_no_syllable_is_sung_across_a_rest(words: int, melody: list[Note]) -> None:
+    _, fitted, _ = one_line(" ".join(["sky"] * words), melody)
+    starts = {s.start_ticks for s in fitted.syllables}
+    for note, after in pairwise(fitted.parts["melody"]):
+        assert after.start_ticks in starts or after.start_ticks == note.end_ticks
+
+
+def test_notes_left_over_after_a_rest_are_not_sung() -> None:
+    melody = [
+        Note(0, 60, BEAT, 90),
+        Note(BEAT, 62, BEAT, 90),
+        Note(5 * BEAT, 64, BEAT, 90),
+        Note(6 * BEAT, 65, BEAT, 90),
+    ]
+    _, fitted, _ = one_line("oh love.", melody)
+    onsets = {s.start_ticks for s in fitted.syllables if s.line == 0}
+    gaps = [b.start_ticks - a.end_ticks for a, b in pairwise(fitted.parts["melody"]) if b.start_ticks < 8 * BEAT]
+    assert 0 in onsets
+    assert all(gap == 0 for gap in gaps) or 5 * BEAT in onsets
+
+
+def test_slurs_of_a_real_line() -> None:
+    pitches = [(74, 1.0), (72, 0.5), (71, 0.5), (69, 0.5), (67, 0.5), (67, 0.75), (65, 0.25), (64, 2.0)]
+    melody, tick = [], 0
+    for pitch, beats in pitches:
+        melody.append(Note(tick, pitch, int(beats * BEAT), 90))
+        tick += int(beats * BEAT)
+    _, fitted, _ = one_line("and heaven and nature sing", melody)
+    onsets = [s.start_ticks for s in fitted.syllables if s.line == 0]
+    assert len(onsets) == 7
+    assert onsets[-1] == 4 * BEAT
+
+
 def test_last_note_leaves_a_breath() -> None:
     _, fitted, _ = one_line("hold the line", [Note(i * BEAT, 60, BEAT * (6 if i == 2 else 1), 90) for i in range(3)])
     assert fitted.parts["melody"][2].end_ticks < 8 * BEAT

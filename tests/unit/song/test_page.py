@@ -107,3 +107,18 @@ def test_page_needs_no_information_and_repeats_itself(fitted: Score) -> None:
     bare = song_page(sample_lyrics(), fitted, {}, {})
     assert data_of(bare)["match"] is None
     assert bare == song_page(sample_lyrics(), fitted, {}, {})
+
+
+def test_sheet_and_parts_are_in_the_page(fitted: Score) -> None:
+    files = {"song.mp3": b"\xff\xfb", "stems/bass.mp3": b"low", "guide_vocal.mp3": b"la"}
+    page = song_page(sample_lyrics(), fitted, INFO, files, sheet=["<svg>one</svg>", "<svg>two</svg>"], gain=0.5)
+    data = data_of(page)
+    assert [(stem["name"], stem["file"]) for stem in data["stems"]] == [
+        ("bass", "stems/bass.mp3"),
+        ("vocal", "guide_vocal.mp3"),
+    ]
+    assert data["gain"] == 0.5
+    assert page.count('<div class="sheet-page"><svg>') == 2
+    assert len(data["sheet"]) == len(fitted.parts["melody"])
+    assert all(f'data-file="{name}">' in page for name in files)
+    assert data_of(song_page(sample_lyrics(), fitted, INFO, {}))["sheet"] == []

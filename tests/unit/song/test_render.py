@@ -10,6 +10,7 @@ import pytest
 from rhapsody_lib.errors import InputError, MissingExtraError
 from rhapsody_lib.music.score import PARTS, Tempo
 from rhapsody_lib.song import render
+from rhapsody_lib.song.stems import Stems
 from tests.unit.song.song_samples import sample_score
 
 pytest.importorskip("tinysoundfont")
@@ -20,7 +21,7 @@ SHORT = (("verse 1", 1),)
 
 def test_mp3_is_stereo_complete_and_not_clipped() -> None:
     score = sample_score(SHORT)
-    samples, rate = soundfile.read(io.BytesIO(render.encode_mp3(render.render_samples(score))))
+    samples, rate = soundfile.read(io.BytesIO(render.encode_mp3(render.render_song(score).samples)))
     assert rate == 44_100
     assert samples.shape[1] == 2
     assert abs(len(samples) / rate - score.duration_s - render.TAIL_S) < 0.1
@@ -30,7 +31,7 @@ def test_mp3_is_stereo_complete_and_not_clipped() -> None:
 
 def test_same_song_same_bytes() -> None:
     score = sample_score(SHORT)
-    first, second = (render.encode_mp3(render.render_samples(score)) for _ in range(2))
+    first, second = (render.encode_mp3(render.render_song(score).samples) for _ in range(2))
     assert first == second
 
 
@@ -38,7 +39,7 @@ def test_same_song_same_bytes() -> None:
 def test_every_part_is_heard(part: str) -> None:
     score = sample_score(SHORT)
     alone = replace(score, parts={name: notes if name == part else () for name, notes in score.parts.items()})
-    samples = render.render_samples(alone)
+    samples = render.render_song(alone).samples
     start = int(score.seconds_at(score.parts[part][0].start_ticks) * 44_100)
     assert np.sqrt((samples[start : start + 44_100] ** 2).mean()) > 0.003
 
@@ -46,7 +47,7 @@ def test_every_part_is_heard(part: str) -> None:
 def test_notes_sound_at_their_time() -> None:
     score = sample_score(SHORT, melody=True)
     late = replace(score, parts={**dict.fromkeys(PARTS, ()), "bass": (score.parts["bass"][1],)})
-    samples = render.render_samples(late)
+    samples = render.render_song(late).samples
     onset = int(score.seconds_at(score.parts["bass"][1].start_ticks) * 44_100)
     assert np.abs(samples[: onset - 1]).max() == 0
     assert np.abs(samples[onset : onset + 4410]).max() > 0.05
@@ -54,20 +55,20 @@ def test_notes_sound_at_their_time() -> None:
 
 def test_silence_is_written_as_silence() -> None:
     silent = replace(sample_score(SHORT), parts=dict.fromkeys(PARTS, ()))
-    samples, _ = soundfile.read(io.BytesIO(render.encode_mp3(render.render_samples(silent))))
+    samples, _ = soundfile.read(io.BytesIO(render.encode_mp3(render.render_song(silent).samples)))
     assert np.abs(samples).max() < 1e-4
 
 
 def test_endless_song_is_refused() -> None:
     with pytest.raises(InputError, match="minutes"):
-        render.render_samples(replace(sample_score(SHORT), tempi=(Tempo(0, 0.5),)))
+        render.render_song(replace(sample_score(SHORT), tempi=(Tempo(0, 0.5),)))
 
 
 def test_missing_pieces_say_how_to_get_them(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(render, "is_installed", lambda module: False)
         with pytest.raises(MissingExtraError, match="--no-deps tinysoundfont"):
-            render.render_samples(sample_score(SHORT))
+            render.render_song(sample_score(SHORT))
     monkeypatch.setattr(render, "SOUNDFONT_NAME", "no-such.sf2")
     with pytest.raises(MissingExtraError, match=r"rhapsody\[song\]"):
         render.find_soundfont()
@@ -86,3 +87,31 @@ def test_a_missing_soundfont_is_missed_before_any_work(monkeypatch: pytest.Monke
     monkeypatch.setattr(render, "SOUNDFONT_NAME", "none.sf2")
     with pytest.raises(MissingExtraError, match=r"none\.sf2"):
         render.check_audio()
+
+
+def test_the_parts_alone_add_up_to_the_mix_without_its_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(render, "add_room", lambda *_: None)
+    score = sample_score(SHORT)
+    parts: dict[str, np.ndarray] = {}
+    voice = np.sin(np.arange(render.frames_of(score), dtype=np.float32) * 0.05)
+    rendering = render.render_song(score, vocal=voice, on_part=parts.__setitem__)
+    assert list(parts) == [*PARTS, "vocal"]
+    mono = rendering.samples.mean(axis=1)[: -render.SAMPLE_RATE_HZ // 10]
+    assert np.allclose(sum(parts.values())[: len(mono)] * rendering.gain, mono, atol=1e-4)
+    alone: dict[str, np.ndarray] = {}
+    render.render_song(score, on_part=alone.__setitem__)
+    quieter = np.abs(parts["melody"]).max() / np.abs(alone["melody"]).max()
+    assert 20 * np.log10(quieter) == pytest.approx(render.BEHIND_VOCAL_DB, abs=0.1)
+
+
+def test_a_part_alone_is_mono_and_as_long_as_the_song() -> None:
+    score = sample_score(SHORT)
+    with Stems() as stems:
+        render.render_song(score, on_part=stems.add)
+        files = stems.files()
+    assert set(files) == {f"stems/{part}.mp3" for part in PARTS}
+    for data in files.values():
+        samples, rate = soundfile.read(io.BytesIO(data))
+        assert samples.ndim == 1
+        assert abs(len(samples) / rate - score.duration_s - render.TAIL_S) < 0.1
+        assert np.abs(samples).max() > 0.01

@@ -1,0 +1,107 @@
+"""What a player does with written notes: lets them go in time, holds them through a gap, lifts the last chorus."""
+
+from __future__ import annotations
+
+import bisect
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from rhapsody_lib.music.parts import without_overlaps
+from rhapsody_lib.music.plan import SongPlan
+from rhapsody_lib.music.score import PARTS, Metre, Note, Score, Section, Tempo, TimedChord
+
+#: Parts that can hold a note through a gap.
+_HOLDING = ("piano", "guitar", "bass", "strings")
+#: The last of several choruses is louder by this factor, and opens with a crash where the song has one.
+LIFT = 1.08
+_LIFTED = frozenset({"chorus", "refrain"})
+CRASHES = (49, 57, 55)
+_CRASH_VELOCITY = 96
+
+
+def _jarring(note: Note, chords: Sequence[TimedChord]) -> list[int]:
+    """Where, while the note sounds, a chord begins that it is no tone of."""
+    first = bisect.bisect_right(chords, note.start_ticks, key=lambda chord: chord.start_ticks)
+    last = bisect.bisect_left(chords, note.end_ticks, key=lambda chord: chord.start_ticks)
+    return [c.start_ticks for c in chords[first:last] if note.pitch % 12 not in c.symbol.pitch_classes][:1]
+
+
+def _released(part: str, notes: Sequence[Note], score: Score, last_bar: int, end: int) -> tuple[Note, ...]:
+    """Notes let go where a player would.
+
+    Melody and bass at their next note, others where a chord begins that they jar with; all at the last bar, which its
+    chord has for itself, and at the end of the song.
+    """
+    onsets = sorted({note.start_ticks for note in notes})
+    released = []
+    for note in notes:
+        limit = last_bar if note.start_ticks < last_bar else end
+        if part in {"melody", "bass"}:
+            index = bisect.bisect_right(onsets, note.start_ticks)
+            limit = min([limit, *onsets[index : index + 1]])
+        elif part != "drums":
+            limit = min([limit, *_jarring(note, score.chords)])
+        released.append(replace(note, duration_ticks=min(note.end_ticks, limit) - note.start_ticks))
+    return without_overlaps(released)
+
+
+def gaps(parts: Mapping[str, Sequence[Note]], longest: int, end: int) -> list[tuple[int, int]]:
+    """(begin, end) of each silence longer than `longest` ticks before `end`, whatever the melody does."""
+    found, silent_from = [], 0
+    spans = sorted((note.start_ticks, note.end_ticks) for part in PARTS[1:] for note in parts[part])
+    for start, stop in [*spans, (end, end)]:
+        if start - silent_from > longest:
+            found.append((silent_from, start))
+        silent_from = max(silent_from, stop)
+    return found
+
+
+def _held(parts: Mapping[str, tuple[Note, ...]], bar_ticks: int, end: int) -> dict[str, tuple[Note, ...]]:
+    """Parts in which the last notes before a silence of more than a bar sound on to its end."""
+    held = {part: list(parts[part]) for part in PARTS}
+    for begin, stop in gaps(parts, bar_ticks, end):
+        ends = [note.end_ticks for part in _HOLDING for note in held[part] if note.end_ticks <= begin]
+        last = max(ends, default=-1)
+        for part in _HOLDING:
+            held[part] = [
+                replace(note, duration_ticks=stop - note.start_ticks) if note.end_ticks == last else note
+                for note in held[part]
+            ]
+    return {part: tuple(notes) for part, notes in held.items()}
+
+
+def _lifted(score: Score, plan: SongPlan) -> dict[str, tuple[Note, ...]]:
+    """Parts with the last of several choruses played up: louder, a crash on its first beat. No note is changed."""
+    choruses = [(section, bar) for section, bar in plan.starts() if section.kind in _LIFTED]
+    parts = dict(score.parts)
+    if len(choruses) < 2:
+        return parts
+    section, bar = choruses[-1]
+    begin, end = bar * plan.bar_ticks, (bar + section.bars) * plan.bar_ticks
+    for part in PARTS:
+        parts[part] = tuple(
+            replace(note, velocity=min(127, round(note.velocity * LIFT))) if begin <= note.start_ticks < end else note
+            for note in parts[part]
+        )
+    struck = {note.pitch for note in parts["drums"]}
+    crash = next((pitch for pitch in CRASHES if pitch in struck), None)
+    if crash is not None and not any(n.start_ticks == begin and n.pitch == crash for n in parts["drums"]):
+        note = Note(begin, crash, plan.bar_ticks // 16, _CRASH_VELOCITY)
+        parts["drums"] = without_overlaps([*parts["drums"], note])
+    return parts
+
+
+def finished(score: Score, plan: SongPlan, tempo_bpm: float) -> Score:
+    """The score with the plan's section names and the exact tempo, nothing beyond the end, no silence over a bar."""
+    length = plan.bar_ticks
+    last_bar, end = (plan.bars - 1) * length, plan.bars * length
+    sections = tuple(Section(s.name, bar * length, (bar + s.bars) * length) for s, bar in plan.starts())
+    released = {part: _released(part, score.parts[part], score, last_bar, end) for part in PARTS}
+    named = replace(
+        score,
+        tempi=(Tempo(0, tempo_bpm),),
+        metres=(Metre(0, *plan.metre),),
+        sections=sections,
+        parts=_held(released, length, end),
+    )
+    return replace(named, parts=_lifted(named, plan))

@@ -1,0 +1,237 @@
+"""What one song may sound like, beyond the grammar: its ranges, voices, sung bars, sounding bars and its close.
+
+All that is forbidden and all that is made less likely at a place is one row that is added to the network's logits. Rows
+are kept: thousands of places of a song share a few hundred of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Mapping
+from copy import copy
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rhapsody_lib.backing.grammar import GrammarState
+from rhapsody_lib.backing.model import FloatArray
+from rhapsody_lib.backing.quantise import duration_steps
+from rhapsody_lib.backing.tokens import model_shift
+from rhapsody_lib.backing.vocabulary import DURATIONS, QUALITY_NAMES, Vocabulary, part_range
+from rhapsody_lib.music.chords import ChordSymbol, Key
+from rhapsody_lib.music.score import PART_RANGES, PARTS
+
+#: Change of the logit of a note where its part never strikes in the primer's section.
+UNHEARD = -2.5
+#: Change of the logit for each part that is passed over where it mostly strikes, counted for so many at most.
+PASSED, MOST_PASSED = -2.0, 3
+#: Share of the primer's bars in which a part strikes at a step where it mostly strikes.
+USUAL = 0.5
+#: A bar longer than this is closed as soon as the grammar allows.
+MAX_BAR_TOKENS = 300
+#: Notes of one part struck together at most; melody and bass are single voices.
+VOICES = {"melody": 1, "drums": 5, "piano": 6, "guitar": 6, "bass": 1, "strings": 5}
+#: Range of a sung melody.
+SINGABLE = (53, 79)
+#: Semitones from the tonic to the roots that a cadence closes from: dominant and subdominant, in minor the seventh too.
+CADENCE_ROOTS = {"major": (7, 5), "minor": (7, 5, 10)}
+#: Rows kept at most, of a few kilobytes each.
+_MAX_ROWS = 4096
+_SILENT = float("-inf")
+
+
+@dataclass(frozen=True)
+class BarRule:
+    """What one bar must be.
+
+    Args:
+        frame: tokens that open it, given and not sampled.
+        must_sing: it must have a melody note.
+        is_cadence: its chords are dominant and subdominant, for the bar after it closes the song.
+        is_final: it closes the song: held tonic triad, over its root in the bass.
+    """
+
+    frame: tuple[int, ...]
+    must_sing: bool = False
+    is_cadence: bool = False
+    is_final: bool = False
+
+
+class Place(NamedTuple):
+    """What the rules need to know of a bar being written.
+
+    Args:
+        struck: notes of the last part that were struck at this onset.
+        sung: whether the bar has a melody note.
+        sounded: whether it has any note but drums and melody.
+        tokens: tokens of the bar.
+    """
+
+    struck: int
+    sung: bool
+    sounded: bool
+    tokens: int
+
+
+class Rules:
+    """Masks for one song: the pitches of its key's ranges, and its last chord.
+
+    `sampled` are the tokens that may be sampled at all, in rising order; of the ways to end a bar only the first, for
+    how many bars are left is given.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, key: Key, bar_steps: int) -> None:
+        self.vocabulary, self.bar_steps = vocabulary, bar_steps
+        self.permitted = ~vocabulary.mask("section", "metre", "tempo", "line", *PARTS)
+        for part in PARTS:
+            low, high = SINGABLE if part == "melody" else PART_RANGES[part]
+            shift = 0 if part == "drums" else model_shift(key)
+            span_low, span_high = part_range(part)
+            first, last = max(low + shift, span_low), min(high + shift, span_high)
+            self.permitted[vocabulary.note(part, first) : vocabulary.note(part, last) + 1] = True
+        self._bass_low = PART_RANGES["bass"][0] + model_shift(key)
+        self._shares: Mapping[str, Mapping[int, float]] = {}
+        self._biases: dict[tuple[int, int], FloatArray] = {}
+        self._rows: dict[Hashable, FloatArray] = {}
+        self.boundary = vocabulary.mask("bar", "end")
+        root = 0 if key.mode == "major" else 9
+        self.tonic = ChordSymbol(root, "" if key.mode == "major" else "m", root)
+        self.final = self._final_mask()
+        self._not_cadence = vocabulary.mask("chord")
+        for step in CADENCE_ROOTS[key.mode]:
+            begin = vocabulary.starts["chord"] + (root + step) % 12 * len(QUALITY_NAMES)
+            self._not_cadence[begin : begin + len(QUALITY_NAMES)] = False
+        self.sampled = self._sampled()
+
+    def limited(self, parts: Collection[str], drums: Collection[int]) -> Rules:
+        """The same rules for a section in which only some parts, and of the drums only some pitches, play.
+
+        The last bar is free of this. No drums given means all. Piano and bass play where no other pitched part would.
+        """
+        pitched = {part for part in parts if part not in {"drums", "melody"}}
+        playing = {*parts} if pitched else {*parts, "piano", "bass"}
+        twin = copy(self)
+        twin.permitted = self.permitted.copy()
+        for part in PARTS:
+            if part not in playing:
+                twin.permitted[self.vocabulary.span(part)] = False
+        if drums:
+            span = self.vocabulary.span("drums")
+            known = {self.vocabulary.note("drums", pitch) for pitch in drums}
+            twin.permitted[[token for token in range(span.start, span.stop) if token not in known]] = False
+        twin.sampled = twin._sampled()
+        twin.prefer({})
+        return twin
+
+    def prefer(self, shares: Mapping[str, Mapping[int, float]]) -> None:
+        """Keep the accompaniment near how it mostly goes in the primer's section.
+
+        A part is unlikely to strike where it never does there, and it costs to pass over a part where it strikes in
+        half of the bars or more.
+
+        Args:
+            shares: for each part, the share of bars in which it strikes at a step.
+        """
+        self._shares, self._biases, self._rows = shares, {}, {}
+
+    def _sampled(self) -> NDArray[np.int64]:
+        wanted = (self.permitted | self.final) & ~self.vocabulary.mask("pad", "program", "style", "mode")
+        wanted[self.boundary] = False
+        wanted[self.boundary.argmax()] = True
+        return np.flatnonzero(wanted)
+
+    def _usual(self, step: int, after: int) -> list[int]:
+        """Parts, beyond number `after`, that mostly strike at a step."""
+        names = enumerate(PARTS)
+        return [index for index, part in names if index > after and self._shares.get(part, {}).get(step, 0.0) >= USUAL]
+
+    def _bias(self, step: int, part: int) -> FloatArray:
+        """Changes of the logits [vocabulary] at a step (-1 before the first), where `part` (number) struck last."""
+        if (step, part) not in self._biases:
+            vocabulary, bias = self.vocabulary, np.zeros(len(self.vocabulary), dtype=np.float32)
+            waiting = self._usual(step, part)
+            for index, name in enumerate(PARTS):
+                unheard = UNHEARD if name in self._shares and step not in self._shares[name] else 0.0
+                bias[vocabulary.span(name)] = unheard + PASSED * sum(other < index for other in waiting)
+            passed = len(waiting)
+            for later in range(step + 1, self.bar_steps):
+                bias[vocabulary.starts["position"] + later] = PASSED * min(passed, MOST_PASSED)
+                passed += len(self._usual(later, -1))
+            bias[self.boundary] = PASSED * min(passed, MOST_PASSED)
+            self._biases[step, part] = bias
+        return self._biases[step, part]
+
+    def opening(self, rule: BarRule) -> list[int]:
+        """Tokens given at the start of a bar."""
+        first = self.vocabulary.starts["position"]
+        if rule.is_final:
+            return [*rule.frame, first, *self.vocabulary.chord(self.tonic)]
+        return [*rule.frame, first] if rule.is_cadence else [*rule.frame]
+
+    def _final_mask(self) -> NDArray[np.bool_]:
+        vocabulary = self.vocabulary
+        mask: NDArray[np.bool_] = self.permitted.copy()
+        mask[vocabulary.span("position")] = False
+        mask[vocabulary.span("over")] = False
+        mask[vocabulary.span("duration")] = False
+        mask[vocabulary.starts["duration"] + DURATIONS.index(duration_steps(self.bar_steps))] = True
+        for part in PARTS:
+            if part == "drums":
+                continue
+            span = vocabulary.span(part)
+            for token in range(span.start, span.stop):
+                pitch = vocabulary.part_and_pitch(token)[1]
+                low = pitch < self._bass_low + 12
+                tones = self.tonic.pitch_classes if not low else (self.tonic.root,)
+                mask[token] &= pitch % 12 in tones and (low or part != "bass")
+        return mask
+
+    def mask(self, grammar: GrammarState, rule: BarRule, place: Place) -> NDArray[np.bool_]:
+        """Tokens that may come next, bool [vocabulary]."""
+        vocabulary = self.vocabulary
+        mask = grammar.allowed() & (self.final if rule.is_final else self.permitted)
+        part = grammar.part
+        if part and place.struck >= VOICES[part]:
+            mask[vocabulary.span(part)] = False
+        late = grammar.note < 0 and 2 * grammar.position >= self.bar_steps
+        if not place.sounded:
+            mask &= ~self.boundary
+            if late:
+                mask[vocabulary.span("drums")] = False
+        if rule.must_sing and not place.sung:
+            mask &= ~self.boundary
+            if late:
+                mask[vocabulary.starts["drums"] : vocabulary.note_span[1]] = False
+        if rule.is_cadence:
+            mask &= ~self._not_cadence
+            if grammar.family == "position" and grammar.position == 0:
+                mask &= vocabulary.mask("chord")
+        if rule.is_final and part not in {"bass", "strings"}:
+            mask &= ~self.boundary
+            mask[vocabulary.span("strings")] = False
+        if place.tokens > MAX_BAR_TOKENS and (mask & self.boundary).any():
+            mask &= self.boundary
+        return mask
+
+    def row(self, grammar: GrammarState, rule: BarRule, place: Place) -> FloatArray:
+        """What is added to the logits of `sampled`: changes of the likely, and -inf for what may not come next."""
+        part = grammar.part
+        full = bool(part) and place.struck >= VOICES[part]
+        sung = place.sung or not rule.must_sing
+        key = (grammar.key, full, sung, place.sounded, rule.is_cadence, rule.is_final, place.tokens > MAX_BAR_TOKENS)
+        row = self._rows.get(key)
+        if row is None:
+            row = self._row(grammar, rule, place)
+            if len(self._rows) >= _MAX_ROWS:
+                self._rows.clear()
+            self._rows[key] = row
+        return row
+
+    def _row(self, grammar: GrammarState, rule: BarRule, place: Place) -> FloatArray:
+        mask = self.mask(grammar, rule, place)
+        mask[self.boundary.argmax()] = mask[self.boundary].any()
+        part = PARTS.index(grammar.part) if grammar.part else -1
+        row = np.where(mask, self._bias(grammar.position, part), np.float32(_SILENT))
+        found: FloatArray = row[self.sampled]
+        return found

@@ -1,0 +1,130 @@
+"""The contents of a song's files, by name.
+
+lyrics.txt, song.mid, song.kar, backing.mid, leadsheet.musicxml and song.json are the same bytes for the same song: they
+hold no time and no path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from rhapsody_lib.music.score import PARTS, Score
+from rhapsody_lib.progress import Progress, silent
+from rhapsody_lib.song.engraving import engrave
+from rhapsody_lib.song.karaoke import backing_midi, karaoke_file, song_midi
+from rhapsody_lib.song.musicxml import leadsheet
+from rhapsody_lib.song.page import FILES, song_page
+from rhapsody_lib.song.pianoroll import draw_pianoroll
+from rhapsody_lib.song.render import MIX, encode_mp3, render_song
+from rhapsody_lib.song.stems import VOCAL_FILE, Stems, stem_file
+from rhapsody_lib.words.document import Lyrics
+
+PAGE_FILE, INFO_FILE = "index.html", "song.json"
+#: Value of `format` in song.json, by which a folder is known to be a song of ours.
+FORMAT = "rhapsody-song-1"
+#: The files whose digests song.json tells.
+_DIGESTED = ("lyrics.txt", "song.mid", "song.kar", "backing.mid", "leadsheet.musicxml")
+#: Names of all files that a song may have, relative to its folder.
+ALL_FILES = frozenset({*FILES, PAGE_FILE, VOCAL_FILE, *map(stem_file, PARTS)})
+
+
+def lyrics_text(lyrics: Lyrics) -> str:
+    """lyrics.txt: the title, an empty line, the sections with headings."""
+    return f"{lyrics.title or 'Untitled'}\n\n{lyrics.text()}"
+
+
+def _music_facts(score: Score) -> dict[str, Any]:
+    metre = score.metres[0]
+    return {
+        "duration_s": round(score.duration_s, 3),
+        "tempo_bpm": round(score.tempo_bpm, 3),
+        "key": score.key.name,
+        "metre": f"{metre.numerator}/{metre.denominator}",
+        "style": score.style,
+        "bars": sum(1 for _ in score.bars()),
+        "notes": {part: len(score.parts[part]) for part in PARTS},
+        "syllables": len(score.syllables),
+        "sections": [section.name for section in score.sections],
+    }
+
+
+def _sounding(score: Score, *, vocal: bool) -> list[str]:
+    return [part for part in PARTS if score.parts[part]] + ["vocal"] * vocal
+
+
+def _told_files(score: Score, files: Mapping[str, bytes], *, audio: bool, vocal: bool) -> dict[str, Any]:
+    """What song.json tells of each file: what it is, and the digest of those that are the same everywhere."""
+    told: dict[str, Any] = {name: {"about": about} for name, (about, _) in FILES.items() if audio or name != "song.mp3"}
+    told[PAGE_FILE] = {"about": "the song on one page"}
+    for part in _sounding(score, vocal=vocal) if audio else ():
+        told[stem_file(part)] = {"about": f"{part} alone, without the room, in mono"}
+    for name in _DIGESTED:
+        told[name]["sha256"] = hashlib.sha256(files[name]).hexdigest()
+    return told
+
+
+def _info_text(
+    lyrics: Lyrics, score: Score, info: Mapping[str, Any], files: Mapping[str, bytes], *, audio: bool, vocal: bool
+) -> str:
+    told = {
+        "format": FORMAT,
+        "title": lyrics.title,
+        **info,
+        "music": _music_facts(score),
+        "files": _told_files(score, files, audio=audio, vocal=vocal),
+    }
+    if audio:
+        told["mix"] = {part: asdict(MIX[part]) for part in _sounding(score, vocal=vocal)}
+    return json.dumps(told, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+
+
+def _recording(score: Score, *, vocal: bool, progress: Progress) -> tuple[dict[str, bytes], float]:
+    """The recording and the parts alone by file name, and what the page multiplies their sum by."""
+    voice = None
+    if vocal:
+        from rhapsody_lib.song.guide_vocal import sing_score
+
+        voice = sing_score(score)
+    with Stems() as stems:
+        rendering = render_song(score, vocal=voice, on_part=stems.add, progress=progress)
+        files = {"song.mp3": encode_mp3(rendering.samples)}
+        return {**files, **stems.files()}, rendering.gain
+
+
+def song_files(
+    lyrics: Lyrics,
+    score: Score,
+    info: Mapping[str, Any],
+    *,
+    audio: bool,
+    vocal: bool = False,
+    progress: Progress = silent,
+) -> dict[str, bytes]:
+    """The contents of a song's files by name, `index.html` last.
+
+    Raises:
+        InputError: the song is too long for audio.
+        MissingExtraError: something needed to write a file is not installed.
+    """
+    sheet = leadsheet(score)
+    files = {
+        "lyrics.txt": lyrics_text(lyrics).encode(errors="replace"),
+        "song.mid": song_midi(score),
+        "song.kar": karaoke_file(score),
+        "backing.mid": backing_midi(score),
+        "leadsheet.musicxml": sheet,
+    }
+    told = _info_text(lyrics, score, info, files, audio=audio, vocal=audio and vocal)
+    files[INFO_FILE] = told.encode(errors="replace")
+    gain = 1.0
+    if audio:
+        recorded, gain = _recording(score, vocal=vocal, progress=progress)
+        files |= recorded
+    files["pianoroll.png"] = draw_pianoroll(score)
+    page = song_page(lyrics, score, info, files, sheet=engrave(sheet), gain=gain)
+    files[PAGE_FILE] = page.encode(errors="replace")
+    return files

@@ -1,0 +1,85 @@
+"""What the backing model writes and knows, judged: beside held-out music, spoilt music, and other songs' beginnings."""
+
+from __future__ import annotations
+
+from rhapsody_lib.backing.controls import CONTROLS
+from rhapsody_lib.backing.copying import MELODIES_FILE, MelodyIndex
+from rhapsody_lib.backing.evaluate import measure_priming
+from rhapsody_lib.backing.model import BackingModel
+from rhapsody_lib.corpus.tables import read_songs
+from rhapsody_lib.operations.backing_figures import (
+    GENERATED,
+    HALVES,
+    BackingFigures,
+    measure_model,
+    nearest_control,
+    read_scores,
+)
+from tests.benchmarks.backing_bench import CORPORA, MINI_LPD, Bench, factor
+from tests.benchmarks.table import Row, at_most
+
+#: Pieces written for `statistics`, and in `--quick`.
+WRITTEN, QUICK_WRITTEN = 100, 6
+#: Corpora whose pieces are judged: the small one holds out too few songs to tell a distance by.
+JUDGED = tuple(name for name in CORPORA if name != MINI_LPD)
+MOST_PRIMED = 100
+
+
+def _figures(bench: Bench, name: str) -> BackingFigures:
+    written = QUICK_WRITTEN if bench.quick else WRITTEN
+    return measure_model(bench.backing_model(name), bench.corpus_folder(name), written)
+
+
+def statistics(bench: Bench) -> list[Row]:
+    """Distance of written pieces to held-out music, beside that of each control and of held-out music itself."""
+    rows = []
+    for name in JUDGED:
+        if name not in bench.corpora:
+            continue
+        figures = _figures(bench, name)
+        ours, best = figures.overall[GENERATED], nearest_control(figures)
+        what = f"{name}: distance of {len(figures.songs)} pieces to held-out music, by"
+        for control in (HALVES, *CONTROLS):
+            target = {"at_most": 0.5} if control == best else {}
+            rows.append(factor(f"{what} that of {control}", ours, figures.overall[control], shown=3, **target))
+        shared = figures.copying[GENERATED]
+        limit = f"a shared run of more than {shared['limit']:.0f} notes"
+        rows.append(at_most(f"{name}: written melodies with {limit}", shared["beyond_limit"], 0))
+        rows.append(Row(f"{name}: notes of the longest run that a written melody shares", shared["longest_run_max"]))
+    return rows
+
+
+def priming(bench: Bench) -> list[Row]:
+    """Share of held-out songs that go on likelier after their own beginning than after others'."""
+    rows = []
+    for name in bench.corpora:
+        model, corpus = BackingModel.load(bench.backing_model(name)), bench.corpus_folder(name)
+        heldout = {row["song_id"] for row in read_songs(corpus, "heldout")}
+        found = measure_priming(model, [score for _, score in read_scores(corpus, heldout, MOST_PRIMED)]).figures()
+        if not found["songs"]:
+            bench.left_out.append(f"{name}: no held-out song is long enough to be primed")
+            continue
+        what = f"{name}, {found['songs']:.0f} songs: own beginning better than"
+        for key, whose in (("others", "another's"), ("others_bars", "another's bars in own style and tempo")):
+            share = found[f"better_than_{key}"]
+            rows.append(Row(f"{what} {whose}, share", round(share, 3), target=">= 0.9", met=share >= 0.9))
+        rows.append(factor(f"{name}: nats per token after own beginning, by another's", found["own"], found["others"]))
+    return rows
+
+
+def copying(bench: Bench) -> list[Row]:
+    """What held-out melodies share with training songs, and the limit that follows."""
+    rows = []
+    for name in bench.corpora:
+        found = MelodyIndex.load(bench.backing_model(name) / MELODIES_FILE).figures()
+        what = f"{name}: notes that {found['songs']:.0f} held-out melodies share with a training song"
+        rows += [
+            Row(f"{what}, {of}", found[key])
+            for of, key in (
+                ("median", "longest_run_median"),
+                ("95 in 100", "longest_run_p95"),
+                ("most", "longest_run_max"),
+            )
+        ]
+        rows.append(Row(f"{name}: the limit", found["limit"]))
+    return rows

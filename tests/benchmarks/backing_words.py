@@ -1,0 +1,114 @@
+"""Syllables on their true note: our underlay beside one syllable a note in order, and syllables spread evenly.
+
+A line is given with its melody, from its first note to the next line's, and is placed as a generated song's lines are
+(`song.phrase`). A whole song is given at once too, all its words on all its notes, without lines (`song.underlay`).
+What a line is, and which syllable of ours is which of the sheet's: `underlay_cases`.
+"""
+
+from __future__ import annotations
+
+import bisect
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from rhapsody_lib.music.leadsheet import LeadSheet
+from rhapsody_lib.music.score import TICKS_PER_BEAT
+from rhapsody_lib.song.phrase import Phrase, place_syllables
+from rhapsody_lib.song.underlay import align
+from tests.benchmarks.backing_bench import Bench
+from tests.benchmarks.table import Row
+from tests.benchmarks.underlay_cases import SHEETS, Case, line_cases, sheets, song_case
+from tests.benchmarks.underlay_fit import LEARNT_FROM
+
+TARGET = 0.85
+QUICK_SHEETS = 6
+#: Ways to place syllables: ours and two baselines.
+OURS, IN_ORDER, EVENLY = "ours", "in order", "spread evenly"
+
+
+def _baselines(case: Case) -> dict[str, list[int]]:
+    """The note of each syllable by the two baselines."""
+    notes, words = len(case.notes), len(case.words)
+    return {
+        IN_ORDER: [min(word, notes - 1) for word in range(words)],
+        EVENLY: [word * notes // words for word in range(words)],
+    }
+
+
+def _placed(case: Case, end_ticks: int, seconds_per_tick: float) -> list[int]:
+    """The note that sounds, or did last, where each syllable of a line is placed."""
+    start = case.notes[0].start_ticks
+    starts = [note.start_ticks for note in case.notes]
+    bar_starts = [bar for bar, _ in case.bars]
+    first, last = bisect.bisect_right(bar_starts, start) - 1, bisect.bisect_left(bar_starts, end_ticks)
+    phrase = Phrase(start, end_ticks, case.bars[max(0, first) : last], seconds_per_tick, case.notes)
+    return [max(0, bisect.bisect_right(starts, onset) - 1) for onset in place_syllables(phrase, case.words)]
+
+
+def _lines(sheet: LeadSheet) -> Iterator[Case]:
+    """The lines of a sheet that can be asked for: each syllable needs a tick."""
+    for case in line_cases(sheet):
+        if len(case.words) <= case.notes[-1].end_ticks - case.notes[0].start_ticks:
+            yield case
+
+
+def line_counts(found: Sequence[LeadSheet]) -> Counter[tuple[str, bool]]:
+    """Syllables, and those on their true note by each way, of lines whose counts differ (True) and of all others."""
+    counts: Counter[tuple[str, bool]] = Counter()
+    for sheet in found:
+        lines = list(_lines(sheet))
+        ends = [*(case.notes[0].start_ticks for case in lines[1:]), sheet.end_ticks]
+        for case, end_ticks in zip(lines, ends, strict=True):
+            ways = {OURS: _placed(case, end_ticks, 60 / sheet.tempo_bpm / TICKS_PER_BEAT), **_baselines(case)}
+            counts["all", case.counts_differ] += len(case.sheet)
+            for way, landed in ways.items():
+                counts[way, case.counts_differ] += case.right(landed)
+    return counts
+
+
+def song_counts(found: Sequence[LeadSheet]) -> Counter[tuple[str, bool]]:
+    """The same of whole songs at once; True is what stands in lines whose counts differ."""
+    counts: Counter[tuple[str, bool]] = Counter()
+    for sheet in found:
+        case = song_case(sheet)
+        differ = [line.counts_differ for line in line_cases(sheet) for _ in line.sheet]
+        ways = {OURS: align(case.notes, case.bars, case.words), **_baselines(case)}
+        for (word, note), differs in zip(case.sheet, differ, strict=True):
+            counts["all", differs] += 1
+            for way, landed in ways.items():
+                counts[way, differs] += landed[word] == note
+    return counts
+
+
+def _rows(what: str, counts: Counter[tuple[str, bool]], *, target: bool) -> Iterator[Row]:
+    differing = {way: counts[way, True] for way in ("all", OURS, IN_ORDER, EVENLY)}
+    whole = {way: count + counts[way, False] for way, count in differing.items()}
+    for which, found in (("all", whole), ("where counts differ", differing)):
+        if not found["all"]:
+            continue
+        ours = found[OURS] / found["all"]
+        for peer in (IN_ORDER, EVENLY):
+            theirs = found[peer] / found["all"]
+            yield Row(
+                f"{what}, {which} ({found['all']} syllables), beside {peer}",
+                round(ours, 4),
+                round(theirs, 4),
+                round(ours / theirs, 3) if theirs else None,
+                f">= {TARGET:g}" if target else "",
+                ours >= TARGET if target else None,
+            )
+
+
+def words(bench: Bench) -> list[Row]:
+    """Share of syllables on their true note, on songs that are kept back and on those that were learnt from."""
+    rows: list[Row] = []
+    for corpus, place in SHEETS.items():
+        if not (bench.datasets / place).is_dir():
+            bench.left_out.append(f"{corpus}: the dataset is absent")
+            continue
+        for kept_back in (True, False) if corpus == LEARNT_FROM else (True,):
+            found = sheets(bench.datasets, corpus, kept_back=kept_back, most=QUICK_SHEETS if bench.quick else None)
+            half = "kept back" if kept_back else "learnt from"
+            for kind, counted in (("lines", line_counts), ("whole songs", song_counts)):
+                rows += _rows(f"{corpus}, {half}, {kind}", counted(found), target=kept_back)
+    return rows

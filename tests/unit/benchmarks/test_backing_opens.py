@@ -1,0 +1,41 @@
+"""The check that songs open everywhere finds what is wrong, and only that."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rhapsody_lib.music.chords import Key
+from rhapsody_lib.music.midi import score_to_midi
+from rhapsody_lib.music.score import PARTS, Metre, Note, Score, Syllable, Tempo
+from tests.benchmarks import backing_opens
+from tests.benchmarks.backing_opens import faults
+
+NOTES = tuple(Note(beat * 480, 60 + beat % 5, 400, 80) for beat in range(8))
+SCORE = Score(
+    "A song",
+    Key(0, "major"),
+    (Tempo(0, 100.0),),
+    (Metre(0, 4, 4),),
+    {part: NOTES if part in {"melody", "piano"} else () for part in PARTS},
+    syllables=tuple(Syllable(note.start_ticks, "la", True, 0) for note in NOTES),
+)
+
+
+def test_a_good_song_has_no_faults_and_a_bad_one_is_named(monkeypatch) -> None:
+    readers = {name: read for name, read in backing_opens.READERS.items() if name != "music21"}  # for seconds of import
+    monkeypatch.setattr(backing_opens, "READERS", readers)
+    data = score_to_midi(SCORE)
+    assert faults({"song.mid": data}, {"song.mid": 16}, 8) == {}
+    beside = replace(SCORE, syllables=(*SCORE.syllables, Syllable(4000, "oh", True, 1)))
+    assert "on no note" in faults({"song.mid": score_to_midi(beside)}, {"song.mid": 16}, 9)["mido"]
+    assert set(faults({"song.mid": data}, {"song.mid": 17}, 8)) == {"mido", "pretty_midi", "symusic"}
+    assert "8 syllables instead of 9" in faults({"song.mid": data}, {"song.mid": 16}, 9)["pretty_midi"]
+    assert set(faults({"song.mid": data[:60]}, {"song.mid": 16}, 8)) == {"mido", "pretty_midi", "symusic"}
+
+
+def test_a_note_that_is_never_let_go_is_found() -> None:
+    data = score_to_midi(SCORE)
+    on = bytes([0x90, 60, 80])
+    assert data.count(on) >= 1
+    stuck = data.replace(on, bytes([0x90, 61, 80]), 1)
+    assert "not let go" in faults({"song.mid": stuck}, {"song.mid": 16}, 8)["mido"]
