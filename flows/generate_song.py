@@ -60,7 +60,7 @@ def generate_song(
         words_per_line: The same in words, from 3 to 12. Give one of the two.
         temperature: Low is plain, high is daring. From 0.1 to 2.
         candidates: Lyrics written at once, of which the best is kept. From 1 to 256.
-        primer: A MIDI file that the worker can read, to prime the music with instead of the matched song; or none.
+        primer: A MIDI or MusicXML file that the worker can read, to prime the music, not the matched song; or none.
         with_primer: Open with the primer's own first bars.
         audio: Also write song.mp3, so that the page plays, and each part alone.
         vocal: Let a synthesizer sing in the recording. The worker needs the extra vocal.

@@ -7,7 +7,7 @@ for what two trainings of the same settings differ by (docs/decisions/0017). Pur
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,7 +24,9 @@ _FIGURES: tuple[tuple[str, str, Better, str], ...] = (
     ("retrieval.mrr", "retrieval: mean reciprocal rank", "higher", "retrieval_tolerance"),
     ("retrieval.recall_at_1", "retrieval: found at rank 1", "higher", "recall_tolerance"),
 )
-SHARED_WORDS = "song.longest_shared_words"
+SHARED_WORDS, SHARED_NOTES = "song.longest_shared_words", "song.longest_shared_notes"
+#: Figures of the candidate's song that have a limit of their own and are compared with none.
+LIMITED = (SHARED_WORDS, SHARED_NOTES)
 
 
 @dataclass(frozen=True)
@@ -105,15 +107,23 @@ def judge(evaluation: Mapping[str, Any], settings: GateSettings) -> Verdict:
         for stage in evaluation.get("uncompared") or ()
     ]
     reasons += [f"The candidate cannot make a song: {song['error']}"] if song.get("error") else []
-    shared = _number(song.get("longest_shared_words"))
-    if shared is not None:
-        limit = float(settings.max_shared_words)
-        met = shared <= limit
-        rows.append(Row(SHARED_WORDS, "song: longest run of training words", None, shared, None, 0.0, "lower", met))
-        if not met:
-            reasons.append(f"Its song shares {shared:.0f} words in a row with a training song ({limit:.0f} may be).")
+    for row, refusal in _of_song(song, settings):
+        rows.append(row)
+        reasons += [] if row.met else [refusal]
     notes = tuple(evaluation.get("notes") or ())
     return Verdict(tuple(rows), tuple(reasons), notes, live=evaluation.get("live") is not None)
+
+
+def _of_song(song: Mapping[str, Any], settings: GateSettings) -> Iterator[tuple[Row, str]]:
+    """What the candidate's song shares with the training songs, and the reason if that is too much."""
+    words = (SHARED_WORDS, "words", "a training song", settings.max_shared_words)
+    notes = (SHARED_NOTES, "notes", "a training song or its primer", song.get("most_shared_notes"))
+    for figure, what, whose, limit in (words, notes):
+        found, most = _number(song.get(figure.removeprefix("song."))), _number(limit)
+        if found is not None and most is not None:
+            label = f"song: longest run of training {what}"
+            refusal = f"Its song shares {found:.0f} {what} in a row with {whose} ({most:.0f} may be)."
+            yield Row(figure, label, None, found, None, 0.0, "lower", found <= most), refusal
 
 
 def _number(value: object) -> float | None:

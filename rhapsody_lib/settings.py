@@ -167,6 +167,14 @@ class SongSettings(StageSettings):
     audio: bool = True
     vocal: bool = Field(False, description="Let a synthesizer sing in the recording; needs the extra `vocal`.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_primer_opens_nothing(cls, values: Any) -> Any:
+        """Without a primer none can open the song, so that it is the same song whether that is asked for or not."""
+        if isinstance(values, dict) and values.get("primer") == NO_PRIMER:
+            return {**values, "with_primer": False}
+        return values
+
     @model_validator(mode="after")
     def _one_length(self) -> SongSettings:
         if self.syllables_per_line and self.words_per_line:

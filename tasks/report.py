@@ -16,7 +16,7 @@ from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 
-from rhapsody_lib.gate import SHARED_WORDS, Row, Verdict
+from rhapsody_lib.gate import LIMITED, Row, Verdict
 from rhapsody_lib.operations.generation import SongResult
 from rhapsody_lib.release import Release, flat_figures
 from tasks.charts import PNG, SVG, changes, loss_curves, smaller_picture, split_name
@@ -159,7 +159,7 @@ def _outcome(verdict: Verdict) -> str:
 
 def _words(row: Row) -> str:
     if row.change is None:
-        return ("within the limit" if row.figure == SHARED_WORDS else "not compared") if row.met else "**refused**"
+        return ("within the limit" if row.figure in LIMITED else "not compared") if row.met else "**refused**"
     if not row.met:
         return "**worse**"
     gain = row.change if row.better == "higher" else -row.change
@@ -167,7 +167,7 @@ def _words(row: Row) -> str:
 
 
 def _allowed(row: Row) -> str:
-    return "" if row.figure == SHARED_WORDS else f"{row.tolerance:.1%} {'higher' if row.better == 'lower' else 'lower'}"
+    return "" if row.figure in LIMITED else f"{row.tolerance:.1%} {'higher' if row.better == 'lower' else 'lower'}"
 
 
 def _share(value: float | None) -> str:
@@ -255,6 +255,7 @@ def _making(result: SongResult, info: Mapping[str, Any]) -> str:
         ("Release", result.release),
         *(fact for fact in (info.get("settings") or {}).items() if fact[1] not in ("", None)),
         *((f"copying: {name}", value) for name, value in (info.get("copying") or {}).items()),
+        *((f"melody copying: {name}", value) for name, value in (info.get("melody_copying") or {}).items()),
     ]
     return "\n".join(f"- {cell(name.replace('_', ' ').capitalize())}: {cell(str(value))}" for name, value in facts)
 

@@ -113,6 +113,7 @@ def open_browser(profile: Path) -> Iterator[Tab]:
     try:
         told, end = profile / "DevToolsActivePort", time.monotonic() + _PATIENCE_S
         while not (told.exists() and told.read_text().count("\n")):
+            assert process.poll() is None, f"the browser ended with {process.returncode}"
             assert time.monotonic() < end, "the browser did not start"
             time.sleep(0.05)
         port = told.read_text().split("\n")[0]
@@ -123,4 +124,8 @@ def open_browser(profile: Path) -> Iterator[Tab]:
             yield Tab(socket)
     finally:
         process.terminate()
-        process.wait(timeout=_PATIENCE_S)
+        try:
+            process.wait(timeout=_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -1,7 +1,7 @@
 """The base model of music: a backing GRU trained on more music than one corpus, that other trainings start from.
 
-It lies in a folder: weights of 8 bits with a scale for each row, the tokens, marks of the songs that it has read, the
-figures that it was measured with and its model card. `base_export` writes such a folder.
+It lies in a folder: weights of 8 bits with a scale for each row, the tokens, marks and melodies of the songs that it
+has read, the figures that it was measured with and its model card. `base_export` writes such a folder.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from rhapsody_lib.backing.context import COLUMNS
-from rhapsody_lib.backing.dataset import PackedSong
-from rhapsody_lib.backing.tokens import HEADER_TOKENS
+from rhapsody_lib.backing.copying import MELODIES_FILE, Codes, MelodyIndex
 from rhapsody_lib.backing.vocabulary import Vocabulary
 from rhapsody_lib.errors import DamagedArtifactError, InputError
 from rhapsody_lib.hashing import known_sha256
@@ -33,17 +32,14 @@ QUANTISED_FILE, TOKENS_FILE, READ_FILE, FIGURES_FILE, CARD_FILE = (
     "figures.json",
     "card.md",
 )
-BASE_FILES = (QUANTISED_FILE, TOKENS_FILE, READ_FILE, FIGURES_FILE, CARD_FILE)
+#: What a training reads, and with that what a base model is known by.
+MODEL_FILES = (QUANTISED_FILE, TOKENS_FILE, READ_FILE, MELODIES_FILE)
+BASE_FILES = (*MODEL_FILES, FIGURES_FILE, CARD_FILE)
+#: Beside the weights of a model that was started from a base: marks of the songs that the base has read.
+BASE_READ_FILE = "base_read.json"
 _SCALE, _LEVELS = ".scale", 127
-#: Hexadecimal digits of a song's mark.
-_MARK_DIGITS = 16
 
 Floats = NDArray[np.float32]
-
-
-def song_mark(song: PackedSong) -> str:
-    """What a song is known by: a digest of its tokens after the header, so the same in any key and under any style."""
-    return hashlib.sha256(song.ids[HEADER_TOKENS:].astype("<i2").tobytes()).hexdigest()[:_MARK_DIGITS]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,12 +50,14 @@ class BackingBase:
         vocabulary: its tokens.
         weights: float32 arrays by the names of torch's parameters.
         read: marks of the songs that it was trained on.
+        melodies: codes of their melodies, one after another.
         digest: of its files.
     """
 
     vocabulary: Vocabulary
     weights: Mapping[str, Floats]
     read: frozenset[str]
+    melodies: Codes
     digest: str
 
     def sized(self, settings: BackingSettings) -> BackingSettings:
@@ -89,8 +87,18 @@ def _quantised(array: Floats) -> dict[str, NDArray[np.generic]]:
     return {"": np.rint(array / scale).astype(np.int8), _SCALE: scale.astype(np.float32)}
 
 
-def save_base(folder: Path, vocabulary: Vocabulary, weights: Mapping[str, Floats], read: Iterable[PackedSong]) -> None:
-    """Write the files that `open_base` reads; matrices with 8 bits a weight, vectors as they are."""
+def save_base(
+    folder: Path, vocabulary: Vocabulary, weights: Mapping[str, Floats], read: Iterable[str], melodies: MelodyIndex
+) -> None:
+    """Write the files that `open_base` reads; matrices with 8 bits a weight, vectors as they are.
+
+    Args:
+        folder: made where missing.
+        vocabulary: its tokens.
+        weights: float32 arrays by the names of torch's parameters.
+        read: marks of the songs that it was trained on.
+        melodies: of these songs.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, NDArray[np.generic]] = {}
     for name, array in weights.items():
@@ -98,16 +106,38 @@ def save_base(folder: Path, vocabulary: Vocabulary, weights: Mapping[str, Floats
         arrays.update({name + ending: np.ascontiguousarray(values) for ending, values in stored.items()})
     save_file(arrays, folder / QUANTISED_FILE)
     vocabulary.save(folder / TOKENS_FILE)
-    marks = sorted({song_mark(song) for song in read})
-    (folder / READ_FILE).write_text(json.dumps(marks, indent=0) + "\n", encoding="utf-8")
+    save_marks(folder / READ_FILE, read)
+    melodies.save(folder / MELODIES_FILE)
+
+
+def save_marks(path: Path, marks: Iterable[str]) -> None:
+    """Write the marks of songs that were read."""
+    path.write_text(json.dumps(sorted(set(marks)), indent=0) + "\n", encoding="utf-8")
+
+
+def _marks(path: Path) -> frozenset[str]:
+    return frozenset(map(str, json.loads(path.read_text(encoding="utf-8"))))
+
+
+def base_marks(model: Path) -> frozenset[str]:
+    """Marks of the songs that the base of a model's folder has read; none where it was started from none.
+
+    Raises:
+        DamagedArtifactError: the file is none.
+    """
+    path = model / BASE_READ_FILE
+    try:
+        return _marks(path) if path.exists() else frozenset()
+    except (OSError, ValueError, TypeError) as error:
+        raise DamagedArtifactError(f"{path}: cannot be read ({error}). Train the backing again.") from error
 
 
 def _folder(name: str) -> Path:
     folder = Path(name).expanduser()
     if not (folder / QUANTISED_FILE).is_file():
         raise InputError(
-            f"backing.base '{name}': is no folder of a base model on this machine. Use 'none', or a folder that 'rhapsody "
-            "base backing' wrote."
+            f"backing.base '{name}': is no folder of a base model on this machine. Use 'none', or a folder that "
+            "'rhapsody base backing' wrote."
         )
     return folder
 
@@ -123,7 +153,7 @@ def base_digest(name: str) -> str:
         return ""
     folder, digest = _folder(name), hashlib.sha256()
     try:
-        for file in (QUANTISED_FILE, TOKENS_FILE, READ_FILE):
+        for file in MODEL_FILES:
             digest.update(known_sha256(folder / file).encode())
     except OSError as error:
         raise _damaged(name, error) from error
@@ -151,7 +181,7 @@ def open_base(name: str) -> BackingBase | None:
         names = [name for name in stored if not name.endswith(_SCALE)]
         weights = {name: stored[name] * stored.get(name + _SCALE, np.float32(1)) for name in names}
         vocabulary = Vocabulary.load(folder / TOKENS_FILE)
-        read = frozenset(map(str, json.loads((folder / READ_FILE).read_text(encoding="utf-8"))))
+        read, melodies = _marks(folder / READ_FILE), MelodyIndex.load(folder / MELODIES_FILE).codes
         tokens = (len(weights["output.bias"]), len(weights["embedding.weight"]) // COLUMNS)
         hidden = weights["gru.weight_hh_l0"].shape[1]
         fits = tokens == (len(vocabulary), len(vocabulary)) and hidden < weights["output.weight"].shape[1]
@@ -159,4 +189,4 @@ def open_base(name: str) -> BackingBase | None:
         raise _damaged(name, error) from error
     if not fits:
         raise _damaged(name, "its files do not belong together")
-    return BackingBase(vocabulary, weights, read, base_digest(name))
+    return BackingBase(vocabulary, weights, read, melodies, base_digest(name))

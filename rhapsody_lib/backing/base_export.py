@@ -12,13 +12,13 @@ from safetensors.numpy import load_file
 from rhapsody_lib.backing.base import (
     CARD_FILE,
     FIGURES_FILE,
-    QUANTISED_FILE,
-    READ_FILE,
-    TOKENS_FILE,
+    MODEL_FILES,
     base_digest,
+    base_marks,
     open_base,
     save_base,
 )
+from rhapsody_lib.backing.copying import MELODIES_FILE, MelodyIndex
 from rhapsody_lib.backing.dataset import BackingData
 from rhapsody_lib.backing.model import WEIGHTS_FILE
 from rhapsody_lib.backing.training import measured
@@ -43,10 +43,12 @@ def export_base(trained: Path, data: BackingData, out: Path, about: Mapping[str,
         MissingExtraError: torch is not installed.
     """
     weights = load_file(trained / WEIGHTS_FILE)
-    save_base(out, data.vocabulary, weights, (song for song in data.train))
+    # Both hold what a base of its own has read, if it was started from one.
+    read = {song.mark for song in data.train} | base_marks(trained)
+    save_base(out, data.vocabulary, weights, read, MelodyIndex.load(trained / MELODIES_FILE))
     base = open_base(str(out))
     assert base is not None  # noqa: S101  (a name other than `none`)
-    sizes = {name: (out / name).stat().st_size for name in (QUANTISED_FILE, TOKENS_FILE, READ_FILE)}
+    sizes = {name: (out / name).stat().st_size for name in MODEL_FILES}
     layers, hidden = sum(name.startswith("gru.weight_ih_l") for name in weights), weights["gru.weight_hh_l0"].shape[1]
     figures = {
         **about,

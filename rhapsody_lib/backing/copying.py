@@ -164,6 +164,10 @@ class MelodyIndex:
             "limit": float(self.limit),
         }
 
+    def with_codes(self, codes: Codes) -> MelodyIndex:
+        """The same beside other melodies that the model has learnt: those of its base. The limit stays."""
+        return MelodyIndex(np.concatenate([self.codes, codes]), self.heldout)
+
     def save(self, path: Path) -> None:
         """Write as safetensors."""
         save_file({"codes": self.codes, "heldout": self.heldout}, path)
@@ -178,6 +182,11 @@ class MelodyIndex:
         try:
             found = load_file(path)
             codes, heldout = found["codes"], found["heldout"]
+        except FileNotFoundError as error:
+            raise DamagedArtifactError(
+                f"{path}: is missing: this release was trained by an earlier version of Rhapsody. Run 'rhapsody "
+                "train', then make the song again."
+            ) from error
         except (OSError, SafetensorError, KeyError) as error:
             raise DamagedArtifactError(
                 f"{path}: is no index of melodies ({error}). Train the backing again."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,15 @@ from rhapsody_lib.backing.vocabulary import Vocabulary
 from rhapsody_lib.corpus.schema import SONGS_FILE, TRACKS_FILE
 from rhapsody_lib.errors import InputError, SourceError, UnreadableFileError
 from rhapsody_lib.music.midi import midi_to_score
+from rhapsody_lib.music.score import Score
+
+logger = logging.getLogger(__name__)
+
+#: Tokens that a song may have to be measured on: this bounds memory.
+MOST_TOKENS = 20_000
+#: Hexadecimal digits of a song's mark.
+_MARK_DIGITS = 16
+HELDOUT_SONGS, TRAINING_SONGS = "held-out songs", "training songs"
 
 
 @dataclass(frozen=True)
@@ -27,21 +37,27 @@ class PackedSong:
     Args:
         ids: [tokens].
         rows: [tokens x COLUMNS], the network's input at each token.
+        mark: what the whole song is known by, also where its repeats were left out (`song_mark`).
     """
 
     ids: NDArray[np.int16]
     rows: NDArray[np.int16]
+    mark: str
 
 
 @dataclass(frozen=True)
 class BackingData:
-    """Training and held-out songs, how many tracks the tokens could not say, and the melodies learnt."""
+    """Training and held-out songs, how many tracks the tokens could not say, and the melodies learnt.
+
+    Where no song is held out, `heldout` is a training song, and `measured_on` says so.
+    """
 
     vocabulary: Vocabulary
     train: tuple[PackedSong, ...]
     heldout: tuple[PackedSong, ...]
     skipped: int
     melodies: MelodyIndex
+    measured_on: str = HELDOUT_SONGS
 
     @property
     def fingerprint(self) -> str:
@@ -52,6 +68,19 @@ class BackingData:
             for song in songs:
                 digest.update(song.ids.tobytes())
         return digest.hexdigest()
+
+
+def song_mark(ids: NDArray[np.int16]) -> str:
+    """What a whole song is known by: a digest of its tokens after the header, the same in any key and style."""
+    return hashlib.sha256(ids[HEADER_TOKENS:].astype("<i2").tobytes()).hexdigest()[:_MARK_DIGITS]
+
+
+def score_mark(score: Score) -> str:
+    """The mark of a score; empty for one that the tokens cannot say."""
+    try:
+        return song_mark(np.asarray(encode(Vocabulary(()), score).ids, dtype=np.int16))
+    except InputError:
+        return ""
 
 
 def _new_bars(vocabulary: Vocabulary, song: TokenSong) -> list[int]:
@@ -72,13 +101,13 @@ def _new_bars(vocabulary: Vocabulary, song: TokenSong) -> list[int]:
 def pack(vocabulary: Vocabulary, song: TokenSong, *, drop_repeats: bool) -> PackedSong:
     """Arrays of a song. Hints are looked up in the whole song, also where repeated sections are then left out."""
     ids = np.asarray(song.ids, dtype=np.int16)
-    rows = context_rows(vocabulary, song.ids)
+    rows, mark = context_rows(vocabulary, song.ids), song_mark(ids)
     if not drop_repeats:
-        return PackedSong(ids, rows)
+        return PackedSong(ids, rows, mark)
     starts = HEADER_TOKENS + np.concatenate([[0], np.cumsum([len(bar) for bar in song.bars])])
     kept = [np.arange(starts[bar], starts[bar + 1]) for bar in _new_bars(vocabulary, song)]
     places = np.concatenate([np.arange(HEADER_TOKENS), *kept, [len(ids) - 1]])
-    return PackedSong(ids[places], rows[places])
+    return PackedSong(ids[places], rows[places], mark)
 
 
 def _tracks(corpus: Path) -> Iterator[tuple[str, str, bytes]]:
@@ -94,7 +123,7 @@ def _tracks(corpus: Path) -> Iterator[tuple[str, str, bytes]]:
 
 
 def load_data(corpus: Path) -> BackingData:
-    """Encode every track of a corpus.
+    """Encode every track of a corpus. Held-out songs of more than `MOST_TOKENS` are left out.
 
     Raises:
         SourceError: there is no corpus, or no track of it can be used for training.
@@ -127,9 +156,16 @@ def load_data(corpus: Path) -> BackingData:
             f"{corpus}: none of its tracks can be used for training ({skipped} skipped). Prepare it from sources with "
             "music, such as the embedded songbook."
         )
-    heldout = tuple(packed["heldout"] or packed["train"][:1])
+    heldout = tuple(song for song in packed["heldout"] if len(song.ids) <= MOST_TOKENS)
+    if not heldout:
+        logger.warning(
+            "No song with music that could be measured on is held out: the figures named heldout are of a training "
+            "song, and flattered. Hold more out (corpus.heldout_share), or train on more songs."
+        )
     index = MelodyIndex.build(melodies["train"], melodies["heldout"])
-    return BackingData(vocabulary, tuple(packed["train"]), heldout, skipped, index)
+    train = tuple(packed["train"])
+    measured_on = HELDOUT_SONGS if heldout else TRAINING_SONGS
+    return BackingData(vocabulary, train, heldout or train[:1], skipped, index, measured_on)
 
 
 def streams(

@@ -224,6 +224,10 @@ def _check(plan: SongPlan, primer: Primer | None, *, with_primer: bool) -> None:
         if with_primer:
             raise InputError("The song cannot open with its primer's bars: it has no primer.")
         return
+    if with_primer and len(plan.sections) == 1:
+        raise InputError(
+            "The song cannot open with its primer's bars: it has one section, which closes it. Plan an intro before it."
+        )
     own = primer.score.metres[0]
     if (own.numerator, own.denominator) != plan.metre:
         raise InputError(
@@ -264,31 +268,34 @@ def compose_backing(
         progress: told of each section.
 
     Raises:
-        InputError: the primer cannot be used, or the metre cannot be written.
+        InputError: the primer cannot be used, or cannot open the song, or the metre cannot be written.
     """
     own = Primer.of(model.vocabulary, primer) if primer else None
     _check(plan, own, with_primer=with_primer)
     prepared = own or Primer.of(
         model.vocabulary, stock_groove(style, plan.metre, key or Key(0, "major"), tempo_bpm or DEFAULT_BPM)
     )
-    random = generator(seed, "backing", "song")
     song_key, bpm = key or prepared.score.key, tempo_bpm or prepared.score.tempo_bpm
     header = _header(prepared, song_key, bpm)
     guard = PhraseGuard(model.vocabulary, bar_steps(plan.metre), melodies, primer)
+    random = generator(seed, "backing", "song")
     writer = _Writer(model, plan, prepared, header, song_key, temperature, random, guard)
-    opening = plan.sections[0]
     if with_primer:
-        writer.open_with(opening, prepared.opening(opening.bars))
-    # Products this small are many times slower on two threads than on one where the machine has other work.
-    with threadpool_limits(1, "blas"):
-        for index, section in enumerate(plan.sections):
-            writer.add(section, is_last=index + 1 == len(plan.sections))
-            progress(index + 1, len(plan.sections), section.name)
+        writer.open_with(plan.sections[0], prepared.opening(plan.sections[0].bars))
+    _write_sections(writer, plan, progress)
     ids = [*header, *(token for bar in writer.bars for token in bar), model.vocabulary.starts["end"]]
     score = decode(model.vocabulary, ids, song_key, title)
     if with_primer:
         score = _with_opening(score, prepared, plan, song_key)
     return finished(score, plan, bpm)
+
+
+def _write_sections(writer: _Writer, plan: SongPlan, progress: Progress) -> None:
+    # Products this small are many times slower on two threads than on one where the machine has other work.
+    with threadpool_limits(1, "blas"):
+        for index, section in enumerate(plan.sections):
+            writer.add(section, is_last=index + 1 == len(plan.sections))
+            progress(index + 1, len(plan.sections), section.name)
 
 
 def _with_opening(score: Score, primer: Primer, plan: SongPlan, key: Key) -> Score:

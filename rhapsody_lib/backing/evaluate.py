@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rhapsody_lib.backing.context import COLUMNS
-from rhapsody_lib.backing.dataset import PackedSong, pack
+from rhapsody_lib.backing.dataset import MOST_TOKENS, PackedSong, pack
 from rhapsody_lib.backing.model import BackingModel
 from rhapsody_lib.backing.tokens import HEADER_TOKENS, TokenSong, encode
 from rhapsody_lib.backing.vocabulary import Vocabulary
@@ -21,8 +21,8 @@ from rhapsody_lib.errors import InputError
 from rhapsody_lib.music.score import TICKS_PER_BEAT, Score
 from rhapsody_lib.progress import Progress, silent
 
-#: Scores read side by side, and tokens that a score may have: both bound memory.
-_BATCH_SCORES, _MAX_TOKENS = 32, 20_000
+#: Scores read side by side: this and `MOST_TOKENS` bound memory.
+_BATCH_SCORES = 32
 #: Bars of a beginning that the model is primed with, and of the continuation that it is then asked about.
 PRIMED_BARS, TOLD_BARS = 8, 16
 #: Other songs whose beginnings each song is tried with.
@@ -55,11 +55,17 @@ def heldout_nats(
     return _nats(model, songs, [HEADER_TOKENS] * len(songs), progress)
 
 
-def _told(model: BackingModel, score: Score) -> _Told | None:
+def packed_score(model: BackingModel, score: Score) -> PackedSong | None:
+    """A score for `heldout_nats`; none for one that the tokens cannot say, or only in more than `MOST_TOKENS`."""
     song = _encoded(model.vocabulary, score)
-    if song is None or len(song.ids) > _MAX_TOKENS:
+    if song is None or len(song.ids) > MOST_TOKENS:
         return None
-    return _Told(pack(model.vocabulary, song, drop_repeats=False), score.end_ticks / TICKS_PER_BEAT)
+    return pack(model.vocabulary, song, drop_repeats=False)
+
+
+def _told(model: BackingModel, score: Score) -> _Told | None:
+    song = packed_score(model, score)
+    return _Told(song, score.end_ticks / TICKS_PER_BEAT) if song else None
 
 
 def _encoded(vocabulary: Vocabulary, score: Score) -> TokenSong | None:

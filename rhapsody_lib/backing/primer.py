@@ -161,13 +161,18 @@ def _is_regular(notes: tuple[Note, ...], bar_ticks: int) -> bool:
     return bool(pairs) and sum(len(a & b) / len(a | b) for a, b in pairs) / len(pairs) >= REGULAR
 
 
+def _is_accompanied(score: Score) -> bool:
+    return any(score.parts[part] for part in _ACCOMPANIMENT)
+
+
 def completed(score: Score) -> Score:
     """A score of another maker with the parts that cannot prime played by the arranger, in the style that it chooses.
 
     These are the parts it lacks, and those without a groove that holds from bar to bar (a pianist's free playing),
-    which the network would answer with silence. Scores that name their style are left as they are.
+    which the network would answer with silence. Scores that name their style and have an accompaniment are left as
+    they are.
     """
-    if score.style:
+    if score.style and _is_accompanied(score):
         return score
     bars = list(score.bars())
     end = bars[-1][0] + bars[-1][1].bar_ticks
@@ -180,7 +185,7 @@ def completed(score: Score) -> Score:
     parts = {part: score.parts[part] if part in own else _between(arranged.parts[part], 0, end) for part in PARTS}
     programs = {part: (score if score.parts[part] else arranged).programs[part] for part in PARTS}
     chords = score.chords or tuple(chord for chord in arranged.chords if chord.start_ticks < end)
-    return replace(score, parts=parts, programs=programs, style=arranged.style, chords=chords)
+    return replace(score, parts=parts, programs=programs, style=score.style or arranged.style, chords=chords)
 
 
 def _bars_per_line(score: Score) -> int:
@@ -226,8 +231,7 @@ class Primer:
         """
         part = usable_part(score)
         full = completed(part)
-        alone = not any(part.parts[name] for name in _ACCOMPANIMENT)
-        return cls(part, encode(vocabulary, full), vocabulary, full if alone else part)
+        return cls(part, encode(vocabulary, full), vocabulary, part if _is_accompanied(part) else full)
 
     def _spans(self) -> list[tuple[str, int, int]]:
         """(kind, first bar, end bar) of each section."""
@@ -275,11 +279,12 @@ class Primer:
     def opening_bars(self, count: int) -> list[int]:
         """Numbers of the bars that a song opens with: the first in which more than drums and melody strike.
 
-        A primer with fewer of them begins again.
+        A primer with fewer of them begins again; one without any opens with its first bars.
         """
         length, tokens = self.score.metres[0].bar_ticks, len(self.song.bars)
         notes = (note for part in _ACCOMPANIMENT for note in self.played.parts[part])
         sounding = sorted({note.start_ticks // length for note in notes if note.start_ticks < tokens * length})
+        sounding = sounding or list(range(tokens))
         return [sounding[index % len(sounding)] for index in range(count)]
 
     def opening(self, count: int) -> list[tuple[int, ...]]:

@@ -201,7 +201,7 @@ class Rules:
                 mask[vocabulary.span("drums")] = False
         if rule.must_sing and not place.sung:
             mask &= ~self.boundary
-            if late:
+            if late or rule.is_final:  # the last bar has one onset, at which the melody comes first
                 mask[vocabulary.starts["drums"] : vocabulary.note_span[1]] = False
         if rule.is_cadence:
             mask &= ~self._not_cadence

@@ -12,6 +12,7 @@ from rhapsody_lib.backing.context import BarContext
 from rhapsody_lib.backing.grammar import Grammar, GrammarState
 from rhapsody_lib.backing.model import BackingModel, FloatArray, Readout
 from rhapsody_lib.backing.rules import VOICES, BarRule, Place, Rules
+from rhapsody_lib.errors import RhapsodyError
 
 #: Tokens less likely than this share of the likeliest are not sampled (min-p sampling, Nguyen et al. 2024).
 MIN_SHARE = 0.04
@@ -103,7 +104,13 @@ def _draw(
     scores: FloatArray, temperature: float, random: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """One column for each row of logits [batch x tokens], -inf where forbidden, and its log-probability."""
-    scores = scores - scores.max(axis=1, keepdims=True)
+    likeliest = scores.max(axis=1, keepdims=True)
+    if not np.isfinite(likeliest).all():
+        raise RhapsodyError(
+            "The music cannot go on: the backing model gives no permitted token a chance. Train it again with: "
+            "rhapsody train"
+        )
+    scores = scores - likeliest
     partition = np.log(np.exp(scores).sum(axis=1, dtype=np.float64))
     lines, columns = np.nonzero(scores >= temperature * np.log(MIN_SHARE))
     kept = scores[lines, columns].astype(np.float64)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rhapsody_lib.backing.base import BackingBase, open_base, song_mark
+from rhapsody_lib.backing.base import BASE_READ_FILE, BackingBase, open_base, save_marks
 from rhapsody_lib.backing.checkpoint import BFLOAT16, Run, resume, save, start
 from rhapsody_lib.backing.context import COLUMNS
 from rhapsody_lib.backing.copying import MELODIES_FILE
@@ -165,6 +165,7 @@ def _write(run: Run, data: BackingData, out: Path, about: dict[str, Any]) -> dic
         "history": run.history,
         "train_songs": len(data.train),
         "heldout_songs": len(data.heldout),
+        "measured_on": data.measured_on,
         "skipped_tracks": data.skipped,
         "train_tokens": int(sum(len(song.ids) for song in data.train)),
         "heldout_tokens": int(sum(len(song.ids) for song in data.heldout)),
@@ -197,7 +198,8 @@ def train_backing(
 
     Args:
         corpus: folder with songs.parquet and tracks.parquet.
-        out: folder for weights.safetensors, vocabulary.json, melodies.safetensors, metrics.json.
+        out: folder for weights.safetensors, vocabulary.json, melodies.safetensors, metrics.json; with a base model
+            base_read.json.
         checkpoint: keeps the state of each epoch, from which the same call goes on after a kill.
         settings: size, optimiser and length of the training.
         seed: root seed.
@@ -235,14 +237,21 @@ def train_backing(
                 run.best = {name: value.clone() for name, value in run.network.state_dict().items()}
             save(run, checkpoint, recipe)
             record(len(run.history), _named(run.history[-1]))
-        return _write(run, data, out, {"base": base.digest, "heldout_known_to_base": known} if base else {})
+        metrics = _write(run, data, out, {"base": base.digest, "heldout_known_to_base": known} if base else {})
+    if base:
+        save_marks(out / BASE_READ_FILE, base.read)
+    return metrics
 
 
 def _unread(data: BackingData, base: BackingBase | None) -> tuple[BackingData, int]:
-    """The data without held-out songs that the base was trained on, and how many those were."""
+    """The data without held-out songs that the base was trained on, and how many those were.
+
+    The base's melodies are beside the data's own, for they were learnt too.
+    """
     if base is None:
         return data, 0
-    unread = tuple(song for song in data.heldout if song_mark(song) not in base.read)
+    data = replace(data, melodies=data.melodies.with_codes(base.melodies))
+    unread = tuple(song for song in data.heldout if song.mark not in base.read)
     known = len(data.heldout) - len(unread)
     if not unread:
         logger.warning(

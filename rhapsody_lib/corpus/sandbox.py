@@ -23,6 +23,7 @@ from rhapsody_lib.corpus.found import Job, ParsedSong
 from rhapsody_lib.errors import MissingExtraError, RhapsodyError, UnreadableFileError
 
 MAX_FRAME_BYTES = 64 << 20
+TOO_MUCH_MEMORY = "needs more memory than corpus.file_memory_mb allows."
 CHILD_COMMAND = (sys.executable, "-m", "rhapsody_lib.corpus.sandbox_child")
 _START_TIMEOUT_S = 120.0
 _PACKAGE_PARENT = Path(__file__).resolve().parents[2]

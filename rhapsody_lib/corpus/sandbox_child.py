@@ -11,7 +11,7 @@ from typing import Any
 
 from rhapsody_lib.corpus.found import Job, one_line
 from rhapsody_lib.corpus.parsing import parse_job
-from rhapsody_lib.corpus.sandbox import MAX_FRAME_BYTES, read_frame, write_frame
+from rhapsody_lib.corpus.sandbox import MAX_FRAME_BYTES, TOO_MUCH_MEMORY, read_frame, write_frame
 from rhapsody_lib.errors import MissingExtraError, UnreadableFileError
 
 #: An orphan whose parent was killed ends by itself this long after its file's time is over.
@@ -38,7 +38,7 @@ def _refusal(error: Exception) -> dict[str, Any]:
     if isinstance(error, MissingExtraError):
         return {"missing": str(error)}
     if isinstance(error, MemoryError):
-        return {"code": "too_large", "detail": "needs more memory than corpus.file_memory_mb allows.", "last": True}
+        return {"code": "too_large", "detail": TOO_MUCH_MEMORY, "last": True}
     return {"code": "crashed", "detail": one_line(f"{type(error).__name__}: {error}"), "last": True}
 
 

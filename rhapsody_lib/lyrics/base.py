@@ -142,8 +142,8 @@ def _folder(name: str) -> Path:
     folder = Path(name).expanduser()
     if not (folder / QUANTISED_FILE).is_file():
         raise InputError(
-            f"lyrics.base '{name}': is no folder of a base model on this machine. Use 'none', or a folder that 'rhapsody "
-            "base lyrics' wrote."
+            f"lyrics.base '{name}': is no folder of a base model on this machine. Use 'none', or a folder that "
+            "'rhapsody base lyrics' wrote."
         )
     return folder
 

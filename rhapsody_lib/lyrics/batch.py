@@ -193,7 +193,8 @@ class SongBatch:
         added[met.flat] = 0
         if shares.size:
             added[cells] = shares
-            found = np.float32(1 - CACHE_SHARE) * found + np.float32(CACHE_SHARE) * added[flat]
+            kept = np.where(self._history.met(songs), np.float32(1 - CACHE_SHARE), np.float32(1))
+            found = kept[rows] * found + np.float32(CACHE_SHARE) * added[flat]
             added[cells] = 0
         return Likely(rows, words, found, self._phrases.factors(met, flat, words))
 

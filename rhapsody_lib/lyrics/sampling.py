@@ -60,15 +60,6 @@ class Nucleus:
         self._weights[rows, self._drawn[rows]] = 0
 
 
-def draw_nucleus(probabilities: Floats, temperature: float, top_p: float, rng: np.random.Generator) -> Ids:
-    """One word a row from its nucleus, [rows x words]; -1 for a row without mass."""
-    rows = len(probabilities)
-    owners, words = np.nonzero(probabilities > least_weight(probabilities.max(axis=1))[:, None])
-    nucleus = Nucleus(owners, probabilities[owners, words], rows, temperature, top_p)
-    found = nucleus.draw(np.arange(rows), rng)
-    return np.where(found >= 0, np.append(words, -1)[found], -1).astype(np.int64)
-
-
 def least_weight(most: Floats) -> Floats:
     """Words of less weight are never drawn beside one of so much: sorting all words would cost ten times as much."""
     return np.asarray(most * _LEAST_LIKELY)
@@ -156,10 +147,14 @@ class History:
         weights += bars
         return said[songs], (softmax(weights) @ ones)[songs, places]
 
+    def met(self, songs: Ids) -> npt.NDArray[np.bool_]:
+        """Whether the song of each row has said anything, [rows]."""
+        return np.array([len(words) > 0 for words in self._words], dtype=np.bool_)[songs]
+
     def mixed(self, probabilities: Floats, states: Floats, songs: Ids) -> Floats:
         """Mix the cache into probabilities [rows x words], in place; `songs` [rows], ascending, says whose each is."""
         said, shares = self.shares(states, songs)
-        met = np.array([len(self._words[song]) > 0 for song in songs.tolist()], dtype=np.bool_)
+        met = self.met(songs)
         rows, words = np.nonzero((shares > 0) & met[:, None])
         probabilities[met] *= np.float32(1 - CACHE_SHARE)
         probabilities[rows, said[rows, words]] += np.float32(CACHE_SHARE) * shares[rows, words]

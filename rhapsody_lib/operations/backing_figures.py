@@ -6,6 +6,7 @@ Everything is measured as it is served, with NumPy; what is written is measured 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -16,16 +17,17 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from rhapsody_lib.artifacts import ArtifactRef, Store
+from rhapsody_lib.backing.base import base_marks
 from rhapsody_lib.backing.controls import CONTROLS
 from rhapsody_lib.backing.copying import MELODIES_FILE, MelodyCopying, MelodyIndex
-from rhapsody_lib.backing.dataset import pack
+from rhapsody_lib.backing.dataset import score_mark
 from rhapsody_lib.backing.decoder import compose_backing
-from rhapsody_lib.backing.evaluate import heldout_nats, measure_priming
+from rhapsody_lib.backing.evaluate import heldout_nats, measure_priming, packed_score
 from rhapsody_lib.backing.metrics import score_metrics
 from rhapsody_lib.backing.model import BackingModel
 from rhapsody_lib.backing.primer import primer_facts
 from rhapsody_lib.backing.quantise import quantise
-from rhapsody_lib.backing.tokens import HEADER_TOKENS, encode
+from rhapsody_lib.backing.tokens import HEADER_TOKENS
 from rhapsody_lib.corpus.schema import TRACKS_FILE
 from rhapsody_lib.corpus.tables import read_songs
 from rhapsody_lib.distances import FigureDistance, figure_distances, overall
@@ -65,7 +67,9 @@ class BackingFigures:
 
     Args:
         corpus: songs trained on and held out, tokens held out.
-        heldout: nats per token of the network and of the 5-gram, and nats per quarter note.
+        heldout: nats per token of the network and of the 5-gram, both over all held-out songs as the training measured
+            them; as the model is served, nats per token and per note of the songs measured here, and their tokens and
+            notes.
         priming: as `evaluate.Priming.figures` gives it.
         music: for each set of songs (`GENERATED`, `HALVES`, the controls) its distance to held-out music by each
             figure.
@@ -110,7 +114,8 @@ def measure_backing(store: str, refs: Mapping[str, ArtifactRef], songs: int = 50
         songs: how many are written.
 
     Raises:
-        InputError: fewer than two songs with music are held out.
+        InputError: fewer than two songs with music are held out that the model's base has not read, or the likelihood
+            is no number: the training diverged.
         DamagedArtifactError: an artifact cannot be read.
     """
     opened = Store(store)
@@ -120,11 +125,9 @@ def measure_backing(store: str, refs: Mapping[str, ArtifactRef], songs: int = 50
 def measure_model(folder: Path, corpus: Path, songs: int) -> BackingFigures:
     """The same of the folders of a model and of its corpus."""
     model, rows = BackingModel.load(folder), list(read_songs(corpus, "heldout"))
-    heldout = list(read_scores(corpus, {row["song_id"] for row in rows}, _MOST_SCORES))
-    if len(heldout) < 2:
-        raise InputError(
-            f"{len(heldout)} songs with music are held out of this corpus: too few to measure on. Train on more songs."
-        )
+    heldout = _unread(folder, list(read_scores(corpus, {row["song_id"] for row in rows}, _MOST_SCORES)))
+    learnt = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    told = _told(model, [score for _, score in heldout])  # first: with weights that are no numbers nothing is written
     index = MelodyIndex.load(folder / MELODIES_FILE)
     written = write_music(model, index, corpus, words_of(rows), songs, reporter("Writing music"))
     samples: dict[str, Sequence[Mapping[str, float]]] = {
@@ -135,10 +138,10 @@ def measure_model(folder: Path, corpus: Path, songs: int) -> BackingFigures:
         random = generator(0, "backing", name)
         samples[name] = [score_metrics(spoil(score, random)) for _, score in heldout]
     music = music_distances(samples)
-    learnt = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     return BackingFigures(
         corpus={"train_songs": learnt["train_songs"], "heldout_songs": len(heldout)},
-        heldout={**_told(model, [score for _, score in heldout]), "nats_per_token_5gram": learnt["ngram_nll"]},
+        # Of the same songs, which those measured here may be a part of.
+        heldout={**told, "nats_per_token": learnt["heldout_nll"], "nats_per_token_5gram": learnt["ngram_nll"]},
         priming=measure_priming(model, [score for _, score in heldout], progress=reporter("Priming")).figures(),
         music=music,
         overall={name: overall(found) for name, found in music.items()},
@@ -237,12 +240,43 @@ def _primers(corpus: Path) -> list[tuple[str, Score]]:
     return [usable[place] for place in order]
 
 
+def _unread(folder: Path, heldout: list[tuple[str, Score]]) -> list[tuple[str, Score]]:
+    """The held-out songs that the base of a model, if it was started from one, has not read.
+
+    Raises:
+        InputError: fewer than two are left.
+    """
+    marks = base_marks(folder)
+    left = [(song_id, score) for song_id, score in heldout if not marks or score_mark(score) not in marks]
+    if len(left) < 2:
+        known = len(heldout) - len(left)
+        besides = f" that its base model has not read ({known} it has read)" if known else ""
+        raise InputError(
+            f"{len(left)} songs with music are held out of this corpus{besides}: too few to measure on. Train on more "
+            f"songs{', or with backing.base=none' if known else ''}."
+        )
+    return left
+
+
 def _told(model: BackingModel, scores: Sequence[Score]) -> dict[str, float]:
-    songs = [pack(model.vocabulary, encode(model.vocabulary, score), drop_repeats=False) for score in scores]
+    """The likelihood of the scores as the model is served; those with too many tokens are left out.
+
+    Raises:
+        InputError: no score is left, or the likelihood is no number.
+    """
+    packed = [(song, score) for score in scores if (song := packed_score(model, score)) is not None]
+    if not packed:
+        raise InputError("Every held-out song is too long to be measured on. Train on more songs.")
+    songs = [song for song, _ in packed]
     nats = float(heldout_nats(model, songs, progress=reporter("Likelihood")).sum())
+    if not math.isfinite(nats):
+        raise InputError(
+            "The likelihood of this backing model is no finite number: its training diverged. Measure another release "
+            "with --release, or train again with a lower backing.learning_rate."
+        )
     tokens = sum(len(song.ids) - HEADER_TOKENS for song in songs)
-    notes = sum(len(found) for score in scores for found in score.parts.values())
-    return {"nats_per_token": nats / tokens, "nats_per_note": nats / notes, "tokens": tokens, "notes": notes}
+    notes = sum(len(found) for _, score in packed for found in score.parts.values())
+    return {"nats_per_token_served": nats / tokens, "nats_per_note": nats / notes, "tokens": tokens, "notes": notes}
 
 
 def _shared(written: Sequence[WrittenMusic]) -> dict[str, float]:

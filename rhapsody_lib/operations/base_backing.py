@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rhapsody_lib.artifacts import Recipe, Store
 from rhapsody_lib.checkpoints import Checkpoint
@@ -20,6 +22,12 @@ from rhapsody_lib.operations.tables import prepare_corpus
 from rhapsody_lib.progress import recorder, reporter
 from rhapsody_lib.seeding import split_seed
 from rhapsody_lib.settings import Settings
+
+if TYPE_CHECKING:
+    from rhapsody_lib.corpus.found import Track
+    from rhapsody_lib.corpus.sandbox_pool import Parse
+
+logger = logging.getLogger(__name__)
 
 #: Raised whenever the same sources and settings give another model.
 VERSION = 2
@@ -53,16 +61,14 @@ def make_backing_base(
     from rhapsody_lib.backing.base import BASE_FILES
 
     check_out(out, BASE_FILES)
-    folders = [Path(source).expanduser() for source in sources if source != SONGBOOK]
-    files = {str(folder): _midi_files(folder) for folder in folders}
+    files = {folder: _midi_files(folder) for folder in _roots(sources)}
     opened, inputs = Store(store), {}
     corpus: Path | None = None
     if SONGBOOK in sources:
         ref = prepare_corpus(store, settings, (SONGBOOK,))
         corpus, inputs[SONGBOOK] = opened.fetch(ref), ref.sha256
-    for number, paths in enumerate(files.values()):
-        digests = [f"{path.name} {known_sha256(path)}" for path in paths]
-        inputs[f"source-{number}"] = _digest(digests)
+    for number, (root, paths) in enumerate(files.items()):
+        inputs[f"source-{number}"] = _digest(root, paths)
     values = {"backing": settings.backing.model_dump(mode="json"), "seed": settings.seed, "backing-base": VERSION}
     recipe = Recipe("base", VERSION, values, inputs)
 
@@ -78,8 +84,25 @@ def make_backing_base(
     return figures
 
 
-def _digest(parts: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+def _roots(sources: Sequence[str]) -> list[Path]:
+    """The folders among the sources. Their names begin the ids of their songs, so no two may have the same."""
+    roots = [Path(source).expanduser().resolve() for source in sources if source != SONGBOOK]
+    for name, count in Counter(root.name for root in roots).items():
+        if count > 1:
+            raise SourceError(f"{count} sources are folders named '{name}': rename them, for songs are named by them.")
+    return roots
+
+
+def _digest(root: Path, paths: Sequence[Path]) -> str:
+    """Of all that the songs of a folder depend on: its name, the names of its files in it, and what they hold."""
+    try:
+        parts = [root.name, *(f"{path.relative_to(root).as_posix()} {known_sha256(path)}" for path in paths)]
+    except OSError as error:
+        raise SourceError(
+            f"{error.filename or root}: cannot be read ({error.strerror or error}). Mend it or take it out of the "
+            "folder."
+        ) from error
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _midi_files(folder: Path) -> list[Path]:
@@ -95,7 +118,7 @@ def song_of(path: Path, root: Path) -> str:
     return next((name for name in reversed(inside) if path.stem.startswith(name)), path.stem)
 
 
-def _write_music(corpus: Path | None, files: dict[str, list[Path]], out: Path, settings: Settings) -> dict[str, int]:
+def _write_music(corpus: Path | None, files: dict[Path, list[Path]], out: Path, settings: Settings) -> dict[str, int]:
     """Tables of songs and tracks from a prepared corpus and from MIDI files; how many tracks each source gave."""
     from rhapsody_lib.corpus.tables import TableWriter
 
@@ -110,10 +133,10 @@ def _write_music(corpus: Path | None, files: dict[str, list[Path]], out: Path, s
                 table.write(row)
                 counts[SONGBOOK] += name == TRACKS_FILE
         for root, paths in files.items():
-            for song, track in _read(Path(root), paths, settings):
+            for song, track in _read(root, paths, settings):
                 songs.write(song)
                 tracks.write(track)
-                counts[Path(root).name] += 1
+                counts[root.name] += 1
     return dict(counts)
 
 
@@ -126,29 +149,47 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _read(root: Path, paths: Sequence[Path], settings: Settings) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """A row of the songs and one of the tracks for each file that can be read; versions of a song share its split."""
-    from rhapsody_lib.corpus.found import track_of
-    from rhapsody_lib.corpus.split import split_of
-    from rhapsody_lib.music.midi import DEFAULT_LIMITS, midi_to_score
+    """A row of the songs and one of the tracks for each file that can be read; versions of a song share its split.
 
-    told = reporter(f"Reading {root.name}")
-    for number, path in enumerate(paths, start=1):
-        told(number, len(paths))
-        name = path.relative_to(root).as_posix()
-        if path.stat().st_size > DEFAULT_LIMITS.max_bytes:
-            continue
-        try:
-            track = track_of(midi_to_score(path.read_bytes(), name))
-        except UnreadableFileError:
-            continue
-        group = song_of(path, root)
-        song_id = f"{root.name}/{name}"
-        split = split_of(f"{root.name}/{group}", settings.seed, settings.corpus.heldout_share)
-        about = {"artist": "", "language": "", "genres": [], "year": 0, "lyrics": "", "licence": ""}
-        yield (
-            {"song_id": song_id, "source": root.name, "title": group, **about, "split": split},
-            {"track_id": song_id, "song_id": song_id, "sha256": "", **vars(track)},
-        )
+    The files may be strangers', so they are parsed in processes that can be killed.
+    """
+    from rhapsody_lib.corpus.sandbox import Sandbox
+    from rhapsody_lib.corpus.sandbox_pool import default_workers, in_order
+
+    told, limits = reporter(f"Reading {root.name}"), settings.corpus
+    sandboxes = [
+        Sandbox(timeout_s=limits.file_timeout_s, memory_mb=limits.file_memory_mb) for _ in range(default_workers())
+    ]
+    with closing(in_order(paths, _track, sandboxes)) as tracks:
+        for number, (path, track) in enumerate(zip(paths, tracks, strict=True), start=1):
+            told(number, len(paths))
+            if track is not None:
+                yield _rows_of(root, path, track, settings)
+
+
+def _rows_of(root: Path, path: Path, track: Track, settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
+    from rhapsody_lib.corpus.split import split_of
+
+    group, song_id = song_of(path, root), f"{root.name}/{path.relative_to(root).as_posix()}"
+    split = split_of(f"{root.name}/{group}", settings.seed, settings.corpus.heldout_share)
+    about = {"artist": "", "language": "", "genres": [], "year": 0, "lyrics": "", "licence": ""}
+    return (
+        {"song_id": song_id, "source": root.name, "title": group, **about, "split": split},
+        {"track_id": song_id, "song_id": song_id, "sha256": "", **vars(track)},
+    )
+
+
+def _track(path: Path, parse: Parse) -> Track | None:
+    """The music of a file; none where it is too large or cannot be read."""
+    from rhapsody_lib.corpus.found import Job
+    from rhapsody_lib.music.midi import DEFAULT_LIMITS
+
+    try:
+        too_large = path.stat().st_size > DEFAULT_LIMITS.max_bytes
+        return None if too_large else parse(Job("primer", str(path), path.name)).track
+    except (UnreadableFileError, OSError) as error:
+        logger.info("%s is left out: %s", path, error)
+        return None
 
 
 def _train(tables: Path, folder: Path, checkpoint: Checkpoint, settings: Settings, about: dict[str, Any]) -> None:
@@ -167,4 +208,6 @@ def _train(tables: Path, folder: Path, checkpoint: Checkpoint, settings: Setting
         record=recorder("Training the base"),
     )
     date = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-    export_base(trained, load_data(tables), folder, {**about, "date": date, "heldout_share": settings.corpus.heldout_share})
+    export_base(
+        trained, load_data(tables), folder, {**about, "date": date, "heldout_share": settings.corpus.heldout_share}
+    )

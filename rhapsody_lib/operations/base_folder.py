@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Collection
 from pathlib import Path
@@ -17,6 +16,15 @@ def _partial(name: str) -> str:
     return f".{name}.partial"
 
 
+def _there(path: Path) -> bool:
+    """Whether there is anything, a link that leads nowhere too. Raises OSError where nothing could be."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def check_out(out: Path, files: Collection[str]) -> None:
     """Refuse a folder that a base model cannot be written to; nothing is left there.
 
@@ -29,8 +37,8 @@ def check_out(out: Path, files: Collection[str]) -> None:
     """
     own = {*files, *map(_partial, files)}
     try:
-        others = sorted(path.name for path in out.iterdir() if path.name not in own) if os.path.lexists(out) else []
-        place = next(folder for folder in (out, *out.absolute().parents) if os.path.lexists(folder))
+        others = sorted(path.name for path in out.iterdir() if path.name not in own) if _there(out) else []
+        place = next(folder for folder in (out, *out.absolute().parents) if _there(folder))
         with TemporaryFile(dir=place):
             pass
     except OSError as error:
@@ -38,8 +46,8 @@ def check_out(out: Path, files: Collection[str]) -> None:
     if others:
         named = ", ".join(others[:_MOST_NAMED]) + (" ..." if len(others) > _MOST_NAMED else "")
         raise InputError(
-            f"--out {out}: holds files that are no base model's ({named}). Name a new or an empty folder, or that of an "
-            "earlier base model of the same kind."
+            f"--out {out}: holds files that are no base model's ({named}). Name a new or an empty folder, or that of "
+            "an earlier base model of the same kind."
         )
 
 
@@ -57,6 +65,6 @@ def copy_base(made: Path, out: Path) -> None:
             (out / _partial(path.name)).replace(out / path.name)
     except OSError as error:
         raise StoreError(
-            f"--out {out}: cannot be written ({error.strerror or error}). The base model is in the store: mend that, and "
-            "the same command writes it without training again."
+            f"--out {out}: cannot be written ({error.strerror or error}). The base model is in the store: mend that, "
+            "and the same command writes it without training again."
         ) from error

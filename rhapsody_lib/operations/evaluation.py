@@ -104,7 +104,7 @@ def _evaluate(
     notes: list[str] = []
     corpus = store.fetch(candidate["corpus"])
     heldout = choose_songs(corpus, _live_corpus(store, candidate, live, notes))
-    heldout = without_known(heldout, _read_by_bases(store, candidate, live))
+    heldout = without_known(heldout, _read_by_bases(store, candidate, live), _heard_by_bases(store, candidate, live))
     notes += heldout.notes
     stages = tuple(_ARTIFACTS_OF)
     total = len(stages) * (2 if live else 1) + 1
@@ -189,6 +189,19 @@ def _read_by_bases(
     return [runs for runs in found if runs is not None]
 
 
+def _heard_by_bases(
+    store: Store, candidate: Mapping[str, ArtifactRef], live: Mapping[str, ArtifactRef] | None
+) -> list[frozenset[str]]:
+    """The same of the base models of music."""
+    from rhapsody_lib.backing.base import base_marks
+
+    found = [base_marks(store.fetch(candidate["backing"]))]
+    if live is not None and live["backing"].sha256 != candidate["backing"].sha256:
+        with suppress(DamagedArtifactError):
+            found.append(base_marks(store.fetch(live["backing"])))
+    return found
+
+
 def _measure_live(
     store: Store,
     candidate: Mapping[str, ArtifactRef],
@@ -266,6 +279,8 @@ def _try_song(store: Store, refs: Mapping[str, ArtifactRef], corpus: Path) -> di
         "sung_syllables": len(sung.syllables),
         "melody_notes": len(composition.score.parts["melody"]),
         "longest_shared_words": shared,
+        "longest_shared_notes": max(composition.copying["longest_run"], composition.copying["primer_run"]),
+        "most_shared_notes": composition.copying["limit"],
     }
     empty = [name.replace("_", " ") for name in ("words", "sung_syllables", "melody_notes") if not facts[name]]
     return {**facts, "error": f"its song has no {' and no '.join(empty)}." if empty else ""}

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rhapsody_lib.backing.dataset import score_mark
 from rhapsody_lib.corpus.schema import SONGS_FILE, TRACKS_FILE
 from rhapsody_lib.corpus.split import song_group
 from rhapsody_lib.corpus.tables import read_songs
@@ -35,7 +36,8 @@ class Heldout:
 
     Args:
         songs: lyrics of held-out songs that neither release has learnt, nor, after `without_known`, its base model.
-        scores: music of songs that neither release has learnt, which need not be those of `songs`.
+        scores: music of songs that neither release has learnt, nor, after `without_known`, its base model of music;
+            they need not be those of `songs`.
         queries: lyrics of held-out songs that are looked for. The live release may have learnt them: no encoder is
             trained on songs.
         others: lyrics of training songs, among which songs are looked for.
@@ -85,13 +87,35 @@ def choose_songs(corpus: Path, live_corpus: Path | None) -> Heldout:
     )
 
 
-def without_known(heldout: Heldout, read: Sequence[RunFilter]) -> Heldout:
-    """The same without the lyrics that a base model has read; `scores` and `queries` stay, for it learns neither.
+def without_known(heldout: Heldout, read: Sequence[RunFilter], music: Sequence[frozenset[str]] = ()) -> Heldout:
+    """The same without the lyrics and the scores that base models have read; `queries` stay, for none learns them.
 
     Args:
         heldout: the choice.
-        read: what the base model of each release has read, in runs of words.
+        read: what the base model of words of each release has read, in runs of words.
+        music: what the base model of music of each release has read, in marks of songs.
     """
+    return _without_known_music(_without_known_words(heldout, read), frozenset[str]().union(*music))
+
+
+def _without_known_music(heldout: Heldout, marks: frozenset[str]) -> Heldout:
+    left = tuple(score for score in heldout.scores if score_mark(score) not in marks) if marks else heldout.scores
+    known = len(heldout.scores) - len(left)
+    if not known:
+        return heldout
+    note = (
+        f"{known} of {len(heldout.scores)} held-out pieces of music were read by a base model that a release started "
+    )
+    if not left:
+        note += "from: none is left to measure music on. Train with backing.base=none, or on other songs."
+    elif len(left) < FEW_SONGS:
+        note += f"from: the {len(left)} that are left tell little of music."
+    else:
+        note += "from: music is not measured on them."
+    return replace(heldout, scores=left, notes=(*heldout.notes, note))
+
+
+def _without_known_words(heldout: Heldout, read: Sequence[RunFilter]) -> Heldout:
     left = tuple(song for song in heldout.songs if all(share_known(runs, song) <= MOST_KNOWN for runs in read))
     known = len(heldout.songs) - len(left)
     if not known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from rhapsody_lib.backing.copying import MelodyCopying, MelodyIndex, melody_copying
@@ -9,6 +10,8 @@ from rhapsody_lib.music.score import Score
 from rhapsody_lib.seeding import split_seed
 from rhapsody_lib.song.fit import fit_words
 from rhapsody_lib.words.document import Lyrics
+
+logger = logging.getLogger(__name__)
 
 #: Times that a song is written at most; the phrases that copy are dropped before, so more than one is rare.
 MOST_DRAFTS = 4
@@ -37,7 +40,7 @@ def write_original(
         from_ticks: where the new music begins.
 
     Returns:
-        The music before words are laid on, and what its melody shares once they are.
+        The music before words are laid on, and what its melody shares once they are. Beyond the limit the log warns.
     """
     drafts: list[tuple[int, Score, MelodyCopying]] = []
     for number in range(MOST_DRAFTS):
@@ -46,5 +49,13 @@ def write_original(
         drafts.append((max(found.longest_run, found.primer_run), score, found))
         if drafts[-1][0] <= found.limit:
             break
-    _, score, found = min(drafts, key=lambda draft: draft[0])
+    shared, score, found = min(drafts, key=lambda draft: draft[0])
+    if shared > found.limit:
+        logger.warning(
+            "The melody shares %d notes in a row with a training song or its primer; %d may be. None of %d drafts "
+            "shared fewer. Try another seed.",
+            shared,
+            found.limit,
+            MOST_DRAFTS,
+        )
     return score, found

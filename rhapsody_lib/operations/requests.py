@@ -19,10 +19,12 @@ def check_request(**values: Any) -> SongSettings:
     """The request as settings.
 
     Raises:
-        InputError: a value is out of its limits, the prompt has nothing to sing, or the form names no sections.
+        InputError: a value is out of its limits, the prompt has nothing to sing, the form names no sections, the key
+            is no key, or the primer no file that can be read.
     """
     from rhapsody_lib.lyrics.decoder import prompt_lines
     from rhapsody_lib.lyrics.form import check_form
+    from rhapsody_lib.operations.priming import check_primer, key_or_none
 
     try:
         request = SongSettings.model_validate(values)
@@ -30,6 +32,8 @@ def check_request(**values: Any) -> SongSettings:
         raise InputError(f"The song cannot be made: {explain(error)}.") from error
     prompt_lines(request.prompt)
     check_form(request.form, request.lines_per_section)
+    key_or_none(request.key)
+    check_primer(request.primer)
     return request
 
 
@@ -43,13 +47,15 @@ def check_out(out: Path, *, audio: bool, vocal: bool = False) -> Path:
 
     Raises:
         InputError: it holds something that is not a song, or cannot be written.
-        MissingExtraError: audio or a vocal is wanted and cannot be rendered.
+        MissingExtraError: the lead sheet cannot be engraved, or audio or a vocal is wanted and cannot be rendered.
     """
     from rhapsody_lib.song.bundle import check_target
+    from rhapsody_lib.song.engraving import check_engraving
     from rhapsody_lib.song.guide_vocal import check_vocal
     from rhapsody_lib.song.render import check_audio
 
     check_target(out)
+    check_engraving()
     if audio:
         check_audio()
     if vocal:

@@ -19,7 +19,7 @@ from rhapsody_lib.song.karaoke import backing_midi, karaoke_file, song_midi
 from rhapsody_lib.song.musicxml import leadsheet
 from rhapsody_lib.song.page import FILES, song_page
 from rhapsody_lib.song.pianoroll import draw_pianoroll
-from rhapsody_lib.song.render import MIX, encode_mp3, render_song
+from rhapsody_lib.song.render import encode_mp3, place_of, render_song
 from rhapsody_lib.song.stems import VOCAL_FILE, Stems, stem_file
 from rhapsody_lib.words.document import Lyrics
 
@@ -78,7 +78,7 @@ def _info_text(
         "files": _told_files(score, files, audio=audio, vocal=vocal),
     }
     if audio:
-        told["mix"] = {part: asdict(MIX[part]) for part in _sounding(score, vocal=vocal)}
+        told["mix"] = {part: asdict(place_of(part, vocal=vocal)) for part in _sounding(score, vocal=vocal)}
     return json.dumps(told, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 

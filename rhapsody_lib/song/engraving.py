@@ -81,10 +81,23 @@ def _keep_drawing(element: ET.Element) -> None:
             del element.attrib[name]
 
 
+def _rename_signs(root: ET.Element, prefix: str) -> None:
+    """Let the signs that a page draws from have names of their own: each page defines the same ones."""
+    for signs in root.iter(f"{{{_SVG}}}defs"):
+        for sign in signs.iter():
+            if "id" in sign.attrib:
+                sign.set("id", prefix + sign.attrib["id"])
+    for element in root.iter():
+        for name in ("href", f"{{{_XLINK}}}href"):
+            if name in element.attrib:
+                element.set(name, f"#{prefix}{element.attrib[name].removeprefix('#')}")
+
+
 def _for_a_page(svg: str, number: int, pages: int) -> str:
     """The SVG of a page, without what the policy of an HTML page forbids, with a label for those who do not see it."""
     root: ET.Element = defusedxml.ElementTree.fromstring(svg)
     _keep_drawing(root)
+    _rename_signs(root, f"page{number}-")
     for name in ("width", "height", "id"):
         root.attrib.pop(name, None)
     root.set("role", "img")
@@ -92,6 +105,15 @@ def _for_a_page(svg: str, number: int, pages: int) -> str:
     ET.register_namespace("", _SVG)
     ET.register_namespace("xlink", _XLINK)
     return ET.tostring(root, encoding="unicode")
+
+
+def check_engraving() -> None:
+    """Find out before any work is done whether a lead sheet can be engraved.
+
+    Raises:
+        MissingExtraError: verovio is not installed; the message says how to install it.
+    """
+    require("verovio")
 
 
 def engrave(musicxml: bytes) -> list[str]:

@@ -151,7 +151,7 @@ def sing_score(score: Score) -> NDArray[np.float32]:
     check_vocal()
     notes, shift = upper_voice(score), octave_shift(score)
     seconds = [(score.seconds_at(n.start_ticks), score.seconds_at(n.end_ticks), n.pitch - shift) for n in notes]
-    words = _words(syllable_runs(notes, score.syllables))
+    words = _words(syllable_runs(notes, score.syllables, score.sections))
     speech = speak([[run.syllable.text for run in word] for word in words])
     spoken = {phonemes: _take_apart(sound, speech.rate_hz) for phonemes, sound in speech.sounds.items()}
     out = np.zeros(frames_of(score), dtype=np.float32)

@@ -11,20 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from xml.etree import ElementTree as ET
 
-from rhapsody_lib.music.score import Note, Score, Syllable
+from rhapsody_lib.music.score import Note, Score
 from rhapsody_lib.song.notation import (
     STEP_TICKS,
     STEPS_PER_BEAT,
     Bar,
     Grid,
     Piece,
-    Span,
     upper_voice,
     written_bars,
 )
 from rhapsody_lib.song.note_values import written_pieces
 from rhapsody_lib.song.spelling import ACCIDENTALS, KINDS, Spelled, key_fifths, signature, spell, spell_root
-from rhapsody_lib.song.syllable_notes import syllable_runs
+from rhapsody_lib.song.syllable_notes import joined_syllables, syllable_runs
 
 #: What XML 1.0 cannot hold, escaped or not.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -58,17 +57,20 @@ class SungNote:
     slur: str = ""
 
 
-def sung_notes(notes: Sequence[Note], syllables: Sequence[Syllable]) -> list[SungNote]:
-    """What is sung on each note."""
-    sung = [SungNote() for _ in notes]
+def sung_notes(score: Score, notes: Sequence[Note], printed: Sequence[int]) -> dict[int, SungNote]:
+    """What is sung on each of the notes that are printed, by its index."""
+    written = [notes[index] for index in printed]
+    syllables = joined_syllables(score.syllables, notes, {note.start_ticks for note in written})
+    sung: dict[int, SungNote] = {}
     inside = False
-    for run in syllable_runs(notes, syllables):
+    for run in syllable_runs(written, syllables, score.sections):
         ends = run.syllable.ends_word
         place = ("end" if inside else "single") if ends else ("middle" if inside else "begin")
         held = run.last > run.first
-        sung[run.first] = SungNote(_plain(run.syllable.text) or "-", place, held and ends, "start" if held else "")
+        text = _plain(run.syllable.text) or "-"
+        sung[printed[run.first]] = SungNote(text, place, held and ends, "start" if held else "")
         if held:
-            sung[run.last] = SungNote(slur="stop")
+            sung[printed[run.last]] = SungNote(slur="stop")
         inside = not ends
     return sung
 
@@ -79,8 +81,7 @@ class _Sheet:
 
     score: Score
     notes: tuple[Note, ...]
-    sung: list[SungNote]
-    spans: list[Span]
+    sung: dict[int, SungNote]
     harmonies: list[tuple[int, ET.Element]]
     directions: list[tuple[int, ET.Element]]
     #: Semitones that each letter and octave was last altered by in this bar.
@@ -205,8 +206,9 @@ def _note(sheet: _Sheet, piece: Piece) -> ET.Element:
         _pitch(element, spelled)
         usual = sheet.altered.get((spelled.step, spelled.octave), signature(sheet.score.key)[spelled.step])
         shown = usual != spelled.alter and not piece.tied_from
-        sheet.altered[spelled.step, spelled.octave] = spelled.alter
-        sung = sheet.sung[piece.note]
+        if not piece.tied_from:  # over a bar line, a tie's accidental tells nothing about the notes after it
+            sheet.altered[spelled.step, spelled.octave] = spelled.alter
+        sung = sheet.sung.get(piece.note, sung)
     _add(element, "duration", piece.steps)
     for tie in [*["stop"] * piece.tied_from, *["start"] * piece.tied_on]:
         _add(element, "tie", type=tie)
@@ -268,14 +270,15 @@ def leadsheet(score: Score) -> bytes:
     """
     bars, notes = written_bars(score), upper_voice(score)
     grid = Grid(bars, [note.start_ticks / STEP_TICKS for note in notes])
-    spans = grid.spans(notes)
+    spans = grid.spans(notes, {syllable.start_ticks for syllable in score.syllables})
     root = ET.Element("score-partwise", {"version": "4.0"})
     _add(_add(root, "work"), "work-title", _plain(score.title) or "Untitled")
     encoding = _add(_add(root, "identification"), "encoding")
     _add(encoding, "software", "Rhapsody")
     listed = _add(_add(root, "part-list"), "score-part", id="P1")
     _add(listed, "part-name", "Voice", **{"print-object": "no"})
-    sheet = _Sheet(score, notes, sung_notes(notes, score.syllables), spans, _harmonies(score), _directions(score))
+    sung = sung_notes(score, notes, [span.note for span in spans])
+    sheet = _Sheet(score, notes, sung, _harmonies(score), _directions(score))
     _measures(sheet, bars, written_pieces(bars, grid, spans), _add(root, "part", id="P1"))
     ET.indent(root)
     return (

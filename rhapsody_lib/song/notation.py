@@ -9,8 +9,9 @@ sung through: a singer breathes there without a rest being printed.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
 from rhapsody_lib.music.score import TICKS_PER_BEAT, Metre, Note, Score
 
@@ -95,22 +96,22 @@ def written_bars(score: Score) -> list[Bar]:
     starts = [round(start / STEP_TICKS) for start, _ in bars]
     last = starts[-1] + max(1, round(bars[-1][1].bar_ticks / STEP_TICKS))
     return [
-        Bar(start, max(1, after - start), metre)
+        Bar(start, after - start, metre)
         for start, after, (_, metre) in zip(starts, [*starts[1:], last], bars, strict=True)
+        if after > start
     ]
 
 
-def _beats(bars: Iterable[Bar]) -> list[tuple[int, int, bool]]:
-    """(first step, length, may be a triplet) of each quarter of each bar; what is left of a bar is shorter."""
-    return [
-        (
-            start,
-            min(STEPS_PER_BEAT, bar.start + bar.steps - start),
-            bar.beat_steps == STEPS_PER_BEAT and bar.start + bar.steps - start >= STEPS_PER_BEAT,
-        )
-        for bar in bars
-        for start in range(bar.start, bar.start + bar.steps, STEPS_PER_BEAT)
-    ]
+def _beats(bars: Iterable[Bar]) -> Iterator[tuple[int, int, bool]]:
+    """(first step, length, may be a triplet) of each quarter of each bar; what is left of a bar is shorter.
+
+    What is left and shorter than a sixteenth, where a metre change cuts a bar, belongs to the quarter before.
+    """
+    for bar in bars:
+        end = bar.start + bar.steps
+        starts = range(bar.start, max(bar.start + 1, end - SIXTEENTH + 1), STEPS_PER_BEAT)
+        for start, after in zip(starts, [*starts[1:], end], strict=True):
+            yield start, after - start, bar.beat_steps == STEPS_PER_BEAT == after - start
 
 
 def _distance(steps: float, grid: int) -> float:
@@ -126,13 +127,19 @@ class Grid:
     """
 
     def __init__(self, bars: Sequence[Bar], onsets: Sequence[float]) -> None:
-        beats = _beats(bars)
+        beats = list(_beats(bars))
         self.end = bars[-1].start + bars[-1].steps
         self.triplets = frozenset(start for start, _, may in beats if may and self._is_triplet(start, onsets))
         places: set[int] = {self.end}
         for start, length, _ in beats:
-            places |= set(range(start, start + length, TRIPLET if start in self.triplets else SIXTEENTH))
+            # The last place carries what is left of a bar that a metre change cuts between sixteenths.
+            last = max(1, length - SIXTEENTH + 1)
+            places |= set(range(start, start + (length if start in self.triplets else last), self._grid(start)))
         self.places = sorted(places)
+        self._bar_starts = [bar.start for bar in bars]
+
+    def _grid(self, beat: int) -> int:
+        return TRIPLET if beat in self.triplets else SIXTEENTH
 
     @staticmethod
     def _is_triplet(start: int, onsets: Sequence[float]) -> bool:
@@ -140,27 +147,47 @@ class Grid:
         even, three = (sum(_distance(onset, grid) for onset in inside) for grid in (SIXTEENTH, TRIPLET))
         return three < even - 0.5
 
-    def spans(self, notes: Sequence[Note]) -> list[Span]:
-        """The notes on the grid: rising onsets, none of no length, none over the next."""
+    def spans(self, notes: Sequence[Note], sung: Collection[int] = ()) -> list[Span]:
+        """The notes on the grid: rising onsets, none of no length, none over the next, all in their own bars.
+
+        A bar with more notes than places keeps those with words, and of them the first.
+
+        Args:
+            notes: one at a time, by rising onset.
+            sung: ticks at which syllables begin.
+        """
         index_of = {place: index for index, place in enumerate(self.places)}
-        notes = notes[: len(self.places) - 1]
-        onsets: list[int] = []
-        for note in notes:
-            place = index_of[self.nearest(note.start_ticks / STEP_TICKS)]
-            onsets.append(max(place, onsets[-1] + 1) if onsets else place)
-        for back in range(1, len(onsets) + 1):  # so many onsets near the end that they ran past it
-            onsets[-back] = min(onsets[-back], len(self.places) - 1 - back)
+        placed = list(self._placed(notes, sung, index_of))
         spans = []
-        for number, (note, onset) in enumerate(zip(notes, onsets, strict=True)):
-            after = onsets[number + 1] if number + 1 < len(onsets) else len(self.places) - 1
-            end = min(after, max(onset + 1, index_of[self.nearest(note.end_ticks / STEP_TICKS)]))
-            start_step, end_step, after_step = (self.places[index] for index in (onset, end, after))
-            sung_on = number + 1 < len(onsets) and after_step - end_step <= SIXTEENTH
-            spans.append(Span(start_step, after_step if sung_on else end_step, number))
+        for number, (index, onset) in enumerate(placed):
+            after = placed[number + 1][1] if number + 1 < len(placed) else len(self.places) - 1
+            end = min(after, max(onset + 1, index_of[self.nearest(notes[index].end_ticks / STEP_TICKS)]))
+            start_step, end_step, after_step = (self.places[place] for place in (onset, end, after))
+            sung_on = number + 1 < len(placed) and after_step - end_step <= SIXTEENTH
+            spans.append(Span(start_step, after_step if sung_on else end_step, index))
         return spans
+
+    def _placed(
+        self, notes: Sequence[Note], sung: Collection[int], index_of: Mapping[int, int]
+    ) -> Iterator[tuple[int, int]]:
+        """(index of the note, index of its place) of those that are printed."""
+        nearest = [index_of[self.nearest(note.start_ticks / STEP_TICKS)] for note in notes]
+        last = len(self.places) - 2
+        bar_of = [bisect.bisect_right(self._bar_starts, self.places[min(place, last)]) for place in nearest]
+        for bar, run in groupby(range(len(notes)), key=bar_of.__getitem__):
+            first = index_of[self._bar_starts[bar - 1]]
+            limit = index_of[self._bar_starts[bar]] if bar < len(self._bar_starts) else len(self.places) - 1
+            wanted = sorted(run, key=lambda index: (notes[index].start_ticks not in sung, index))
+            inside = sorted(wanted[: limit - first])
+            onsets: list[int] = []
+            for index in inside:
+                onsets.append(max(nearest[index], onsets[-1] + 1) if onsets else nearest[index])
+            for back in range(1, len(onsets) + 1):  # so many onsets near the bar's end that they ran past it
+                onsets[-back] = min(onsets[-back], limit - back)
+            yield from zip(inside, onsets, strict=True)
 
     def nearest(self, steps: float) -> int:
         """The printable place nearest to a time in steps."""
         index = bisect.bisect_left(self.places, steps)
-        around = self.places[max(0, index - 1) : index + 1] or [self.end]
+        around = self.places[max(0, index - 1) : index + 1]
         return min(around, key=lambda place: (abs(place - steps), place))

@@ -88,8 +88,10 @@ def _split(bars: Sequence[Bar], grid: Grid, spans: Sequence[Span]) -> Iterator[P
             else:
                 place, length = (start - bar.start) // SIXTEENTH, max(1, (stop - start) // SIXTEENTH)
                 for sixteenths, name, dots in _values(place, length, bar, rest=note is None):
-                    yield Piece(start, sixteenths * SIXTEENTH, note, name, dots)
-                    start += sixteenths * SIXTEENTH  # noqa: PLW2901
+                    length -= sixteenths
+                    steps = sixteenths * SIXTEENTH if length else stop - start
+                    yield Piece(start, steps, note, name, dots)
+                    start += steps  # noqa: PLW2901
 
 
 def _beam(run: list[Piece]) -> list[Piece]:

@@ -13,7 +13,7 @@ import html
 import json
 import re
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -22,7 +22,9 @@ from rhapsody_lib.song.fit import pair_sections
 from rhapsody_lib.song.notation import upper_voice
 from rhapsody_lib.song.palette import PART_COLOURS
 from rhapsody_lib.song.render import MIX, TAIL_S
+from rhapsody_lib.song.spelling import chord_name
 from rhapsody_lib.song.stems import stem_file
+from rhapsody_lib.song.syllable_notes import syllable_runs
 from rhapsody_lib.words.document import Lyrics
 
 #: What each file of a bundle is, with its media type, in the order of the download buttons.
@@ -48,7 +50,7 @@ _SLOT = re.compile(r"\{\{([A-Z_]+)\}\}")
 _AFTERGLOW_S = 1.0
 
 
-@lru_cache(maxsize=8)
+@cache
 def _packaged(name: str) -> str:
     return resources.files("rhapsody_lib.song").joinpath(name).read_text(encoding="utf-8")
 
@@ -81,7 +83,7 @@ def _chord_labels(score: Score, syllables: Sequence[Syllable], ends: Sequence[in
         for chord in score.chords:
             if not section.start_ticks <= chord.start_ticks < section.end_ticks:
                 continue
-            name = _typeset(chord.symbol.name(flats=score.key.uses_flats))
+            name = _typeset(chord_name(chord.symbol, score.key))
             index = bisect.bisect_right(starts, chord.start_ticks) - 1
             if index < 0 or ends[index] <= chord.start_ticks or starts[index] < section.start_ticks:
                 index += 1
@@ -92,15 +94,11 @@ def _chord_labels(score: Score, syllables: Sequence[Syllable], ends: Sequence[in
 
 
 def _syllable_ends(score: Score) -> list[int]:
-    """Tick at which each syllable ends: with its last note, or where the next begins."""
-    melody = score.parts["melody"]
-    note_starts = [note.start_ticks for note in melody]
-    ends = []
-    for index, syllable in enumerate(score.syllables):
-        following = score.syllables[index + 1].start_ticks if index + 1 < len(score.syllables) else score.end_ticks
-        last = bisect.bisect_left(note_starts, following) - 1
-        ends.append(min(following, melody[last].end_ticks) if last >= 0 else syllable.start_ticks + 1)
-    return ends
+    """Tick at which each syllable ends: with the last of its notes."""
+    notes = upper_voice(score)
+    runs = syllable_runs(notes, score.syllables, score.sections)
+    ends = {run.syllable.start_ticks: notes[run.last].end_ticks for run in runs}
+    return [ends.get(syllable.start_ticks, syllable.start_ticks + 1) for syllable in score.syllables]
 
 
 def _lines(lyrics: Lyrics, score: Score) -> list[dict[str, Any]]:

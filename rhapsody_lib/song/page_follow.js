@@ -39,9 +39,14 @@ const showSyllable = (index, time) => {
   if (at) at.element.style.setProperty("--part", `${Math.min(100, ((time - at.start) / Math.max(0.05, at.end - at.start)) * 100)}%`);
 };
 /* The notes of the sheet that are sung now. */
-const sheetNotes = song.sheet.map(([start, end], index) => ({
-  start, end, elements: [...document.querySelectorAll(`#n${index}, [id^="n${index}-"]`)],
-}));
+const elementsOf = new Map();
+document.querySelectorAll('.sheet-page [id^="n"]').forEach((element) => {
+  const named = /^n(\d+)(?:-\d+)?$/.exec(element.id);
+  if (!named) return;
+  const index = Number(named[1]);
+  elementsOf.set(index, [...(elementsOf.get(index) || []), element]);
+});
+const sheetNotes = song.sheet.map(([start, end], index) => ({ start, end, elements: elementsOf.get(index) || [] }));
 let currentNote = -1;
 const showNote = (time) => {
   const last = lastAtOrBefore(sheetNotes, time);

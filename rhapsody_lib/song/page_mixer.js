@@ -20,7 +20,8 @@ const stepTempo = (by) => {
 };
 const setLoop = (index) => {
   const section = song.sections[index];
-  player.loop = section ? [section.start, Math.min(section.end, song.duration)] : null;
+  // Short of the song's own end, at which everything stops.
+  player.loop = section ? [section.start, Math.min(section.end, song.duration - 0.1)] : null;
   if (section && (player.time < section.start || player.time >= section.end)) seek(section.start);
   byId("loop").setAttribute("aria-pressed", String(Boolean(section)));
   byId("loop").textContent = section ? `Loop: ${section.name}` : "Loop";

@@ -147,6 +147,12 @@ def _active_level(mono: np.ndarray) -> float:
     return float(np.sqrt(active.mean())) if active.size else 0.0
 
 
+def place_of(part: str, *, vocal: bool) -> Place:
+    """Where a part stands in the mix of a song that a voice sings, or none."""
+    place = MIX[part]
+    return replace(place, level_db=place.level_db + BEHIND_VOCAL_DB) if vocal and part == "melody" else place
+
+
 def _gain(mono: np.ndarray, place: Place) -> float:
     """The factor that brings a part to its level in the mix; soundfonts play instruments up to 25 dB apart."""
     level_db = 20 * np.log10(max(_active_level(mono), 1e-9) / REFERENCE_LEVEL)
@@ -207,9 +213,7 @@ def render_song(
     send = np.zeros(frames, dtype=np.float32)
     for number, part in enumerate((*PARTS, "vocal")):
         progress(number, len(PARTS) + 2, part)
-        place = MIX[part]
-        if part == "melody" and vocal is not None:
-            place = replace(place, level_db=place.level_db + BEHIND_VOCAL_DB)
+        place = place_of(part, vocal=vocal is not None)
         if part == "vocal" and vocal is not None:
             samples = np.repeat(vocal[:, None], 2, axis=1)
         elif score.parts.get(part):
@@ -217,14 +221,17 @@ def render_song(
         else:
             continue
         # Adding the columns is ten times as fast as a sum over the axis of two.
-        mono = (samples[:, 0] + samples[:, 1]) * np.float32(0.5)
+        mono = samples[:, 0] + samples[:, 1]
+        mono *= np.float32(0.5)
         gain = np.float32(_gain(mono, place))
         mono *= gain
         samples *= gain
         mix += samples
+        del samples  # a part of ten minutes is 200 MB
         send += mono * np.float32(place.room)
         if on_part:
             on_part(part, mono)
+        del mono
     add_room(mix, send, SAMPLE_RATE_HZ)
     progress(len(PARTS) + 2, len(PARTS) + 2, "mix")
     return _normalised(mix)
@@ -240,6 +247,17 @@ def _normalised(samples: np.ndarray) -> Rendering:
     return Rendering(samples, gain)
 
 
+def in_16_bits(samples: np.ndarray) -> np.ndarray:
+    """Samples as 16-bit integers, if they are not yet; what is beyond -1 to 1 is cut off."""
+    if samples.dtype == np.int16:
+        return samples
+    whole = np.empty(samples.shape, dtype="<i2")
+    for start in range(0, len(samples), BLOCK_FRAMES):
+        block = samples[start : start + BLOCK_FRAMES]
+        whole[start : start + BLOCK_FRAMES] = np.rint(np.clip(block, -1.0, 1.0) * 32_767)
+    return whole
+
+
 def encode_mp3(samples: np.ndarray) -> bytes:
     """Samples as MP3 by LAME, at a constant `BIT_RATE_KBPS`, or `STEM_BIT_RATE_KBPS` in mono.
 
@@ -247,7 +265,7 @@ def encode_mp3(samples: np.ndarray) -> bytes:
     threads run meanwhile.
 
     Args:
-        samples: float32 [frames, 2], or [frames] in mono; what is beyond -1 to 1 is cut off.
+        samples: float32 [frames, 2], or [frames] in mono; or the same `in_16_bits`.
 
     Raises:
         MissingExtraError: lameenc is not installed.
@@ -259,6 +277,5 @@ def encode_mp3(samples: np.ndarray) -> bytes:
     encoder.set_quality(LAME_EFFORT)
     encoded = bytearray()
     for start in range(0, len(samples), BLOCK_FRAMES):
-        block = np.rint(np.clip(samples[start : start + BLOCK_FRAMES], -1.0, 1.0) * 32_767).astype("<i2")
-        encoded += encoder.encode(block.tobytes())
+        encoded += encoder.encode(in_16_bits(samples[start : start + BLOCK_FRAMES]).tobytes())
     return bytes(encoded + encoder.flush())

@@ -16,6 +16,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ class _Speaker:
 
     def _phonemes(self, text: str) -> list[str]:
         plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-        plain = re.sub(r"[^a-z' ]", "", plain.replace("’", "'")).strip()
+        plain = re.sub(r"[^a-z0-9' ]", "", plain.replace("’", "'")).strip()
         pointer = ctypes.c_char_p(plain.encode())
         found = self._library.espeak_TextToPhonemes(ctypes.byref(pointer), _UTF8, ord("_") << 8) if plain else b""
         return [phoneme for phoneme in found.decode(errors="replace").strip().split("_") if phoneme.strip()]
@@ -115,13 +116,17 @@ def speak(words: Sequence[Sequence[str]]) -> Speech:
         RhapsodyError: it cannot be started, or came to an end while it spoke.
     """
     command = [sys.executable, "-m", __name__]
+    # Python looks for modules where it is started, and a folder of songs may hold anything.
+    package = Path(__file__).resolve().parents[2]
     try:
         done = subprocess.run(  # noqa: S603 - this very module, told no more than the words
-            command, input=json.dumps(words).encode(), capture_output=True, timeout=_TIMEOUT_S, check=True
+            command, input=json.dumps(words).encode(), capture_output=True, timeout=_TIMEOUT_S, check=True, cwd=package
         )
     except (OSError, subprocess.SubprocessError) as error:
+        told = (getattr(error, "stderr", None) or b"").decode(errors="replace").strip().splitlines()
+        reason = told[-1] if told else str(error)
         raise RhapsodyError(
-            f"eSpeak NG failed ({type(error).__name__}), so no guide vocal can be sung. Reinstall it with: "
+            f"eSpeak NG failed ({reason}), so no guide vocal can be sung. Reinstall it with: "
             "pip install --force-reinstall espeakng-loader. Or ask for a song without --vocal."
         ) from error
     with np.load(io.BytesIO(done.stdout), allow_pickle=False) as found:

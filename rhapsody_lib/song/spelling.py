@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from rhapsody_lib.music.chords import FLAT_NAMES, SHARP_NAMES, Key
+from rhapsody_lib.music.chords import FLAT_NAMES, SHARP_NAMES, ChordSymbol, Key
 
 #: Sharps (or flats, negative) of the signature of each major key.
 _FIFTHS = {0: 0, 7: 1, 2: 2, 9: 3, 4: 4, 11: 5, 6: 6, 5: -1, 10: -2, 3: -3, 8: -4, 1: -5}
@@ -78,6 +78,22 @@ def signature(key: Key) -> dict[str, int]:
 
 
 def spell_root(pitch_class: int, key: Key) -> tuple[str, int]:
-    """(letter, semitones of the accidental) of a chord's root or bass, as `ChordSymbol.name` writes it."""
+    """(letter, semitones of the accidental) of a chord's root or bass, as notes but no double ones.
+
+    Nobody reads F double sharp as a chord; it is G.
+    """
+    spelled = spell(60 + pitch_class, key)
+    if abs(spelled.alter) < 2:
+        return spelled.step, spelled.alter
     name = (FLAT_NAMES if key.uses_flats else SHARP_NAMES)[pitch_class]
     return name[0], {"": 0, "#": 1, "b": -1}[name[1:]]
+
+
+def chord_name(symbol: ChordSymbol, key: Key) -> str:
+    """A chord's name in a key, with the roots that the sheet of music has."""
+
+    def letter(pitch_class: int) -> str:
+        step, alter = spell_root(pitch_class, key)
+        return step + ("", "#", "b")[alter]
+
+    return letter(symbol.root) + symbol.quality + (f"/{letter(symbol.bass)}" if symbol.bass != symbol.root else "")

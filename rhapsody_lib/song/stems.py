@@ -7,10 +7,10 @@ from types import TracebackType
 
 import numpy as np
 
-from rhapsody_lib.song.render import encode_mp3
+from rhapsody_lib.song.render import encode_mp3, in_16_bits
 
 VOCAL_FILE = "guide_vocal.mp3"
-#: Parts that wait to be encoded at once; a four-minute one is 40 MB.
+#: Parts that wait to be encoded at once; a four-minute one is 21 MB.
 _WAITING = 2
 
 
@@ -35,11 +35,11 @@ class Stems:
         self._pool.shutdown(cancel_futures=True)
 
     def add(self, part: str, samples: np.ndarray) -> None:
-        """Take a part, float32 [frames]; its samples must not be changed any more."""
+        """Take a part, float32 [frames]; what waits is half of its size."""
         waiting = [future for future in self._encoded.values() if not future.done()]
         if len(waiting) >= _WAITING:
             waiting[0].result()
-        self._encoded[part] = self._pool.submit(encode_mp3, samples)
+        self._encoded[part] = self._pool.submit(encode_mp3, in_16_bits(samples))
 
     def files(self) -> dict[str, bytes]:
         """The files by name, when all are encoded."""

@@ -17,6 +17,7 @@ from rhapsody_lib.progress import reporter
 from rhapsody_lib.release import Release
 from rhapsody_lib.song.fit import fit_words
 from rhapsody_lib.song.karaoke import backing_midi, karaoke_file, song_midi
+from rhapsody_lib.song.sung_words import sung_syllables
 from tests.benchmarks.backing_bench import Bench
 from tests.benchmarks.table import Row
 
@@ -135,7 +136,7 @@ def faults(files: Mapping[str, bytes], notes: Mapping[str, int], syllables: int)
 
 
 def made(store: str, release: Release, number: int) -> tuple[dict[str, bytes], dict[str, int], int]:
-    """The MIDI files of a song by the ordinary steps, the notes that each has, and the syllables."""
+    """The MIDI files of a song by the ordinary steps, the notes that each has, and the syllables of its words."""
     wishes = WISHES[number % len(WISHES)]
     request = check_request(prompt=PROMPTS[number % len(PROMPTS)], seed=number, candidates=4, audio=False, **wishes)
     draft = operations.write_lyrics(store, release, request)
@@ -145,7 +146,7 @@ def made(store: str, release: Release, number: int) -> tuple[dict[str, bytes], d
     files = {"song.mid": song_midi(score), "song.kar": karaoke_file(score), "backing.mid": backing_midi(score)}
     played = sum(len(notes) for notes in score.parts.values())
     notes = {"song.mid": played, "song.kar": played, "backing.mid": played - len(score.parts["melody"])}
-    return files, notes, len(score.syllables)
+    return files, notes, sum(len(sung_syllables(line)) for line in draft.best.lyrics.lines)
 
 
 def opens(bench: Bench) -> list[Row]:
@@ -175,9 +176,13 @@ def measured(bench: Bench, release: Release, songs: int) -> list[Row]:
         for reader in READERS
         if find_spec(reader) is not None
     ]
-    every = Row(f"songs of {songs} that open everywhere, each syllable on a note", good, songs, target=f"{songs}")
+    missing = [name for name in READERS if find_spec(name) is None]
+    where = f"wherever was looked, not in {', '.join(missing)}" if missing else "everywhere"
+    what = f"songs of {songs} that open {where}, each syllable on a note"
+    # Songs that do not open in one reader fail the target; where a reader is missing nobody knows whether it is met.
+    met = False if good < songs else None if missing else True
     return [
         *rows,
-        Row(every.what, every.ours, every.peer, target=every.target, met=good == songs),
+        Row(what, good, songs, target=f"{songs} everywhere", met=met),
         Row("s a song, words to files", round(statistics.median(seconds), 2)),
     ]

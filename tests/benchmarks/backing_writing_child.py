@@ -24,25 +24,38 @@ def _load(model: str) -> Any:
 
 
 def write(model: str, times: int) -> dict[str, Any]:
-    """Write a song of three minutes with another seed each time, its model in memory."""
+    """Write a song of three minutes with another seed each time, its model in memory, as `rhapsody song` writes it.
+
+    Candidates that copy are dropped, and a song that copies is written anew: that is part of the seconds. `sampled` are
+    the events of all candidates of all drafts, `kept` those of the last draft's phrases without their bar lines, each
+    phrase counted once however often its section returns, `events` those of the finished song.
+    """
     from rhapsody_lib.backing import decoder
+    from rhapsody_lib.backing.copying import MELODIES_FILE, MelodyIndex
     from rhapsody_lib.backing.stock import stock_groove
     from rhapsody_lib.backing.tokens import encode
     from rhapsody_lib.music.chords import Key
     from rhapsody_lib.music.plan import plan_from_lyrics
     from rhapsody_lib.music.score import PARTS
+    from rhapsody_lib.operations.originality import write_original
     from rhapsody_lib.words.document import parse_lyrics
 
     loaded, key = _load(model), Key(0, "major")
     primer = stock_groove("pop", METRE, key, BPM)
     text = "\n\n".join(f"[{name}]\n{_CHORUS if name == 'chorus' else _VERSE}" for name in FORM.split("|"))
-    plan = plan_from_lyrics(parse_lyrics(text), METRE, tempo_bpm=BPM, intro_bars=4, ending_bars=2)
-    sampled = _counted(decoder)
+    lyrics, melodies = parse_lyrics(text), MelodyIndex.load(Path(model) / MELODIES_FILE)
+    plan = plan_from_lyrics(lyrics, METRE, tempo_bpm=BPM, intro_bars=4, ending_bars=2)
+    sampled, kept = _counted(decoder)
     found = []
+
+    def draft(seed: int) -> Any:
+        kept.clear()
+        return decoder.compose_backing(loaded, plan, primer, seed=seed, melodies=melodies)
+
     for seed in range(times + 1):
         sampled.clear()
         started = time.perf_counter()
-        score = decoder.compose_backing(loaded, plan, primer, seed=seed)
+        score, _ = write_original(draft, seed, lyrics=lyrics, melodies=melodies, primer=primer)
         seconds = time.perf_counter() - started
         events = len(encode(loaded.vocabulary, score).ids)
         parts = sum(bool(score.parts[part]) for part in PARTS)
@@ -50,6 +63,7 @@ def write(model: str, times: int) -> dict[str, Any]:
             {
                 "seconds": seconds,
                 "sampled": sum(sampled),
+                "kept": sum(kept),
                 "events": events,
                 "parts": parts,
                 "duration_s": plan.bars * METRE[0] * 60 / BPM,
@@ -58,18 +72,24 @@ def write(model: str, times: int) -> dict[str, Any]:
     return {"songs": found[1:], "hidden": loaded.hidden_size}  # the first one also loads what is kept
 
 
-def _counted(decoder: Any) -> list[int]:
-    """Events that each phrase sampled, all candidates together, from now on."""
-    counts: list[int] = []
-    ordinary = decoder.write_phrase
+def _counted(decoder: Any) -> tuple[list[int], list[int]]:
+    """From now on: events that each phrase sampled, all candidates together, and those of the candidate kept."""
+    sampled: list[int] = []
+    kept: list[int] = []
+    write_phrase, best = decoder.write_phrase, decoder._Writer._best
 
-    def counting(*arguments: Any, **named: Any) -> Any:
-        found = ordinary(*arguments, **named)
-        counts.append(sum(candidate.sampled for candidate in found))
+    def writing(*arguments: Any, **named: Any) -> Any:
+        found = write_phrase(*arguments, **named)
+        sampled.append(sum(candidate.sampled for candidate in found))
         return found
 
-    decoder.write_phrase = counting
-    return counts
+    def choosing(*arguments: Any) -> Any:
+        branch, bars = best(*arguments)
+        kept.append(sum(map(len, bars)))
+        return branch, bars
+
+    decoder.write_phrase, decoder._Writer._best = writing, choosing
+    return sampled, kept
 
 
 def notebooks_write(model: str, events: int) -> dict[str, Any]:

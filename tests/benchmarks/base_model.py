@@ -2,6 +2,9 @@
 
     python -m tests.benchmarks.base_model [--base FOLDER] [--corpora songbook openewld] [--songs 50] [--read 0] [--json]
 
+Without `--base` one is made as `rhapsody base lyrics songbook pd_poems.jsonl.gz` makes it: half an hour on
+two cores.
+
 Measured on songs that are held out and that the base model has not read either, the same ones for both. Perplexity is
 per word, so that a larger vocabulary does not look worse. `--read 10` prints ten songs of each, unselected.
 """
@@ -17,12 +20,14 @@ from pathlib import Path
 from flows.console import progress
 from rhapsody_lib import operations
 from rhapsody_lib.artifacts import ArtifactRef, Store
-from rhapsody_lib.lyrics.base import MOST_KNOWN, NO_BASE, PACKAGED, BaseModel, open_base
+from rhapsody_lib.lyrics.base import MOST_KNOWN, NO_BASE, BaseModel, open_base
 from rhapsody_lib.lyrics.evaluate import evaluate_lyrics
 from rhapsody_lib.lyrics.model import LyricsModel
 from rhapsody_lib.lyrics.streams import read_lyrics
+from rhapsody_lib.operations.base_model import BASE_PROFILE, make_base
 from rhapsody_lib.operations.lyrics_figures import GENERATED, LyricsFigures, measure_lyrics
 from rhapsody_lib.progress import reporter
+from rhapsody_lib.settings import load_settings
 from rhapsody_lib.words.document import Lyrics
 from tests.benchmarks.lyrics import DATASETS
 from tests.benchmarks.lyrics_bench import Bench
@@ -30,6 +35,10 @@ from tests.benchmarks.table import Row, beside, show
 
 #: Not `kaggle_shape`: its songs are the base model's own poems.
 CORPORA = ("songbook", "openewld", "open_hymnal", "openscore_lieder_en")
+
+#: What a base model is made from beside the songbook, among the datasets; and the command that does so.
+POEMS = Path("lyrics") / "pd_poems" / "pd_poems.jsonl.gz"
+COMMAND = f"rhapsody base lyrics songbook {POEMS.name} --out base"
 
 #: Epochs from a base; from nothing it is those of the profile.
 ADAPTING_EPOCHS = 4
@@ -109,10 +118,25 @@ def measure(bench: Bench, name: str, base: BaseModel, address: str, options: arg
     return rows + compared(name, from_base, fresh)
 
 
+def made(bench: Bench, profile: str) -> str:
+    """Folder of a base model, made from the songbook and public-domain verse; kept in the store."""
+    poems = bench.datasets / POEMS
+    if not poems.is_file():
+        sys.exit(f"{poems}: is absent, so no base model can be made. Name the folder of one with --base.")
+    out = bench.folder / "base"
+    make_base(bench.store, load_settings(profile), ["songbook", str(poems)], out, COMMAND)
+    return str(out)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--base", default=PACKAGED)
+    parser.add_argument(
+        "--base",
+        default="",
+        help="Folder of a base model; without it one is made from the songbook and public-domain verse.",
+    )
+    parser.add_argument("--base-profile", default=str(BASE_PROFILE), help="Settings of the one that is made.")
     parser.add_argument("--corpora", nargs="+", choices=CORPORA, default=CORPORA)
     parser.add_argument("--songs", type=int, default=50)
     parser.add_argument("--read", type=int, default=0)
@@ -121,17 +145,19 @@ def main() -> None:
     parser.add_argument("--store", type=Path, help="Keeps the models, so that a second run need not train them again.")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    base = open_base(options.base)
-    if base is None:
+    if options.base == NO_BASE:
         sys.exit("--base none: there is nothing to compare.")
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder, progress():
         bench = Bench(options.store or Path(folder), options.datasets, quick=False, profile=options.profile)
+        address = options.base or made(bench, options.base_profile)
+        base = open_base(address)
+        assert isinstance(base, BaseModel)  # a name other than `none`
         told = reporter("Base model")
         for number, name in enumerate(options.corpora):
             told(number, len(options.corpora), name)
             if name in bench.sources:
-                rows += measure(bench, name, base, options.base, options)
+                rows += measure(bench, name, base, address, options)
     show(rows, as_json=options.json)
     for reason in dict.fromkeys(bench.left_out):
         print(f"Left out: {reason}.", file=sys.stderr)

@@ -110,14 +110,37 @@ window.levelAt = (hertz) => {
   return Math.max(...bins.slice(middle - 2, middle + 3));
 };
 """
-LATER = "new Promise((done) => setTimeout(done, {}))"
+#: How often the page looks through the whole document while it opens.
+COUNTER = """
+window.searches = 0;
+const search = Document.prototype.querySelectorAll;
+Document.prototype.querySelectorAll = function (wanted) { window.searches += 1; return search.call(this, wanted); };
+"""
+#: Seconds of the song in a second, over half a second of it from the moment that it goes on.
+PACE = """
+(async () => {
+  const frame = () => new Promise((done) => requestAnimationFrame(done));
+  const until = async (truth) => { while (!truth()) await frame(); };
+  const before = player.time;
+  await until(() => player.time > before + 0.1);
+  const [time, at] = [player.time, performance.now()];
+  await until(() => player.time > time + 0.5);
+  return (player.time - time) / (performance.now() - at) * 1000;
+})()
+"""
+#: What has no name for those who do not see it.
+NAMELESS = """
+[...document.querySelectorAll("button, select, input, canvas, [role]")]
+  .filter((one) => !(one.ariaLabel || one.textContent.trim() || (one.labels && one.labels.length)))
+  .filter((one) => one.getAttribute("role") !== "status").map((one) => one.outerHTML)
+"""
 
 
 def open_song(tab: Tab, folder: Path) -> None:
     score = fit_words(sample_lyrics(), sample_score())
     files = write_bundle(folder / "song", lyrics=sample_lyrics(), score=score, info={"prompt": "sky"}, audio=True)
     tab.call("Page.enable")
-    tab.call("Page.addScriptToEvaluateOnNewDocument", source=METER)
+    tab.call("Page.addScriptToEvaluateOnNewDocument", source=METER + COUNTER)
     tab.open(files["index.html"])
 
 
@@ -143,27 +166,21 @@ def check_mixer(tab: Tab) -> None:
     assert tab.run("document.querySelectorAll('.strip.off').length") == 5
     # The long note of the first line: middle C. Half as fast would be an octave lower if it were only slowed down.
     tab.run("player.loop = [8.5, 9.2]; player.rate = 0.5; player.time = 8.5")
-    tab.run(LATER.format(900))
-    at_pitch, octave_below = tab.run("[levelAt(261.6), levelAt(130.8)]")
-    assert at_pitch > octave_below + 20
+    # Since then half a second has passed, three times what the meter looks back.
+    tab.wait("player.time > 8.75 && levelAt(261.6) > levelAt(130.8) + 20")
     click(tab, ".strip[data-part=melody] .solo")
 
 
 def passed(tab: Tab) -> float:
     """Seconds of the song in a second."""
-    seconds: float = tab.run(
-        f"(async () => {{ const [time, at] = [player.time, performance.now()]; await {LATER.format(1000)};"
-        " return (player.time - time) / (performance.now() - at) * 1000; })()"
-    )
+    seconds: float = tab.run(PACE)
     return seconds
 
 
 def check_tempo_and_loop(tab: Tab) -> None:
     tab.run("player.loop = null; player.time = 5; player.rate = 1")
-    tab.run(LATER.format(300))
     assert passed(tab) == pytest.approx(1.0, abs=0.15)
     tab.run("byId('tempo').value = '0.5'; byId('tempo').dispatchEvent(new Event('change'))")
-    tab.run(LATER.format(300))
     assert passed(tab) == pytest.approx(0.5, abs=0.12)
     click(tab, "#loop")
     assert tab.run("byId('loop').textContent") == "Loop: verse 1"
@@ -182,10 +199,28 @@ def check_highlight(tab: Tab) -> None:
     assert tab.run("document.querySelectorAll('.line[aria-current]').length") == 1
 
 
+def check_print(tab: Tab) -> None:
+    """On paper the sheet is black on white, whatever sounds and however dark the screen is."""
+    features = [{"name": "prefers-color-scheme", "value": "dark"}]
+    tab.call("Emulation.setEmulatedMedia", media="print", features=features)
+    colours = "['.sheet-page', '.sheet-page g.sounding'].map((one) => getComputedStyle(document.querySelector(one)))"
+    paper, ink = tab.run(f"(([page, note]) => [page.backgroundColor, note.fill])({colours})")
+    assert (paper, ink) == ("rgb(255, 255, 255)", "rgb(0, 0, 0)")
+    tab.call("Emulation.setEmulatedMedia", media="", features=[])
+
+
+def check_last_loop(tab: Tab) -> None:
+    """A song without a recording loops its last section too, which ends with the song."""
+    tab.run("song.duration = song.sections.at(-1).end; engine = silence; player.rate = 1")
+    tab.run("setLoop(song.sections.length - 1); seek(song.duration - 0.3); player.play()")
+    tab.wait("player.time < song.duration - 0.5 || !player.playing")
+    assert tab.run("player.playing && player.time >= player.loop[0]")
+    tab.run("player.pause(); setLoop(-1)")
+
+
 def check_reach(tab: Tab) -> None:
     """Everything has a name, and the keyboard does what the mouse does."""
-    nameless = "[...document.querySelectorAll('button')].filter((one) => !(one.ariaLabel || one.textContent.trim()))"
-    assert tab.run(f"{nameless}.length") == 0
+    assert tab.run(NAMELESS) == []
     for key, truth in (("l", "Boolean(player.loop)"), ("l", "!player.loop"), ("m", "byId('desk').hidden")):
         tab.press(key)
         assert tab.run(truth), key
@@ -200,11 +235,15 @@ def test_mixer_tempo_loop_and_words_in_a_browser(tmp_path: Path) -> None:
     with open_browser(tmp_path / "profile") as tab:
         open_song(tab, tmp_path)
         assert tab.run("document.querySelectorAll('.sheet-page svg').length") > 0
+        assert tab.run("window.searches < song.sheet.length")
+        assert tab.run("sheetNotes.every((note) => note.elements.length)")
         open_mixer(tab)
         check_mixer(tab)
         check_tempo_and_loop(tab)
         check_highlight(tab)
+        check_print(tab)
         check_reach(tab)
+        check_last_loop(tab)
         for width in (1280, 500):
             tab.size(width, 900)
             assert tab.run("document.documentElement.scrollWidth") <= width

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from rhapsody_lib.gate import SHARED_WORDS, Row, Verdict
+from rhapsody_lib.gate import SHARED_NOTES, SHARED_WORDS, Row, Verdict
 from rhapsody_lib.operations.generation import SongResult
 from rhapsody_lib.release import Release
 from rhapsody_lib.retrieval.search import Closest, Match
@@ -63,6 +63,7 @@ def song(folder: Path, text: str, lyrics: str, files: dict[str, bytes]) -> SongR
         "settings": {"title": text, "tempo_bpm": None, "audio": True},
         "primer": text,
         "copying": {"copied_runs": 0},
+        "melody_copying": {"longest_run": 6, "limit": 9},
         "music": {"key": "G major", "tempo_bpm": 96.0, "metre": "3/4", "bars": 40, "style": "waltz"},
     }
     (folder / "song.json").write_text(json.dumps(info), encoding="utf-8")
@@ -88,6 +89,7 @@ def test_a_plain_song_reads_as_it_is(pages: dict[str, Any], tmp_path: Path) -> N
     assert "<td>1:01</td>" in html
     assert "<td>G major</td>" in html
     assert "<li>Seed: 7</li>" in html
+    assert "<li>Melody copying: longest run: 6</li>\n<li>Melody copying: limit: 9</li>" in html
     assert "Tempo bpm" not in html  # what was not asked for is not said
 
 
@@ -171,6 +173,7 @@ BETTER = Row("lyrics.x", "lyrics: perplexity", 88.0, 86.0, -0.0227, 0.02, "lower
 WORSE = Row("backing.x", "backing: nats", 3.2, 3.5, 0.094, 0.02, "lower", met=False)
 TOLERATED = Row("retrieval.x", "retrieval: rank 1", 0.3, 0.29, -0.033, 0.05, "higher", met=True)
 SHARED = Row(SHARED_WORDS, "song: shared words", None, 5.0, None, 0.0, "lower", met=True)
+NOTES = Row(SHARED_NOTES, "song: shared notes", None, 12.0, None, 0.0, "lower", met=False)
 
 
 @pytest.mark.parametrize(
@@ -190,13 +193,14 @@ def test_the_first_line_of_a_verdict_says_what_came_of_it(pages: dict[str, Any],
 
 
 def test_every_figure_of_a_verdict_has_its_word(pages: dict[str, Any]) -> None:
-    report.report_verdict(Verdict((BETTER, WORSE, TOLERATED, SHARED), ("Worse.",), (HOSTILE,)))
+    report.report_verdict(Verdict((BETTER, WORSE, TOLERATED, SHARED, NOTES), ("Worse.",), (HOSTILE,)))
     tokens = parsed(pages["markdown"])
     cells = [MARKDOWN.renderInline(after.content) for token, after in pairwise(tokens) if token.type == "td_open"]
     assert cells[:6] == ["lyrics: perplexity", "88", "86", "-2.3%", "2.0% higher", "better"]
     assert cells[6:12] == ["backing: nats", "3.2", "3.5", "+9.4%", "2.0% higher", "<strong>worse</strong>"]
     assert cells[12:18] == ["retrieval: rank 1", "0.3", "0.29", "-3.3%", "5.0% lower", "worse, tolerated"]
     assert cells[18:24] == ["song: shared words", "", "5", "", "", "within the limit"]
+    assert cells[24:30] == ["song: shared notes", "", "12", "", "", "<strong>refused</strong>"]
     assert one_line(HOSTILE) in unescape(MARKDOWN.render(pages["markdown"]))
     assert structure(pages["markdown"]).count("image") == 1
 

@@ -11,7 +11,7 @@ import pytest
 from rhapsody_lib.backing import base as backing_base
 from rhapsody_lib.corpus.songbook import read_song, songbook_files
 from rhapsody_lib.corpus.songbook_reader import read_songbook_track
-from rhapsody_lib.lyrics.base import open_base
+from rhapsody_lib.lyrics.base import BASE_FILES, open_base
 from rhapsody_lib.music.midi import score_to_midi
 from rhapsody_lib.operations.base_backing import song_of
 from tests.trained import SONGBOOK, TINY, rhapsody, songs_folder
@@ -29,8 +29,15 @@ def test_a_base_model_is_made_and_started_from(tmp_path, rhapsody):
     figures = json.loads(printed)
     base = open_base(str(out))
     assert figures["digest"] == base.digest
-    assert figures["data"]["poems"] >= 8
-    assert f"rhapsody base lyrics songs --out base --profile {TINY}" in (out / "card.md").read_text(encoding="utf-8")
+    assert figures["data"]["kept"]["songs"] >= 8
+    card = (out / "card.md").read_text(encoding="utf-8")
+    assert f"rhapsody base lyrics songs --out base --profile {TINY}" in card
+    assert f"- songs: {figures['data']['kept']['songs']}\n" in card
+
+    again = ("base", "lyrics", str(songs), "--out")
+    code, _, _ = rhapsody(*again, str(out), *options)
+    assert code == 0
+    assert sorted(path.name for path in out.iterdir()) == sorted(BASE_FILES)
 
     code, _, told = rhapsody("base", "lyrics", "nowhere", "--out", str(tmp_path / "none"), *options)
     assert code == 2
@@ -65,7 +72,7 @@ def test_a_base_model_of_music_is_made_from_midi_without_words(tmp_path, rhapsod
     assert base is not None
     assert figures["digest"] == base.digest
     assert figures["sources"] == {"music": 4}
-    assert abs(figures["heldout_nll"]["packaged"] - figures["heldout_nll"]["float32"]) < 0.05
+    assert abs(figures["heldout_nll"]["stored"] - figures["heldout_nll"]["float32"]) < 0.05
     assert "rhapsody base backing music --out base" in (out / "card.md").read_text(encoding="utf-8")
 
     empty = tmp_path / "empty"

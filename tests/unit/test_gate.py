@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rhapsody_lib.errors import RefusedError
-from rhapsody_lib.gate import SHARED_WORDS, judge
+from rhapsody_lib.gate import SHARED_NOTES, SHARED_WORDS, judge
 from rhapsody_lib.settings import GateSettings, Settings
 
 FIGURES = {
@@ -103,6 +103,18 @@ def test_a_candidate_that_makes_no_song_or_copies_is_refused() -> None:
         assert reason in verdict.reasons[0]
     rows = {row.figure: row for row in verdict.rows}
     assert not rows[SHARED_WORDS].met
+
+
+@pytest.mark.parametrize(("shared", "refused"), [(9, False), (10, True)])
+def test_a_melody_beyond_its_limit_is_refused(shared: int, refused: bool) -> None:
+    song = {**SONG, "longest_shared_notes": shared, "most_shared_notes": 9}
+    verdict = judge({**evaluation({}, None), "song": song}, GateSettings())
+    assert verdict.passed != refused
+    assert [row.met for row in verdict.rows if row.figure == SHARED_NOTES] == [not refused]
+    assert (
+        any("shares 10 notes in a row with a training song or its primer (9 may be)" in r for r in verdict.reasons)
+        == refused
+    )
 
 
 def test_a_stage_that_could_not_be_compared_is_a_reason() -> None:

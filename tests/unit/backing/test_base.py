@@ -15,10 +15,10 @@ from rhapsody_lib.backing.base import (
     base_digest,
     open_base,
     save_base,
-    song_mark,
 )
 from rhapsody_lib.backing.context import COLUMNS
-from rhapsody_lib.backing.dataset import PackedSong
+from rhapsody_lib.backing.copying import MelodyIndex
+from rhapsody_lib.backing.dataset import song_mark
 from rhapsody_lib.backing.tokens import HEADER_TOKENS
 from rhapsody_lib.backing.vocabulary import Vocabulary
 from rhapsody_lib.errors import DamagedArtifactError, InputError
@@ -27,10 +27,13 @@ from rhapsody_lib.settings import BackingSettings
 EMBEDDING, HIDDEN = 8, 12
 
 
-def _song(seed: int, header: int = 1) -> PackedSong:
+def _mark(seed: int, header: int = 1) -> str:
     ids = np.random.default_rng(seed).integers(20, 300, size=40).astype(np.int16)
     ids[:HEADER_TOKENS] = header
-    return PackedSong(ids, np.zeros((40, COLUMNS), dtype=np.int16))
+    return song_mark(ids)
+
+
+MELODIES = MelodyIndex.build([[(0, 60), (4, 62), (8, 64)]], [])
 
 
 def _weights(size: int) -> dict[str, np.ndarray]:
@@ -50,7 +53,7 @@ def _weights(size: int) -> dict[str, np.ndarray]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     vocabulary = Vocabulary(("folk", "rock"))
-    save_base(tmp_path / "base", vocabulary, _weights(len(vocabulary)), [_song(1), _song(2)])
+    save_base(tmp_path / "base", vocabulary, _weights(len(vocabulary)), [_mark(1), _mark(2)], MELODIES)
     return tmp_path / "base"
 
 
@@ -87,13 +90,15 @@ def test_tokens_keep_their_weights_under_other_styles(folder: Path) -> None:
 
 def test_a_song_is_known_in_any_style(folder: Path) -> None:
     base = _opened(folder)
-    assert song_mark(_song(1, header=9)) in base.read
-    assert song_mark(_song(3)) not in base.read
+    assert _mark(1, header=9) in base.read
+    assert _mark(3) not in base.read
+    assert base.melodies.tolist() == MELODIES.codes.tolist()
 
 
 def test_the_digest_is_of_the_contents(folder: Path, tmp_path: Path) -> None:
     twin = tmp_path / "twin"
-    save_base(twin, Vocabulary(("folk", "rock")), _weights(len(Vocabulary(("folk", "rock")))), [_song(2), _song(1)])
+    weights = _weights(len(Vocabulary(("folk", "rock"))))
+    save_base(twin, Vocabulary(("folk", "rock")), weights, [_mark(2), _mark(1)], MELODIES)
     assert base_digest(str(twin)) == base_digest(str(folder)) != ""
     (twin / READ_FILE).write_text(json.dumps([]), encoding="utf-8")
     assert base_digest(str(twin)) != base_digest(str(folder))
@@ -102,6 +107,8 @@ def test_the_digest_is_of_the_contents(folder: Path, tmp_path: Path) -> None:
 
 
 def test_what_is_no_base_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"backing\.base 'packaged'.*Use 'none'.*'rhapsody base backing'"):
+        open_base("packaged")
     with pytest.raises(InputError, match="nowhere"):
         base_digest(str(tmp_path / "nowhere"))
     (folder / READ_FILE).unlink()

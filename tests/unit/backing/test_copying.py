@@ -107,8 +107,11 @@ def test_an_index_is_kept(tmp_path: Path) -> None:
     read = MelodyIndex.load(tmp_path / "melodies")
     assert read.codes.tolist() == index.codes.tolist()
     assert read.figures() == index.figures()
-    with pytest.raises(DamagedArtifactError, match="Train"):
+    with pytest.raises(DamagedArtifactError, match=r"absent: is missing: .*'rhapsody train', then make the song again"):
         MelodyIndex.load(tmp_path / "absent")
+    (tmp_path / "cut").write_bytes(b"no tensors")
+    with pytest.raises(DamagedArtifactError, match="is no index of melodies"):
+        MelodyIndex.load(tmp_path / "cut")
     save_file({"codes": np.zeros(3), "heldout": np.zeros(3)}, tmp_path / "other")
     with pytest.raises(DamagedArtifactError, match="another version"):
         MelodyIndex.load(tmp_path / "other")

@@ -140,6 +140,15 @@ def test_every_song_keeps_its_plan(seed: int, metre: tuple[int, int], tonic: int
     assert all(a[2] <= b[2] for a, b in zip(first["melody"], last["melody"], strict=True))
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_song_may_close_on_a_line_of_one_bar(seed: int) -> None:
+    plan = SongPlan((4, 4), (PlannedSection("verse 1", "verse", 4, (6, 5, 6, 5)),))
+    score = compose_backing(random_model(seed), plan, seed=seed, temperature=1.5)
+    assert [note.start_ticks for note in score.parts["melody"] if note.start_ticks >= 3 * plan.bar_ticks]
+    last = [n for p in PARTS for n in score.parts[p] if n.start_ticks >= 3 * plan.bar_ticks and p != "drums"]
+    assert {note.pitch % 12 for note in last} <= {0, 4, 7}
+
+
 @settings(max_examples=10, deadline=None)
 @given(scores())
 def test_any_primer_is_used_or_refused_with_a_reason(primer: Score) -> None:
@@ -215,6 +224,25 @@ def test_a_piano_primer_gets_the_parts_it_lacks() -> None:
         assert any(bar.notes[part] for bar in bars), part
 
 
+@pytest.mark.parametrize(
+    "silent", [("piano", "guitar", "bass", "strings"), ("drums", "piano", "guitar", "bass", "strings")]
+)
+def test_a_primer_of_a_known_style_without_accompaniment_gets_one(silent: tuple[str, ...]) -> None:
+    primer = replace(ballad(), parts={**ballad().parts, **dict.fromkeys(silent, ())})
+    plan = plan_in((4, 4))
+    score = compose_backing(MODEL, plan, primer, with_primer=True, seed=1)
+    check_song(score, plan)
+    assert score.style == "ballad"
+    opening = plan.sections[0].bars * plan.bar_ticks
+    assert any(note.start_ticks < opening for part in ("piano", "guitar", "bass") for note in score.parts[part])
+
+
+def test_an_opening_without_accompaniment_is_the_first_bars() -> None:
+    primer = Primer.of(VOCABULARY, ballad())
+    silent = {part: () if part != "melody" else notes for part, notes in primer.played.parts.items()}
+    assert replace(primer, played=replace(primer.played, parts=silent)).opening_bars(3) == [0, 1, 2]
+
+
 def test_metres_that_do_not_fit_are_refused() -> None:
     with pytest.raises(InputError, match="planned in 3/4"):
         compose_backing(MODEL, plan_in((3, 4)), ballad())
@@ -222,6 +250,9 @@ def test_metres_that_do_not_fit_are_refused() -> None:
         compose_backing(MODEL, plan_in((7, 4)))
     with pytest.raises(InputError, match="has no primer"):
         compose_backing(MODEL, plan_in((4, 4)), with_primer=True)
+    alone = SongPlan((4, 4), plan_in((4, 4)).sections[:1])
+    with pytest.raises(InputError, match="one section, which closes it"):
+        compose_backing(MODEL, alone, ballad(), with_primer=True)
 
 
 def test_generation_loads_no_torch() -> None:

@@ -65,7 +65,7 @@ def test_what_cannot_be_told_is_left_out(
 ) -> None:
     settings = BackingSettings(embedding_size=8, hidden_size=8)
     names = {name: value.numpy() for name, value in build_network(len(vocabulary), settings).state_dict().items()}
-    monkeypatch.setattr(evaluate, "_MAX_TOKENS", 10)
+    monkeypatch.setattr(evaluate, "MOST_TOKENS", 10)
     found = evaluate_backing(BackingModel(vocabulary, names), scores)
     assert found == {"beats": 0, "scores": 0, "unusable_scores": 3}
 

@@ -11,6 +11,7 @@ from rhapsody_lib.backing.context import COLUMNS
 from rhapsody_lib.backing.grammar import Grammar, GrammarState
 from rhapsody_lib.backing.rules import BarRule, Place, Rules
 from rhapsody_lib.backing.sampling import MIN_SHARE, _draw
+from rhapsody_lib.errors import RhapsodyError
 from rhapsody_lib.music.chords import Key
 from tests.unit.backing.test_decoder import VOCABULARY, random_model
 
@@ -66,3 +67,11 @@ def test_draws_follow_the_tempered_shares_of_what_is_likely_enough(temperature: 
     found = np.bincount(chosen, minlength=5) / len(chosen)
     np.testing.assert_allclose(found, wanted / wanted.sum(), atol=0.012)
     np.testing.assert_allclose(np.exp(chances), shares[chosen], rtol=1e-5)
+
+
+@pytest.mark.parametrize("forbidden", [-np.inf, np.nan])
+def test_where_nothing_may_come_is_told(forbidden: float) -> None:
+    scores = np.zeros((3, 4), dtype=np.float32)
+    scores[1] = forbidden
+    with pytest.raises(RhapsodyError, match=r"cannot go on.*rhapsody train"):
+        _draw(scores, 1.0, np.random.default_rng(0))

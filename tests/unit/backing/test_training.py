@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ import pytest
 from safetensors.numpy import load_file
 
 import rhapsody_lib
-from rhapsody_lib.backing.base import save_base
+from rhapsody_lib.backing.base import base_marks, save_base
 from rhapsody_lib.backing.context import COLUMNS
-from rhapsody_lib.backing.dataset import load_data, streams
+from rhapsody_lib.backing.copying import MelodyIndex
+from rhapsody_lib.backing.dataset import load_data, score_mark, streams
 from rhapsody_lib.backing.model import BackingModel
 from rhapsody_lib.backing.training import train_backing
 from rhapsody_lib.checkpoints import Checkpoint
@@ -22,7 +24,9 @@ from rhapsody_lib.corpus.schema import SONGS_FILE, SONGS_SCHEMA, TRACKS_FILE, TR
 from rhapsody_lib.corpus.songbook import read_song, songbook_files
 from rhapsody_lib.corpus.songbook_reader import read_songbook_track
 from rhapsody_lib.errors import SourceError
-from rhapsody_lib.music.midi import score_to_midi
+from rhapsody_lib.music.chords import Key
+from rhapsody_lib.music.midi import midi_to_score, score_to_midi
+from rhapsody_lib.music.score import PARTS, Metre, Note, Score, Section, Tempo
 from rhapsody_lib.settings import BackingSettings
 from tests.killed import checkpoint_of, train_until_killed
 
@@ -146,11 +150,18 @@ def test_a_training_starts_from_a_base_model(corpus: Path, tmp_path: Path) -> No
     once = SMALL.model_copy(update={"max_epochs": 1})
     fresh = train_backing(corpus, tmp_path / "fresh", Checkpoint.local(tmp_path / "one"), once, seed=1)
     data, base = load_data(corpus), tmp_path / "base"
-    save_base(base, data.vocabulary, load_file(tmp_path / "fresh" / "weights.safetensors"), data.train)
+    melodies = MelodyIndex.build([[(0, 60), (4, 62), (9, 61)]], [])
+    save_base(base, data.vocabulary, load_file(tmp_path / "fresh" / "weights.safetensors"), ["a mark"], melodies)
     from_base = once.model_copy(update={"base": str(base), "hidden_size": 999})
     found = train_backing(corpus, tmp_path / "more", Checkpoint.local(tmp_path / "two"), from_base, seed=2)
     assert found["history"][0]["train_nll"] < fresh["history"][0]["train_nll"]
     assert found["heldout_known_to_base"] == 0
+    # What the base has read is known of the model: it neither copies it nor is measured on it.
+    learnt = MelodyIndex.load(tmp_path / "more" / "melodies.safetensors")
+    assert learnt.codes.tolist() == [*data.melodies.codes.tolist(), *melodies.codes.tolist()]
+    assert learnt.heldout.tolist() == data.melodies.heldout.tolist()
+    assert base_marks(tmp_path / "more") == {"a mark"}
+    assert base_marks(tmp_path / "fresh") == frozenset()
     assert load_file(tmp_path / "more" / "weights.safetensors")["gru.weight_hh_l0"].shape == (72, 24)
 
 
@@ -160,8 +171,37 @@ def test_held_out_songs_that_the_base_has_read_are_not_measured(
     once = SMALL.model_copy(update={"max_epochs": 1, "epoch_tokens": 1000})
     train_backing(corpus, tmp_path / "fresh", Checkpoint.local(tmp_path / "one"), once, seed=1)
     data, base = load_data(corpus), tmp_path / "base"
-    save_base(base, data.vocabulary, load_file(tmp_path / "fresh" / "weights.safetensors"), data.heldout)
+    weights = load_file(tmp_path / "fresh" / "weights.safetensors")
+    save_base(base, data.vocabulary, weights, {song.mark for song in data.heldout}, data.melodies)
     from_base = once.model_copy(update={"base": str(base)})
     found = train_backing(corpus, tmp_path / "more", Checkpoint.local(tmp_path / "two"), from_base, seed=2)
     assert found["heldout_known_to_base"] == 1
     assert "flattered" in caplog.text
+
+
+def test_a_song_is_known_again_where_its_repeats_were_left_out(tmp_path: Path) -> None:
+    """A base has read songs without their repeats; held out, the same songs are whole."""
+    verse = [Note(beat * 480, 60 + beat % 5, 480, 80) for beat in range(16)]
+    melody = (*verse, *(replace(note, start_ticks=note.start_ticks + 16 * 480) for note in verse))
+    sections = tuple(Section("verse", begin * 1920, (begin + 4) * 1920) for begin in (0, 4))
+    parts = dict.fromkeys(PARTS, ()) | {"melody": melody}
+    score = Score("", Key(0, "major"), (Tempo(0, 100.0),), (Metre(0, 4, 4),), parts, (), sections)
+    midi = score_to_midi(score)
+    data = load_data(_write(tmp_path, [("a", "train", midi), ("b", "heldout", midi)]))
+    (read,), (heldout,) = data.train, data.heldout
+    assert len(read.ids) < len(heldout.ids)
+    assert read.mark == heldout.mark == score_mark(midi_to_score(midi, "a"))
+
+
+def test_without_songs_to_measure_on_training_songs_are_and_it_is_said(
+    corpus: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_data(corpus).measured_on == "held-out songs"
+    assert not caplog.records
+    monkeypatch.setattr("rhapsody_lib.backing.dataset.MOST_TOKENS", 10)  # as long as no song is
+    data = load_data(corpus)
+    assert (data.measured_on, len(data.train), data.heldout) == ("training songs", 2, data.train[:1])
+    assert "No song with music that could be measured on is held out" in caplog.text
+    once = SMALL.model_copy(update={"max_epochs": 1, "epoch_tokens": 1000})
+    found = train_backing(corpus, tmp_path / "out", Checkpoint.local(tmp_path / "state"), once, seed=1)
+    assert found["measured_on"] == "training songs"

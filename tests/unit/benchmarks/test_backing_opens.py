@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from rhapsody_lib.music.chords import Key
 from rhapsody_lib.music.midi import score_to_midi
 from rhapsody_lib.music.score import PARTS, Metre, Note, Score, Syllable, Tempo
+from rhapsody_lib.release import Release
 from tests.benchmarks import backing_opens
-from tests.benchmarks.backing_opens import faults
+from tests.benchmarks.backing_bench import Bench
+from tests.benchmarks.backing_opens import faults, measured
+from tests.benchmarks.table import Row
 
 NOTES = tuple(Note(beat * 480, 60 + beat % 5, 400, 80) for beat in range(8))
 SCORE = Score(
@@ -39,3 +44,20 @@ def test_a_note_that_is_never_let_go_is_found() -> None:
     assert data.count(on) >= 1
     stuck = data.replace(on, bytes([0x90, 61, 80]), 1)
     assert "not let go" in faults({"song.mid": stuck}, {"song.mid": 16}, 8)["mido"]
+
+
+def _everywhere(monkeypatch, readers: Mapping[str, object], syllables: int) -> Row:
+    data = score_to_midi(SCORE)
+    monkeypatch.setattr(backing_opens, "READERS", readers)
+    monkeypatch.setattr(backing_opens, "made", lambda *_: ({"song.mid": data}, {"song.mid": 16}, syllables))
+    rows = measured(Bench(Path(), Path(), quick=True, profile="fast"), Release(1, {}, {}, None, "", ""), 2)
+    return next(row for row in rows if row.target)
+
+
+def test_songs_open_everywhere_only_where_every_reader_was_asked(monkeypatch) -> None:
+    mido = {"mido": backing_opens.READERS["mido"]}
+    assert _everywhere(monkeypatch, mido, 8).met is True
+    assert _everywhere(monkeypatch, mido, 9).met is False
+    some = _everywhere(monkeypatch, {**mido, "no_such_reader": backing_opens.READERS["mido"]}, 8)
+    assert some.met is None
+    assert "not in no_such_reader" in some.what

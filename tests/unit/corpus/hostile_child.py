@@ -18,6 +18,9 @@ def parse(job: Job) -> ParsedSong:
         os._exit(7)
     if job.name == "eat":
         return bytearray(8 << 30)  # type: ignore[return-value]
+    if job.name.startswith("eat "):
+        held = bytearray(int(job.name.split()[1]) << 20)
+        held.clear()
     if job.name == "recurse":
         return parse_deeply(job)
     if job.name == "print":

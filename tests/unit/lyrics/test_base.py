@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
 from rhapsody_lib.errors import DamagedArtifactError, InputError
-from rhapsody_lib.lyrics import base as module
-from rhapsody_lib.lyrics.base import PACKAGED_FOLDER, base_digest, open_base, save_base
+from rhapsody_lib.lyrics.base import base_digest, open_base, save_base
 from rhapsody_lib.lyrics.base_export import model_card
 from rhapsody_lib.lyrics.copying import COPY_WORDS
 from rhapsody_lib.lyrics.runs import RunFilter, run_hashes, word_hashes
@@ -97,6 +94,8 @@ def test_another_file_gives_another_digest(folder):
 def test_a_folder_that_is_none_is_one_clear_error(tmp_path, open_it):
     with pytest.raises(InputError, match="is no folder of a base model"):
         open_it(str(tmp_path))
+    with pytest.raises(InputError, match=r"lyrics\.base 'packaged'.*Use 'none'.*'rhapsody base lyrics'"):
+        open_it("packaged")
 
 
 @pytest.mark.parametrize("name", ["quantised.safetensors", "vocabulary.json", "read.safetensors"])
@@ -112,12 +111,25 @@ def test_files_of_two_models_are_told(folder):
         open_base(str(folder))
 
 
-def test_the_packaged_model_is_small_whole_and_as_its_card_says():
-    figures = json.loads((PACKAGED_FOLDER / "figures.json").read_text(encoding="utf-8"))
-    assert sum(path.stat().st_size for path in PACKAGED_FOLDER.iterdir()) <= 10_000_000
-    assert figures["digest"] == base_digest(module.PACKAGED)
-    assert (PACKAGED_FOLDER / "card.md").read_text(encoding="utf-8") == model_card(figures)
-    base = open_base(module.PACKAGED)
-    assert len(base.archaic) < 0.01 * len(base.vocabulary)
-    for found in figures["heldout"].values():
-        assert found["packaged"]["word_perplexity"] < 1.02 * found["float32"]["word_perplexity"]
+def test_a_model_card_names_the_sources_as_given_and_leaves_their_licence_to_the_user():
+    told = {
+        "songs": 3,
+        "words": 40,
+        "unknown_share": 0.1,
+        "word_perplexity": 300.0,
+        "word_perplexity_with_cache": 250.0,
+    }
+    figures = {
+        "date": "2030-01-01", "command": "rhapsody base lyrics my.jsonl --out base", "digest": "0" * 64, "words": 7,
+        "embedding_size": 6, "hidden_size": 5, "bytes": {"all": 1_200_000}, "train_words": 12345, "heldout_share": 0.25,
+        "data": {"kept": {"my.jsonl": 1234}, "left_out": {"long_lines": 2}},
+        "heldout": {"my.jsonl": {"float32": told, "stored": told}, "none": {"float32": {}, "stored": {}}},
+    }  # fmt: skip
+    card = model_card(figures)
+    assert "- my.jsonl: 1,234\n" in card
+    assert "25% of the groups" in card
+    assert "long lines 2" in card
+    assert "| my.jsonl | 3 | 40 | 300.0 | 300.0 | 250.0 | 10.0% |" in card
+    assert "CC0" not in card
+    songbook = model_card({**figures, "data": {"kept": {"my.jsonl": 4, "songbook": 224}, "left_out": {}}})
+    assert "- songbook: 224 (Rhapsody's embedded songbook, CC0" in songbook

@@ -8,7 +8,7 @@ import pytest
 
 from rhapsody_lib.corpus.schema import SONGS_SCHEMA
 from rhapsody_lib.errors import SourceError
-from rhapsody_lib.lyrics.base_corpus import choose_songs, why_unfit
+from rhapsody_lib.lyrics.base_corpus import Choice, choose_songs, why_unfit
 from rhapsody_lib.words.document import parse_lyrics
 
 SUNG = "The moon is on the silver sea\nthe wind is in the tree\nand all the world is kind to me\nwherever I may be"
@@ -20,12 +20,12 @@ def row(name: str, lyrics: str, source: str = "poems", split: str = "train") -> 
     return {**empty, "song_id": name, "source": source, "title": name, "lyrics": lyrics, "split": split}
 
 
-def chosen(tmp_path, *rows: dict) -> tuple[list[dict], dict[str, int]]:
+def chosen(tmp_path, *rows: dict) -> tuple[list[dict], Choice]:
     corpus = tmp_path / "corpus"
     corpus.mkdir()
     pq.write_table(pa.Table.from_pylist(list(rows), schema=SONGS_SCHEMA), corpus / "songs.parquet")
-    counts = choose_songs(corpus, tmp_path / "chosen")
-    return pq.read_table(tmp_path / "chosen" / "songs.parquet").to_pylist(), counts
+    choice = choose_songs(corpus, tmp_path / "chosen")
+    return pq.read_table(tmp_path / "chosen" / "songs.parquet").to_pylist(), choice
 
 
 @pytest.mark.parametrize(
@@ -47,10 +47,10 @@ def test_why_a_poem_is_no_model(text, reason):
 
 
 def test_poems_are_modernised_and_unfit_ones_left_out(tmp_path):
-    rows, counts = chosen(tmp_path, row("old", OLD), row("prose", "This is a note on the text of the poem"))
+    rows, choice = chosen(tmp_path, row("old", OLD), row("prose", "This is a note on the text of the poem"))
     assert [kept["song_id"] for kept in rows] == ["old"]
     assert "Your moon comes on the silver sea" in rows[0]["lyrics"]
-    assert counts == {"left_out_unrhymed": 1, "poems": 1}
+    assert choice == Choice({"poems": 1}, {"unrhymed": 1})
 
 
 def test_a_lost_apostrophe_is_mended(tmp_path):
@@ -61,7 +61,7 @@ def test_a_lost_apostrophe_is_mended(tmp_path):
 
 def test_songs_are_read_twice_but_held_out_songs_stay_held_out(tmp_path):
     song = "Thou art a word of its own"
-    rows, counts = chosen(
+    rows, choice = chosen(
         tmp_path,
         row("one", song, "songbook"),
         row("two", song, "songbook", "heldout"),
@@ -71,7 +71,7 @@ def test_songs_are_read_twice_but_held_out_songs_stay_held_out(tmp_path):
         ("one~1", "train"), ("one~2", "train"), ("two~1", "heldout"), ("old", "heldout"),
     ]  # fmt: skip
     assert rows[0]["lyrics"] == song
-    assert counts == {"poems": 1, "songs": 2}
+    assert choice == Choice({"poems": 1, "songbook": 2}, {})
 
 
 def test_nothing_fit_is_one_clear_error(tmp_path):

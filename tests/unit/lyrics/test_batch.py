@@ -32,6 +32,17 @@ def test_likely_words_have_the_probabilities_that_they_have_among_all(batch: Son
         assert len(likely.words) == every.size
 
 
+def test_a_song_without_words_has_the_probabilities_of_the_model_alone(model: LyricsModel) -> None:
+    palette = Palette(model, ["the", "harbour", "lamp"])
+    batch = SongBatch(model, palette, 2)
+    batch.read_mark(SONG_ID)
+    batch.read_lines([[palette.places["lamp"]], None])
+    rows = np.arange(2)
+    every = batch.probabilities(batch.state[0], rows, batch.recent)
+    likely = batch.likely(batch.state[0], rows, batch.recent, 0.0)
+    assert likely.plain == pytest.approx(every[likely.rows, likely.words], rel=1e-4)
+
+
 def test_only_what_followed_or_is_likely_by_itself_is_asked_for(batch: SongBatch) -> None:
     rows = np.arange(3)
     likely = batch.likely(batch.state[0], rows, batch.recent, 0.02)

@@ -15,6 +15,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
+from rhapsody_lib.backing.base import BASE_READ_FILE, save_marks
+from rhapsody_lib.backing.dataset import score_mark
 from rhapsody_lib.corpus.schema import SONGS_FILE
 from rhapsody_lib.errors import DamagedArtifactError, InputError, RefusedError
 from rhapsody_lib.lyrics.copying import BASE_COPIES_FILE, COPY_WORDS
@@ -75,6 +77,7 @@ def test_a_first_release_is_measured_and_makes_a_song(store: Store) -> None:
     assert 0 < found["candidate"]["retrieval"]["mrr"] <= 1
     assert found["song"]["error"] == ""
     assert 0 <= found["song"]["longest_shared_words"] < 6
+    assert 0 <= found["song"]["longest_shared_notes"] <= found["song"]["most_shared_notes"]
     assert min(found["song"][name] for name in ("words", "sung_syllables", "melody_notes")) > 0
     assert check_gate(store.root, evaluation, Settings()).passed
 
@@ -203,6 +206,27 @@ def test_words_are_not_measured_on_songs_that_either_base_model_has_read(store: 
         assert all(found["candidate"][stage] == alone["candidate"][stage] for stage in ("backing", "retrieval"))
     # Weights are the same in all: the figure differs by the songs alone.
     assert found["candidate"]["lyrics"]["word_perplexity"] != alone["candidate"]["lyrics"]["word_perplexity"]
+
+
+@pytest.mark.usefixtures("without_song")
+def test_music_is_not_measured_on_pieces_that_either_base_model_has_read(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for other in ("_measure_lyrics", "_measure_retrieval"):
+        monkeypatch.setattr(f"rhapsody_lib.operations.evaluation.{other}", lambda *_: {})
+    plain = live_release(store).refs
+    scores = choose_songs(store.fetch(plain["corpus"]), None).scores
+    source = store.fetch(plain["backing"])
+
+    def make(folder: Path) -> None:
+        shutil.copytree(source, folder, dirs_exist_ok=True)
+        save_marks(folder / BASE_READ_FILE, [score_mark(scores[0])])
+
+    based = {**plain, "backing": store.build(Recipe("backing", 1, {"read": 1}, {}), make)}
+    for candidate, live in ((based, plain), (plain, based)):
+        found = read_evaluation(store.root, evaluate_models(store.root, candidate, live))
+        assert found["candidate"]["backing"]["scores"] == found["live"]["backing"]["scores"] == len(scores) - 1
+        assert f"1 of {len(scores)} held-out pieces of music were read by a base model" in found["notes"][0]
 
 
 @pytest.mark.usefixtures("without_song")

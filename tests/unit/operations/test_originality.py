@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from rhapsody_lib.backing.copying import MelodyIndex, melody_onsets
 from rhapsody_lib.music.chords import Key, parse_chord
@@ -34,7 +35,7 @@ def _index(score: Score) -> MelodyIndex:
     return MelodyIndex.build([melody_onsets(fit_words(WORDS, score))], [])
 
 
-def test_the_first_draft_that_copies_nothing_is_kept() -> None:
+def test_the_first_draft_that_copies_nothing_is_kept(caplog: pytest.LogCaptureFixture) -> None:
     drafts = [_song(1), _song(2), _song(3)]
     asked: list[int] = []
 
@@ -46,6 +47,7 @@ def test_the_first_draft_that_copies_nothing_is_kept() -> None:
     assert score is drafts[1]
     assert found.longest_run <= found.limit
     assert asked[0] == SEED != asked[1]
+    assert not caplog.records
 
 
 def test_the_primer_is_not_copied_either() -> None:
@@ -58,10 +60,11 @@ def test_the_primer_is_not_copied_either() -> None:
     assert found.primer_run <= found.limit
 
 
-def test_where_all_copy_the_least_is_kept() -> None:
+def test_where_all_copy_the_least_is_kept_and_told(caplog: pytest.LogCaptureFixture) -> None:
     learnt, drafts = _song(1, same=16), [_song(number, same) for number, same in ((5, 15), (6, 12), (7, 14), (8, 16))]
     made = iter(drafts)
     score, found = write_original(lambda _: next(made), SEED, lyrics=WORDS, melodies=_index(learnt), primer=None)
     assert len(drafts) == MOST_DRAFTS
     assert score is drafts[1]
     assert found.longest_run > found.limit
+    assert f"shares {found.longest_run} notes in a row" in caplog.text

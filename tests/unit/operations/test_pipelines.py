@@ -20,5 +20,5 @@ def test_a_network_that_writes_no_songs_is_refused_before_anything_is_trained(tm
     with pytest.raises(InputError, match=r"bilstm-seed.*--with-seed-network"):
         train_models(operations, str(store), settings, songs)
     with pytest.raises(InputError, match=r"bilstm-seed.*--with-seed-network"):
-        make_base(str(store), settings, songs, tmp_path / "base", "rhapsody base")
+        make_base(str(store), settings, songs, tmp_path / "base", "rhapsody base lyrics")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["songs"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,13 @@ def test_only_a_song_with_audio_needs_what_renders_it(tmp_path: Path, monkeypatc
         check_out(tmp_path / "song", audio=True)
 
 
+@pytest.mark.parametrize("audio", [False, True])
+def test_every_song_needs_what_engraves_it(audio: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "verovio", None)
+    with pytest.raises(MissingExtraError, match="verovio"):
+        check_out(tmp_path / "song", audio=audio)
+
+
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
@@ -34,9 +42,25 @@ def test_only_a_song_with_audio_needs_what_renders_it(tmp_path: Path, monkeypatc
         ({"form": "verse " * 20, "lines_per_section": 8}, "160 lines; at most 120"),
         ({"syllables_per_line": 8, "words_per_line": 6}, "give one of them"),
         ({"syllables_per_line": 40}, "syllables_per_line: input should be less than or equal to 16"),
+        ({"key": "H"}, "--key: 'H' is not a key"),
+        ({"primer": "missing.mid"}, "missing.mid: cannot be read"),
+        ({"primer": "."}, "is not a file"),
+        ({"primer": __file__}, "no MIDI or MusicXML file by its name"),
         ({"lines_per_section": 1}, "lines_per_section: input should be greater than or equal to 2"),
     ],
 )
 def test_a_form_that_cannot_be_written_is_refused_at_once(asked: dict[str, object], told: str) -> None:
     with pytest.raises(InputError, match=told):
         check_request(prompt="the sky", **asked)
+
+
+def test_what_can_be_a_key_or_a_primer_passes(tmp_path: Path) -> None:
+    (tmp_path / "tune.MID").write_bytes(b"")  # what it holds is looked at later, in a process of its own
+    request = check_request(prompt="the sky", key="Bb minor", primer=str(tmp_path / "tune.MID"))
+    assert (request.key, request.with_primer) == ("Bb minor", True)
+
+
+def test_no_primer_opens_no_song() -> None:
+    asked = [check_request(prompt="the sky", primer="none", with_primer=wish) for wish in (True, False)]
+    assert asked[0] == asked[1]
+    assert not asked[0].with_primer

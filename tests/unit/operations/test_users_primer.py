@@ -1,4 +1,4 @@
-"""The user's own MIDI file is parsed in a process that can be killed, and comes back as the same music."""
+"""The user's own file is parsed in a process that can be killed, and comes back as the same music."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ from rhapsody_lib.corpus.found import Job, track_of
 from rhapsody_lib.corpus.parsing import parse_job
 from rhapsody_lib.errors import InputError
 from rhapsody_lib.music.midi import midi_to_score
-from rhapsody_lib.operations import generation
-from rhapsody_lib.settings import CorpusSettings
+from rhapsody_lib.operations import priming
 from tests.unit.corpus.corpus_samples import WORDS, midi_bytes
 
 HOSTILE = (sys.executable, str(Path(__file__).parents[1] / "corpus" / "hostile_child.py"))
@@ -37,7 +36,7 @@ def _foreign_midi() -> bytes:
 def test_the_music_is_that_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
     (tmp_path / "tune.mid").write_bytes(data)
     monkeypatch.chdir(tmp_path)
-    assert generation._users_primer(Path("tune.mid")) == midi_to_score(data, "tune.mid")
+    assert priming.read_primer(Path("tune.mid")) == midi_to_score(data, "tune.mid")
 
 
 def test_a_primer_needs_no_words(tmp_path: Path) -> None:
@@ -48,29 +47,46 @@ def test_a_primer_needs_no_words(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("hang", "was not read within 3 s"), ("die", "exit code 7"), ("eat", "memory"), ("good", "holds no music")],
+    [
+        ("hang", "was not read within 3 s"),
+        ("die", "exit code 7"),
+        ("eat", "more memory than a primer may take"),
+        ("good", "holds no music"),
+    ],
 )
 def test_a_hostile_file_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, reason: str) -> None:
     monkeypatch.setattr(sandbox, "Sandbox", partial(sandbox.Sandbox, command=HOSTILE))
-    monkeypatch.setattr(generation, "CorpusSettings", lambda: CorpusSettings(file_timeout_s=3))
+    monkeypatch.setattr(priming, "PRIMER_TIMEOUT_S", 3.0)
     monkeypatch.chdir(tmp_path)
     Path(name).write_bytes(b"")
     with pytest.raises(InputError, match=f"^{name}: .*{reason}.*--primer"):
-        generation._users_primer(Path(name))
+        priming.read_primer(Path(name))
 
 
 def test_what_is_no_midi_file_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "broken.mid").write_bytes(b"MThd")
     with pytest.raises(InputError, match=r"broken\.mid: is not a MIDI file"):
-        generation._users_primer(tmp_path / "broken.mid")
+        priming.read_primer(tmp_path / "broken.mid")
     with pytest.raises(InputError, match=r"missing\.mid: cannot be read"):
-        generation._users_primer(tmp_path / "missing.mid")
+        priming.read_primer(tmp_path / "missing.mid")
     with pytest.raises(InputError, match="is not a file"):
-        generation._users_primer(tmp_path)
+        priming.read_primer(tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mid")
     with pytest.raises(InputError, match="is not a file"):
-        generation._users_primer(tmp_path / "pipe.mid")
+        priming.read_primer(tmp_path / "pipe.mid")
+
+
+def test_a_primer_may_take_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "Sandbox", partial(sandbox.Sandbox, command=HOSTILE))
+    monkeypatch.chdir(tmp_path)
+    for name in ("eat 100 MB", "eat 600 MB"):
+        Path(name).write_bytes(b"")
+    with pytest.raises(InputError, match=r"^eat 100 MB: holds no music"):
+        priming.read_primer(Path("eat 100 MB"))
+    with pytest.raises(InputError, match=r"^eat 600 MB: needs more memory than a primer may take"):
+        priming.read_primer(Path("eat 600 MB"))
+    assert priming.PRIMER_TIMEOUT_S <= 5

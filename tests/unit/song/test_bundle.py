@@ -14,10 +14,11 @@ import symusic
 
 from rhapsody_lib.errors import InputError
 from rhapsody_lib.music.score import PARTS, Score
-from rhapsody_lib.song import bundle
+from rhapsody_lib.song import bundle, contents
 from rhapsody_lib.song.bundle import check_target, write_bundle
 from rhapsody_lib.song.contents import lyrics_text, song_files
 from rhapsody_lib.song.fit import fit_words
+from rhapsody_lib.song.render import BEHIND_VOCAL_DB, MIX
 from tests.unit.song.song_samples import sample_lyrics, sample_score
 
 INFO: dict[str, Any] = {"prompt": "the sky is blue", "seed": 3, "release": {"number": 1}, "matches": []}
@@ -266,3 +267,15 @@ def test_the_folder_is_readable_by_others(tmp_path: Path, fitted: Score) -> None
 def test_a_prompt_that_is_no_text_is_still_told(fitted: Score) -> None:
     files = song_files(sample_lyrics(), fitted, {"prompt": "lone \ud800 half"}, audio=False)
     assert json.loads(files["song.json"])["prompt"] == "lone ? half"
+
+
+@pytest.mark.parametrize("vocal", [False, True])
+def test_the_mix_is_told_as_it_was_played(vocal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contents, "_recording", lambda *_, **__: ({"song.mp3": b""}, 1.0))
+    monkeypatch.setattr(contents, "engrave", lambda _: [])
+    score = fit_words(sample_lyrics(), sample_score())
+    files = contents.song_files(sample_lyrics(), score, {}, audio=True, vocal=vocal)
+    mix = json.loads(files["song.json"])["mix"]
+    assert mix["melody"]["level_db"] == (BEHIND_VOCAL_DB if vocal else 0.0)
+    assert mix["bass"]["level_db"] == MIX["bass"].level_db
+    assert ("vocal" in mix) is vocal

@@ -60,7 +60,7 @@ def check_invariants(fitted: Score, lyrics: Lyrics, min_ticks: int) -> None:
     assert all(note.end_ticks <= 16 * BEAT for note in melody if note.start_ticks in set(onsets))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(LINES, MELODIES, st.sampled_from([60.0, 100.0, 180.0]))
 def test_every_syllable_has_its_own_note(line: str, melody: list[Note], tempo_bpm: float) -> None:
     score, fitted, lyrics = one_line(line, melody, tempo_bpm)
@@ -125,7 +125,7 @@ def test_a_word_is_not_torn_by_a_rest() -> None:
     assert [note.duration_ticks for note in fitted.parts["melody"][:2]] == [2 * BEAT, BEAT // 2]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.sampled_from(["the", "sky", "blue", "wonderful", "river"]), min_size=1, max_size=6), MELODIES)
 def test_a_line_ends_with_an_eighth_to_breathe(words: list[str], melody: list[Note]) -> None:
     _, fitted, _ = one_line(" ".join(words), melody)  # at most 18 syllables: some lines are too full for eighths
@@ -137,7 +137,7 @@ def test_a_line_ends_with_an_eighth_to_breathe(words: list[str], melody: list[No
             assert sung[-1].end_ticks <= end - BEAT // 2
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.integers(1, 10), MELODIES)
 def test_no_syllable_is_sung_across_a_rest(words: int, melody: list[Note]) -> None:
     _, fitted, _ = one_line(" ".join(["sky"] * words), melody)

@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rhapsody_lib.errors import MissingExtraError
+from rhapsody_lib.errors import MissingExtraError, RhapsodyError
 from rhapsody_lib.music.score import Note, Syllable
 from rhapsody_lib.optional import is_installed
-from rhapsody_lib.song import guide_vocal
+from rhapsody_lib.song import guide_vocal, speech
 from rhapsody_lib.song.notation import upper_voice
 from rhapsody_lib.song.render import SAMPLE_RATE_HZ, frames_of
 from tests.unit.song.song_samples import BEAT, sample_score
@@ -20,6 +21,24 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guide_vocal, "is_installed", lambda name: name != "pyworld")
     with pytest.raises(MissingExtraError, match=r"pyworld is not installed.*rhapsody\[vocal\]"):
         guide_vocal.check_vocal()
+
+
+@pytest.mark.skipif(not HAS_VOICE, reason="the extra 'vocal' is not installed")
+def test_speech_takes_no_module_from_where_it_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "ctypes.py").write_text("raise SystemExit('taken')")
+    monkeypatch.chdir(tmp_path)
+    spoken = speech.speak([["star"], ["42"], ["青"]])
+    assert all(len(sound) for sound in spoken.sounds.values())
+    star, number, other = (word[0] for word in spoken.words)
+    assert star != other == "@"
+    assert "f" in number
+    assert "t" in number
+
+
+def test_what_the_speaker_died_of_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speech, "__name__", "rhapsody_lib.song.nobody")
+    with pytest.raises(RhapsodyError, match=r"No module named rhapsody_lib\.song\.nobody.*without --vocal"):
+        speech.speak([["star"]])
 
 
 @pytest.mark.skipif(not HAS_VOICE, reason="the extra 'vocal' is not installed")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -7,14 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rhapsody_lib.music.chords import QUALITIES, SHARP_NAMES, Key, parse_chord, parse_key
+from rhapsody_lib.errors import MissingExtraError
+from rhapsody_lib.music.chords import QUALITIES, SHARP_NAMES, ChordSymbol, Key, parse_chord, parse_key
 from rhapsody_lib.music.score import PARTS, Metre, Note, Score, Section, Syllable, Tempo, TimedChord
-from rhapsody_lib.song.engraving import engrave
+from rhapsody_lib.song.engraving import check_engraving, engrave
 from rhapsody_lib.song.fit import fit_words
 from rhapsody_lib.song.musicxml import leadsheet
-from rhapsody_lib.song.notation import STEP_TICKS, Grid, upper_voice, written_bars
+from rhapsody_lib.song.notation import STEP_TICKS, Bar, Grid, upper_voice, written_bars
 from rhapsody_lib.song.note_values import written_pieces
-from rhapsody_lib.song.spelling import KINDS, key_fifths, spell
+from rhapsody_lib.song.spelling import KINDS, chord_name, key_fifths, spell, spell_root
+from rhapsody_lib.song.syllable_notes import syllable_runs
 from tests.unit.song.song_samples import BEAT, sample_lyrics, sample_score
 
 music21 = pytest.importorskip("music21")
@@ -107,6 +111,23 @@ def test_accidentals_are_shown_where_the_signature_does_not_tell() -> None:
     assert sheet.count("<accidental>sharp") == 1
 
 
+def test_a_tie_over_a_bar_line_does_not_hide_the_accidental_of_a_later_note() -> None:
+    notes = [Note(0, 60, 3 * BEAT, 90), Note(3 * BEAT, 66, 2 * BEAT, 90), Note(5 * BEAT, 66, BEAT, 90)]
+    sheet = leadsheet(melody_score(notes)).decode()
+    assert sheet.count('<tie type="stop"') == 1
+    assert sheet.count("<accidental>sharp") == 2
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.name)
+def test_chords_are_named_like_the_notes(key: Key) -> None:
+    for tone in range(12):
+        named, note = spell_root(tone, key), spell(60 + tone, key)
+        assert abs(named[1]) < 2
+        assert named == (note.step, note.alter) or abs(note.alter) == 2
+        assert parse_chord(chord_name(ChordSymbol(tone, "m7", (tone + 3) % 12), key)).root == tone
+    assert chord_name(parse_chord("A#/D"), Key(0, "major")) == "Bb/D"
+
+
 def test_every_chord_is_named_and_understood() -> None:
     assert set(KINDS) == set(QUALITIES)
     chords = tuple(TimedChord(i * BEAT, parse_chord(f"Bb{quality}")) for i, quality in enumerate(QUALITIES))
@@ -135,13 +156,54 @@ def test_a_song_without_notes_has_a_sheet() -> None:
     assert engrave(leadsheet(melody_score([])))
 
 
+def bar_at(bars: list[Bar], step: int) -> int:
+    """The index of the bar that a place stands in; the end stands in the last."""
+    return sum(bar.start <= step for bar in bars) - 1
+
+
+def test_a_bar_with_more_syllables_than_places_has_all_its_words_and_its_neighbour_its_own() -> None:
+    step = BEAT // 8
+    fast = [Note(i * step, 60 + i % 5, step, 90) for i in range(32)]
+    words = tuple(Syllable(note.start_ticks, f"a{i}", i % 2 == 1, 0) for i, note in enumerate(fast))
+    last = Note(6 * BEAT, 72, BEAT, 90)
+    score = melody_score([*fast, last], syllables=(*words, Syllable(6 * BEAT, "end", True, 0)))
+    rows = sung(opened(leadsheet(score)))
+    assert "".join(row[3] for row in rows).replace(" ", "") == "".join(word.text for word in words) + "end"
+    assert [row[:3] for row in rows if row[0] >= 4] == [(6.0, 1.0, 72)]
+    assert len(rows) == 17
+
+
+def test_notes_without_words_give_way_in_a_bar_that_is_too_full() -> None:
+    step = BEAT // 8
+    fast = [Note(i * step, 60 + i % 5, step, 90) for i in range(32)]
+    words = tuple(Syllable(i * step, text, True, 0) for i, text in ((0, "first"), (30, "last")))
+    rows = sung(opened(leadsheet(melody_score(fast, syllables=words))))
+    assert [row[3] for row in rows if row[3]] == ["first", "last"]
+    assert rows[-1][0] >= 3.5
+
+
+def test_a_syllable_is_not_held_into_the_next_section() -> None:
+    notes = [Note(i * BEAT, 60 + i, BEAT, 90) for i in range(8)]
+    sections = (Section("verse", 0, 4 * BEAT), Section("solo", 4 * BEAT, 8 * BEAT))
+    words = (Syllable(2 * BEAT, "oh", True, 0),)
+    (run,) = syllable_runs(notes, words, sections)
+    assert (run.first, run.last) == (2, 3)
+    sheet = leadsheet(melody_score(notes, syllables=words, sections=sections))
+    slurred = opened(sheet).recurse().getElementsByClass(music21.spanner.Slur)
+    assert [[note.pitch.midi for note in slur.getSpannedElements()] for slur in slurred] == [[62, 63]]
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 3000), st.integers(1, 1500), st.integers(50, 80)), max_size=24),
     st.sampled_from([(4, 4), (3, 4), (6, 8), (12, 8), (5, 4), (7, 8), (2, 2)]),
+    st.integers(1, 2500),
 )
-def test_bars_are_filled_and_no_note_is_lost(rows: list[tuple[int, int, int]], metre: tuple[int, int]) -> None:
-    score = melody_score(sorted(Note(s, p, d, 90) for s, d, p in rows), metres=(Metre(0, *metre),))
+def test_bars_are_filled_and_no_note_leaves_its_own(
+    rows: list[tuple[int, int, int]], metre: tuple[int, int], changes_at: int
+) -> None:
+    metres = (Metre(0, *metre), Metre(changes_at, 3, 4))
+    score = melody_score(sorted(Note(s, p, d, 90) for s, d, p in rows), metres=metres)
     bars, notes = written_bars(score), upper_voice(score)
     grid = Grid(bars, [note.start_ticks / STEP_TICKS for note in notes])
     spans = grid.spans(notes)
@@ -150,12 +212,36 @@ def test_bars_are_filled_and_no_note_is_lost(rows: list[tuple[int, int, int]], m
         assert [piece.start for piece in inside] == [bar.start, *(piece.end for piece in inside[:-1])]
         assert inside[-1].end == bar.start + bar.steps
     found = [piece.note for inside in pieces for piece in inside if piece.note is not None and not piece.tied_from]
-    assert found == [span.note for span in spans] == list(range(min(len(notes), len(grid.places) - 1)))
+    assert found == [span.note for span in spans]
+    nearest = [bar_at(bars, grid.nearest(note.start_ticks / STEP_TICKS)) for note in notes]
+    assert [(nearest[span.note], bar_at(bars, span.start)) for span in spans] == [(nearest[i],) * 2 for i in found]
+    for bar in range(len(bars)):
+        places = [place for place in grid.places[:-1] if bar_at(bars, place) == bar]
+        assert sum(nearest[i] == bar for i in found) == min(nearest.count(bar), len(places))
 
 
 def test_the_sheet_is_the_same_twice() -> None:
     score = fit_words(sample_lyrics(), sample_score())
     assert leadsheet(score) == leadsheet(score)
+
+
+def test_the_names_of_a_sheet_of_several_pages_are_its_own() -> None:
+    notes = [Note(i * BEAT, 60 + i % 12, BEAT, 90) for i in range(600)]
+    pages = engrave(leadsheet(melody_score(notes)))
+    assert len(pages) > 1
+    names = [set(re.findall(r' id="([^"]*)"', page)) for page in pages]
+    assert sum(map(len, names)) == len(set().union(*names)) == sum(page.count(' id="') for page in pages)
+    for page, defined in zip(pages, names, strict=True):
+        used = set(re.findall(r'href="#([^"]*)"', page))
+        assert used
+        assert used <= defined
+
+
+def test_a_missing_engraver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    check_engraving()
+    monkeypatch.setitem(sys.modules, "verovio", None)
+    with pytest.raises(MissingExtraError, match=r"'verovio' is not installed.*rhapsody\[song\]"):
+        check_engraving()
 
 
 def test_the_engraving_needs_no_font_of_its_own() -> None:

@@ -5,16 +5,18 @@ import hashlib
 import html
 import json
 import re
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from rhapsody_lib.music.score import Score
+from rhapsody_lib.music.chords import parse_chord
+from rhapsody_lib.music.score import Note, Score, TimedChord
 from rhapsody_lib.song.fit import fit_words
 from rhapsody_lib.song.page import song_page
 from rhapsody_lib.words.document import Lyrics, LyricSection
-from tests.unit.song.song_samples import sample_lyrics, sample_score
+from tests.unit.song.song_samples import BEAT, sample_lyrics, sample_score
 
 HOSTILE = "</script><img src=x onerror=\"document.title='owned'\"> {{DATA}} <!--<script> & 'q'"
 INFO: dict[str, Any] = {
@@ -56,6 +58,27 @@ def test_words_have_times_and_chords_in_order(fitted: Score) -> None:
     assert all(a["end"] <= b["start"] for a, b in pairwise(lines))
     assert lines[0]["pieces"][0][3] == "C"
     assert sum(len(part["notes"]) for part in data["parts"]) == sum(map(len, fitted.parts.values()))
+
+
+def test_the_last_syllable_ends_with_its_note_and_not_with_the_solo_after_it() -> None:
+    score = sample_score((("verse 1", 1), ("solo", 0), ("verse 2", 1)))
+    opens = score.sections[1].start_ticks
+    solo = tuple(Note(opens + i * BEAT, 72, BEAT, 90) for i in range(8))
+    melody = tuple(sorted((*score.parts["melody"], *solo)))
+    verses = (LyricSection("verse 1", ("The sky is blue above",)), LyricSection("verse 2", ("Down",)))
+    lyrics = Lyrics("Solo", verses)
+    fitted = fit_words(lyrics, replace(score, parts={**score.parts, "melody": melody}))
+    (line,) = data_of(song_page(lyrics, fitted, INFO, {}))["sections"][0]["lines"]
+    held = [note for note in fitted.parts["melody"] if note.start_ticks < opens][-1]
+    assert line["pieces"][-1][1] == pytest.approx(fitted.seconds_at(held.end_ticks), abs=0.001)
+    assert line["pieces"][-1][1] <= fitted.seconds_at(opens)
+
+
+def test_chords_over_the_words_are_named_like_the_notes(fitted: Score) -> None:
+    chords = (TimedChord(0, parse_chord("C")), TimedChord(fitted.syllables[3].start_ticks, parse_chord("A#")))
+    data = data_of(song_page(sample_lyrics(), replace(fitted, chords=chords), INFO, {}))
+    lines = [line for section in data["sections"] for line in section["lines"]]
+    assert lines[0]["pieces"][3][3] == "B♭"
 
 
 def test_match_is_shown_with_its_closest_lines(fitted: Score) -> None:

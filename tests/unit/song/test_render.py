@@ -104,6 +104,12 @@ def test_the_parts_alone_add_up_to_the_mix_without_its_room(monkeypatch: pytest.
     assert 20 * np.log10(quieter) == pytest.approx(render.BEHIND_VOCAL_DB, abs=0.1)
 
 
+def test_samples_in_16_bits_are_encoded_as_the_same_bytes() -> None:
+    sound = np.sin(np.arange(100_000, dtype=np.float32) * 0.05) * np.float32(1.5)
+    assert render.in_16_bits(sound).nbytes == sound.nbytes / 2
+    assert render.encode_mp3(render.in_16_bits(sound)) == render.encode_mp3(sound)
+
+
 def test_a_part_alone_is_mono_and_as_long_as_the_song() -> None:
     score = sample_score(SHORT)
     with Stems() as stems:
