@@ -263,7 +263,7 @@ def prepare(
 
 @app.command()
 def doctor(store: StoreOption = "", as_json: JsonOption = False) -> None:
-    """Show what is installed, which extra is missing, where store and data are. Exits 3 if an extra is missing."""
+    """Show what is installed, which extra is missing, where store and data are. Exits 3 if songs lack one."""
     from rhapsody_lib.operations.health import examine
 
     report = examine(store_address(store))

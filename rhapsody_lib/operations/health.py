@@ -25,6 +25,8 @@ from rhapsody_lib.song.render import SOUNDFONT_NAME, find_soundfont
 DISTRIBUTION = "rhapsody"
 #: `all` names others, `dev` is for work on Rhapsody itself, `dask` and `scale` are for clusters and replicated servers.
 _NOT_LOOKED_AT = ("all", "dask", "dev", "scale")
+#: Shown, but nothing is amiss where it is not installed.
+_BY_CHOICE = ("vocal",)
 PURPOSES = {
     "corpus": "reading lead sheets and MIDI",
     "lyrics": "training lyrics",
@@ -69,8 +71,8 @@ class Health:
 
     @property
     def missing_extras(self) -> tuple[str, ...]:
-        """Extras of which something is not installed."""
-        return tuple(extra.name for extra in self.extras if extra.missing)
+        """Extras of which something is not installed, but those that a song is whole without."""
+        return tuple(extra.name for extra in self.extras if extra.missing and extra.name not in _BY_CHOICE)
 
     def to_json(self) -> dict[str, Any]:
         """As plain values."""

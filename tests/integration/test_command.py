@@ -284,12 +284,14 @@ def test_killed_in_every_stage_the_next_run_goes_on(trained, tmp_path):
 def test_doctor_tells_what_is_missing_and_where_things_are(rhapsody, trained, monkeypatch):
     from rhapsody_lib.operations import health
 
+    real = health._version
+    monkeypatch.setattr(health, "_version", lambda name: None if name == "pyworld" else real(name))
     code, stdout, _ = rhapsody("doctor", "--store", trained.store, "--json")
     report = json.loads(stdout)
     assert code == 0
+    assert "pip install 'rhapsody[vocal]'" in {extra["remedy"] for extra in report["extras"]}
     assert report["facts"]["store"] == trained.store
     assert report["facts"]["release"].startswith("1 ")
-    real = health._version
     monkeypatch.setattr(health, "_version", lambda name: None if name == "onnxruntime" else real(name))
     code, stdout, _ = rhapsody("doctor", "--store", trained.store, "--json")
     assert (code, json.loads(stdout)["missing_extras"]) == (3, ["retrieval"])

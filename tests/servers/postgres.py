@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.prefect_server import clean_env
-from tests.servers.process import ServerProcess, free_port, listens
+from tests.servers.process import ServerProcess, free_port
 
 
 def program(name: str) -> str:
@@ -71,11 +71,15 @@ class Postgres:
             command += [f"--pwfile={secret}", "--encoding=UTF8", "--locale=C"]
             subprocess.run(command, check=True, capture_output=True, user=self.user, cwd=self.folder, env=clean_env())
         self.process.spawn()
-        self.process.wait_ready(lambda: listens(self.port), "PostgreSQL")
+        self.process.wait_ready(self._accepts, "PostgreSQL")
         self.query("SELECT 1")
         if "prefect" not in self.query("SELECT datname FROM pg_database").split():
             self.query("CREATE DATABASE prefect")
         return self
+
+    def _accepts(self) -> bool:
+        """Whether connections are let in: it listens before, while it starts up."""
+        return subprocess.run([program("pg_isready"), "-q"], check=False, env=self.client_env()).returncode == 0
 
     def query(self, statement: str, database: str = "postgres") -> str:
         """Run one statement with psql; returns what it prints, unaligned."""
