@@ -9,19 +9,12 @@ from typing import Any
 
 from safetensors.numpy import load_file
 
-from rhapsody_lib.backing.base import (
-    CARD_FILE,
-    FIGURES_FILE,
-    MODEL_FILES,
-    base_digest,
-    base_marks,
-    open_base,
-    save_base,
-)
+from rhapsody_lib.backing.base import MODEL_FILES, base_digest, base_marks, open_base, save_base
 from rhapsody_lib.backing.copying import MELODIES_FILE, MelodyIndex
 from rhapsody_lib.backing.dataset import BackingData
 from rhapsody_lib.backing.model import WEIGHTS_FILE
 from rhapsody_lib.backing.training import measured
+from rhapsody_lib.base_files import CARD_FILE, FIGURES_FILE
 
 SONGBOOK_SOURCE = "songbook"
 _CARD_TEMPLATE = Path(__file__).parent / "base_card.md"

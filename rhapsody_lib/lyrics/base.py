@@ -6,7 +6,6 @@ read, the figures that it was measured with and its model card. `base_export` wr
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,20 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 
-from rhapsody_lib.errors import DamagedArtifactError, InputError
-from rhapsody_lib.hashing import known_sha256
+from rhapsody_lib.base_files import (
+    CARD_FILE,
+    FIGURES_FILE,
+    NO_BASE,
+    QUANTISED_FILE,
+    Floats,
+    damaged,
+    digest_of,
+    find_base,
+    load_quantised,
+    save_quantised,
+)
+from rhapsody_lib.errors import DamagedArtifactError
 from rhapsody_lib.lyrics.copying import share_known
 from rhapsody_lib.lyrics.runs import RunFilter
 from rhapsody_lib.lyrics.vocabulary import MARKS, Vocabulary
@@ -26,25 +35,14 @@ from rhapsody_lib.words.archaic import is_archaic, is_old_verse
 from rhapsody_lib.words.document import Lyrics
 from rhapsody_lib.words.pronunciation import phones
 
-NO_BASE = "none"
-QUANTISED_FILE, WORDS_FILE, READ_FILE, FIGURES_FILE, CARD_FILE = (
-    "quantised.safetensors",
-    "vocabulary.json",
-    "read.safetensors",
-    "figures.json",
-    "card.md",
-)
+WORDS_FILE, READ_FILE = "vocabulary.json", "read.safetensors"
 BASE_FILES = (QUANTISED_FILE, WORDS_FILE, READ_FILE, FIGURES_FILE, CARD_FILE)
 #: A song of which a larger share of runs has been read is no measure of a model that started from the base.
 MOST_KNOWN = 0.05
 #: Of the words that only the base has read, one is drawn only if it is among its commonest so many.
 _COMMON_WORDS = 4000
-_SCALE = ".scale"
-_LEVELS = 127
 #: New words begin near the mean of this share of the base's words, the rarest ones, with some noise.
 _RARE_SHARE, _NOISE = 0.25, 0.5
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -120,55 +118,17 @@ class BaseModel:
         return vocabulary, weights
 
 
-def _quantised(array: Floats) -> dict[str, npt.NDArray[np.generic]]:
-    """8-bit integers and the scale of each row: `values * scale` is the array again."""
-    scale = np.maximum(np.abs(array).max(axis=1, keepdims=True), np.float32(1e-12)) / np.float32(_LEVELS)
-    return {"": np.rint(array / scale).astype(np.int8), _SCALE: scale.astype(np.float32)}
-
-
 def save_base(folder: Path, vocabulary: Vocabulary, weights: Mapping[str, Floats], copies: RunFilter) -> None:
     """Write the files that `open_base` reads; matrices with 8 bits a weight, vectors as they are."""
     folder.mkdir(parents=True, exist_ok=True)
-    arrays: dict[str, npt.NDArray[np.generic]] = {}
-    for name, array in weights.items():
-        stored = _quantised(array) if array.ndim > 1 else {"": array}
-        arrays.update({name + ending: np.ascontiguousarray(values) for ending, values in stored.items()})
-    save_file(arrays, folder / QUANTISED_FILE)
+    save_quantised(folder, weights)
     vocabulary.save(folder / WORDS_FILE)
     copies.save(folder / READ_FILE)
 
 
-def _folder(name: str) -> Path:
-    folder = Path(name).expanduser()
-    if not (folder / QUANTISED_FILE).is_file():
-        raise InputError(
-            f"lyrics.base '{name}': is no folder of a base model on this machine. Use 'none', or a folder that "
-            "'rhapsody base lyrics' wrote."
-        )
-    return folder
-
-
 def base_digest(name: str) -> str:
-    """What a base model is known by in the recipe of an artifact: the digest of its files; empty for `none`.
-
-    Raises:
-        InputError: there is no such base model on this machine.
-    """
-    if name == NO_BASE:
-        return ""
-    folder, digest = _folder(name), hashlib.sha256()
-    try:
-        for file in (QUANTISED_FILE, WORDS_FILE, READ_FILE):
-            digest.update(known_sha256(folder / file).encode())
-    except OSError as error:
-        raise _damaged(name, error) from error
-    return digest.hexdigest()
-
-
-def _damaged(name: str, error: object) -> DamagedArtifactError:
-    return DamagedArtifactError(
-        f"lyrics.base '{name}': is damaged ({error}). Make it again with 'rhapsody base lyrics'."
-    )
+    """What a base model is known by in the recipe of an artifact, empty for `none` (`base_files.digest_of`)."""
+    return digest_of("lyrics", name, (QUANTISED_FILE, WORDS_FILE, READ_FILE))
 
 
 def open_base(name: str) -> BaseModel | None:
@@ -180,16 +140,14 @@ def open_base(name: str) -> BaseModel | None:
     """
     if name == NO_BASE:
         return None
-    folder = _folder(name)
+    folder = find_base("lyrics", name)
     try:
-        stored = load_file(folder / QUANTISED_FILE)
-        names = [name for name in stored if not name.endswith(_SCALE)]
-        weights = {name: stored[name] * stored.get(name + _SCALE, np.float32(1)) for name in names}
+        weights = load_quantised(folder)
         vocabulary, copies = Vocabulary.load(folder / WORDS_FILE), RunFilter.load(folder / READ_FILE)
         fits = weights["embedding"].shape[0] == weights["output_bias"].shape[0] == len(vocabulary)
     except (OSError, SafetensorError, KeyError, ValueError, DamagedArtifactError) as error:
-        raise _damaged(name, error) from error
+        raise damaged("lyrics", name, error) from error
     if not fits:
-        raise _damaged(name, "its files do not belong together")
+        raise damaged("lyrics", name, "its files do not belong together")
     archaic = frozenset(filter(is_archaic, vocabulary.words))
     return BaseModel(vocabulary, weights, copies, archaic, base_digest(name))

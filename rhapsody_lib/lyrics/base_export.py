@@ -8,17 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rhapsody_lib.lyrics.base import (
-    CARD_FILE,
-    FIGURES_FILE,
-    QUANTISED_FILE,
-    READ_FILE,
-    WORDS_FILE,
-    BaseModel,
-    base_digest,
-    open_base,
-    save_base,
-)
+from rhapsody_lib.base_files import CARD_FILE, FIGURES_FILE, QUANTISED_FILE
+from rhapsody_lib.lyrics.base import READ_FILE, WORDS_FILE, BaseModel, base_digest, open_base, save_base
 from rhapsody_lib.lyrics.base_corpus import SONGS_SOURCE, SONGS_TIMES
 from rhapsody_lib.lyrics.copying import COPY_WORDS
 from rhapsody_lib.lyrics.evaluate import evaluate_lyrics

@@ -103,15 +103,7 @@ def _without_known_music(heldout: Heldout, marks: frozenset[str]) -> Heldout:
     known = len(heldout.scores) - len(left)
     if not known:
         return heldout
-    note = (
-        f"{known} of {len(heldout.scores)} held-out pieces of music were read by a base model that a release started "
-    )
-    if not left:
-        note += "from: none is left to measure music on. Train with backing.base=none, or on other songs."
-    elif len(left) < FEW_SONGS:
-        note += f"from: the {len(left)} that are left tell little of music."
-    else:
-        note += "from: music is not measured on them."
+    note = _note_of_known(f"{known} of {len(heldout.scores)} held-out pieces of music", "music", len(left), "backing")
     return replace(heldout, scores=left, notes=(*heldout.notes, note))
 
 
@@ -120,14 +112,18 @@ def _without_known_words(heldout: Heldout, read: Sequence[RunFilter]) -> Heldout
     known = len(heldout.songs) - len(left)
     if not known:
         return heldout
-    note = f"{known} of {len(heldout.songs)} held-out songs were read by a base model that a release started from: "
-    if not left:
-        note += "none is left to measure words on. Train with lyrics.base=none, or on other songs."
-    elif len(left) < FEW_SONGS:
-        note += f"the {len(left)} that are left tell little of words."
-    else:
-        note += "words are not measured on them."
+    note = _note_of_known(f"{known} of {len(heldout.songs)} held-out songs", "words", len(left), "lyrics")
     return replace(heldout, songs=left, notes=(*heldout.notes, note))
+
+
+def _note_of_known(known: str, measured: str, left: int, stage: str) -> str:
+    if not left:
+        rest = f"none is left to measure {measured} on. Train with {stage}.base=none, or on other songs."
+    elif left < FEW_SONGS:
+        rest = f"the {left} that are left tell little of {measured}."
+    else:
+        rest = f"{measured} {'is' if measured == 'music' else 'are'} not measured on them."
+    return f"{known} were read by a base model that a release started from: {rest}"
 
 
 def _notes(heldout: int, new: int, chosen: int) -> Iterator[str]:

@@ -31,7 +31,8 @@ def lyrics_recipe(settings: Settings, corpus: ArtifactRef) -> Recipe:
     Raises:
         InputError: there is no such base model on this machine.
     """
-    from rhapsody_lib.lyrics.base import NO_BASE, base_digest
+    from rhapsody_lib.base_files import NO_BASE
+    from rhapsody_lib.lyrics.base import base_digest
 
     chosen = settings.lyrics.model_dump(mode="json")
     inputs = {"corpus": corpus.sha256}
@@ -75,7 +76,8 @@ def backing_recipe(settings: Settings, corpus: ArtifactRef) -> Recipe:
     Raises:
         InputError: there is no such base model on this machine.
     """
-    from rhapsody_lib.backing.base import NO_BASE, base_digest
+    from rhapsody_lib.backing.base import base_digest
+    from rhapsody_lib.base_files import NO_BASE
 
     chosen, base = settings.backing.model_dump(mode="json"), settings.backing.base
     inputs = {"corpus": corpus.sha256}

@@ -20,7 +20,8 @@ from pathlib import Path
 from flows.console import progress
 from rhapsody_lib import operations
 from rhapsody_lib.artifacts import ArtifactRef, Store
-from rhapsody_lib.lyrics.base import MOST_KNOWN, NO_BASE, BaseModel, open_base
+from rhapsody_lib.base_files import NO_BASE
+from rhapsody_lib.lyrics.base import MOST_KNOWN, BaseModel, open_base
 from rhapsody_lib.lyrics.evaluate import evaluate_lyrics
 from rhapsody_lib.lyrics.model import LyricsModel
 from rhapsody_lib.lyrics.streams import read_lyrics

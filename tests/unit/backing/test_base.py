@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from rhapsody_lib.backing.base import (
-    QUANTISED_FILE,
     READ_FILE,
     BackingBase,
     base_digest,
@@ -21,6 +20,7 @@ from rhapsody_lib.backing.copying import MelodyIndex
 from rhapsody_lib.backing.dataset import song_mark
 from rhapsody_lib.backing.tokens import HEADER_TOKENS
 from rhapsody_lib.backing.vocabulary import Vocabulary
+from rhapsody_lib.base_files import QUANTISED_FILE
 from rhapsody_lib.errors import DamagedArtifactError, InputError
 from rhapsody_lib.settings import BackingSettings
 
