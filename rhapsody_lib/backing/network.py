@@ -38,7 +38,7 @@ def build_network(vocabulary_size: int, settings: BackingSettings) -> Any:
 
 
 def forward(network: Any, rows: Any, state: Any = None, *, dropout: float = 0.0, products: Any = None) -> Any:
-    """Logits [time x batch x vocabulary] and the state after the last step, without its gradient.
+    """Logits [time x batch x vocabulary] in the products' type, and the state after the last step without its gradient.
 
     Args:
         network: from `build_network`.
@@ -70,4 +70,4 @@ def forward(network: Any, rows: Any, state: Any = None, *, dropout: float = 0.0,
         below = dropped(hidden)
     seen = torch.cat([below, embedded], dim=2).to(products)
     logits = torch.nn.functional.linear(seen, output.weight.to(products), output.bias.to(products))
-    return logits.float(), torch.stack(last)
+    return logits, torch.stack(last)

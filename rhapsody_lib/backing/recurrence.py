@@ -1,8 +1,11 @@
-"""A GRU layer for training on processors: what `torch.nn.GRU` computes, in fewer and larger products.
+"""A GRU layer and a loss for training on processors: what torch computes, in fewer and larger steps.
 
 torch multiplies the state step by step and adds up the gradient of its weights step by step, each with a node of the
 autograd graph. Here the inputs of all steps are one product and the gradients of both weights are one product each;
 only the state's own product stays in the loops. Products may be in bfloat16; states, gates and sums are float32.
+
+torch's gradient of the logarithm of the softmax takes the exponential again, several times more slowly than its
+softmax; here the shares of the forward pass are kept, of which the gradient is a subtraction.
 """
 
 from __future__ import annotations
@@ -118,3 +121,36 @@ def _backwards(
         torch.mm(found[at, :, size:], w_hh, out=product)
         gradient.mul_(update).add_(product)
     return found
+
+
+#: Shares below are told as this much, or their logarithm would be infinite.
+_LEAST_SHARE = 1e-37
+
+
+def mean_nll(torch: Any, logits: Any, targets: Any) -> Any:
+    """Mean negative log-likelihood in nats of targets [tokens] under logits [tokens x vocabulary], of any type."""
+    return _loss(torch).apply(logits, targets)
+
+
+@lru_cache(maxsize=1)
+def _loss(torch: Any) -> Any:
+    class Loss(torch.autograd.Function):  # type: ignore[misc]
+        """Cross-entropy, with the softmax kept for the gradient."""
+
+        @staticmethod
+        def forward(ctx: Any, logits: Any, targets: Any) -> Any:
+            shares = torch.softmax(logits, dim=1, dtype=torch.float32)
+            places = targets[:, None]
+            right = shares.gather(1, places)
+            ctx.save_for_backward(shares, places, right)
+            ctx.kind = logits.dtype
+            return -right.clamp(min=_LEAST_SHARE).log().mean()
+
+        @staticmethod
+        def backward(ctx: Any, upstream: Any) -> Any:
+            shares, places, right = ctx.saved_tensors
+            scale = float(upstream) / len(shares)
+            found = torch.mul(shares, scale, out=shares.new_empty(shares.shape, dtype=ctx.kind))
+            return found.scatter_(1, places, ((right - 1) * scale).to(ctx.kind)), None
+
+    return Loss

@@ -26,6 +26,7 @@ from rhapsody_lib.backing.context import COLUMNS
 from rhapsody_lib.backing.copying import MELODIES_FILE
 from rhapsody_lib.backing.dataset import BackingData, PackedSong, load_data, streams
 from rhapsody_lib.backing.network import build_network, forward
+from rhapsody_lib.backing.recurrence import mean_nll
 from rhapsody_lib.backing.tokens import HEADER_TOKENS
 from rhapsody_lib.backing.vocabulary import Vocabulary
 from rhapsody_lib.checkpoints import Checkpoint
@@ -101,7 +102,7 @@ def train_epoch(
         rows, targets = (torch.from_numpy(array.swapaxes(0, 1).astype(np.int64)) for array in group)
         state = state if state is not None and state.shape[1] == rows.shape[1] else None
         logits, state = forward(run.network, rows, state, dropout=settings.dropout, products=products)
-        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
+        loss = mean_nll(torch, logits.flatten(0, 1), targets.flatten())
         run.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(run.network.parameters(), _GRADIENT_NORM)

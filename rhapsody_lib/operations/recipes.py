@@ -11,7 +11,7 @@ from rhapsody_lib.hashing import known_sha256
 from rhapsody_lib.settings import Settings
 
 #: Raised whenever a stage gives other results from the same settings and inputs.
-STAGE_VERSIONS = {"corpus": 3, "lyrics": 3, "encoder": 1, "catalogue": 2, "backing": 2, "evaluation": 3, "song": 3}
+STAGE_VERSIONS = {"corpus": 3, "lyrics": 3, "encoder": 1, "catalogue": 2, "backing": 3, "evaluation": 3, "song": 3}
 
 
 def corpus_recipe(settings: Settings, sources: Sequence[str]) -> Recipe:

@@ -1,4 +1,4 @@
-"""Our GRU layer computes what torch's does, gradients too."""
+"""Our GRU layer and loss compute what torch's do, gradients too."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rhapsody_lib.backing.recurrence import gru_layer
+from rhapsody_lib.backing.recurrence import gru_layer, mean_nll
 
 torch = pytest.importorskip("torch")
 NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "inputs")
@@ -51,3 +51,24 @@ def test_the_gradient_ends_at_the_first_state() -> None:
     states = gru_layer(torch, torch.ones(5, 2, 3), tuple(gru.parameters()), first, torch.float32)
     states.sum().backward()
     assert first.grad is None
+
+
+@pytest.mark.parametrize(("kind", "bound"), [(torch.float32, 1e-6), (torch.bfloat16, 8e-3)])
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 9), st.integers(1, 30), st.integers(0, 99))
+def test_loss_and_gradient_are_torch_s(kind: object, bound: float, tokens: int, vocabulary: int, seed: int) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        logits = (9 * torch.randn(tokens, vocabulary)).to(kind).requires_grad_()
+        targets = torch.randint(0, vocabulary, (tokens,))
+    expected = torch.nn.functional.cross_entropy(logits.float(), targets)
+    (gradient,) = torch.autograd.grad(2 * expected, logits)
+    loss = mean_nll(torch, logits, targets)
+    (ours,) = torch.autograd.grad(2 * loss, logits)
+    assert float((loss - expected).abs().detach()) < 1e-4
+    assert float((ours - gradient).abs().max()) <= bound
+
+
+def test_a_token_without_any_chance_has_a_finite_loss() -> None:
+    loss = mean_nll(torch, torch.tensor([[0.0, -1000.0]]), torch.tensor([1]))
+    assert 80 < float(loss) < 90
