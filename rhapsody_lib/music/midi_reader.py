@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from rhapsody_lib.errors import UnreadableFileError
 from rhapsody_lib.music.chords import Key, parse_chord
+from rhapsody_lib.music.grid_phase import move_to_grid, off_grid_ticks
 from rhapsody_lib.music.harmony import believed_key, chords_of, estimate_key, profile_of
 from rhapsody_lib.music.midi_meta import TEXT, TRACK_NAME, TextEvent, decode, text_events, unwrapped
 from rhapsody_lib.music.midi_words import Words, on_melody, read_words
@@ -228,12 +229,17 @@ def _title(events: Sequence[TextEvent], words: Words, name: str) -> str:
 
 def _foreign(parsed: Any, events: Sequence[TextEvent], name: str, limits: MidiLimits) -> ScoreTables:
     words = read_words(events)
-    metres, shift = _musical(_metres(parsed))
-    tempi = tuple(Tempo(t.start_ticks + shift if t.start_ticks else 0, t.bpm) for t in _tempi(parsed))
+    named = _metres(parsed)
+    metres, shift = _musical(named)
+    tracks = _tracks(parsed, name, shift)
+    if len(metres) == 1:
+        shift += _moved_to_grid(tracks, metres[0], has_metre=all(metre.numerator > 1 for metre in named))
+    tempi = tuple(Tempo(max(1, t.start_ticks + shift) if t.start_ticks else 0, t.bpm) for t in _tempi(parsed))
     syllables = [
-        Syllable(_scaled(s.start_ticks, parsed.tpq) + shift, s.text, s.ends_word, s.line) for s in words.syllables
+        Syllable(max(0, _scaled(s.start_ticks, parsed.tpq) + shift), s.text, s.ends_word, s.line)
+        for s in words.syllables
     ]
-    notes, programs = assign(_tracks(parsed, name, shift), [s.start_ticks for s in syllables])
+    notes, programs = assign(tracks, [s.start_ticks for s in syllables])
     draft = ScoreTables(Score(_title(events, words, name), Key(0, "major"), tempi, metres, _NO_NOTES), notes)
     _check_length(draft, name, limits)  # before bars are counted
     pitched = draft.pitched
@@ -245,6 +251,16 @@ def _foreign(parsed: Any, events: Sequence[TextEvent], name: str, limits: MidiLi
         programs=programs,
     )
     return ScoreTables(frame, notes)
+
+
+def _moved_to_grid(tracks: Sequence[RawTrack], metre: Metre, *, has_metre: bool) -> int:
+    """Move the notes of a file that was counted from elsewhere so that its bars begin on bar lines; by how much."""
+    table = joined([track.notes for track in tracks])
+    off = off_grid_ticks(table, metre, has_metre=has_metre)
+    shift = move_to_grid(table, off, metre.bar_ticks) if off else 0
+    for track in tracks:
+        track.notes[START] += shift
+    return shift
 
 
 def _own(parsed: Any, tracks: Sequence[RawTrack], events: Sequence[TextEvent]) -> ScoreTables:

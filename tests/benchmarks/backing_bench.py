@@ -32,7 +32,7 @@ CORPORA = (SONGBOOK, OPENEWLD, POP909, MINI_LPD)
 #: Songs of a corpus in `--quick`, and epochs of a training.
 QUICK_SONGS, QUICK_EPOCHS = 40, 1
 #: Raised when `_write_tables` gives other tables from the same files.
-_TABLES_VERSION = 2
+_TABLES_VERSION = 3
 
 
 @dataclass

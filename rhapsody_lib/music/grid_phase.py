@@ -1,0 +1,73 @@
+"""Files whose notes all lie the same distance off the grid: transcribed to a steady beat, but counted from elsewhere.
+
+Such music is as steady as any other, only its bar lines are wrong. How far it is off a sixteenth is the angle of the
+mean of its onsets on a circle of a sixteenth (circular mean; its length tells how steady they are). On which sixteenth
+the bars begin is where the onsets, weighted by how long and how low they are, agree best with the hierarchy of the
+metre (Palmer and Krumhansl 1990, table 1; Longuet-Higgins and Lee 1984).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from rhapsody_lib.music.note_tables import DURATION, PITCH, START, NoteTable
+from rhapsody_lib.music.score import TICKS_PER_BEAT, Metre
+
+_SIXTEENTH = TICKS_PER_BEAT // 4
+#: Fewer notes tell nothing.
+_LEAST_NOTES = 32
+#: Length of the mean of the onsets' directions from which on they have one phase.
+_STEADY = 0.85
+#: Ticks off the sixteenths that are a player's or a rounding's, not another grid.
+_NEAR_TICKS = 12
+#: Notes below are counted more: basses mark the bars.
+_LOW_PITCH, _LOW_WEIGHT = 52, 2.0
+#: Longer notes are no more of an accent.
+_LONGEST_TICKS = 4 * TICKS_PER_BEAT
+
+
+def _hierarchy(metre: Metre) -> npt.NDArray[np.float64]:
+    """Weight of each sixteenth of a bar: of the bar's start, its half where it has one, the beats, the eighths."""
+    count = metre.bar_ticks // _SIXTEENTH
+    weights, compound = np.zeros(count), metre.denominator == 8 and metre.numerator % 3 == 0
+    weights[::2] += 1
+    weights[:: 6 if compound else 4] += 1
+    if count % 8 == 0 or (compound and metre.numerator % 6 == 0):
+        weights[:: count // 2] += 1
+    weights[0] += 1
+    return weights
+
+
+def _bar_shift(table: NoteTable, metre: Metre, sixteenths: npt.NDArray[np.int64]) -> int:
+    """The sixteenth of the bar, as it is counted now, on which the bars begin."""
+    weights = np.sqrt(np.minimum(table[DURATION], _LONGEST_TICKS) / TICKS_PER_BEAT)
+    weights *= np.where(table[PITCH] < _LOW_PITCH, _LOW_WEIGHT, 1.0)
+    template = _hierarchy(metre)
+    found = np.bincount(sixteenths % len(template), weights, minlength=len(template))
+    return int(np.argmax([found @ np.roll(template, shift) for shift in range(len(template))]))
+
+
+def off_grid_ticks(table: NoteTable, metre: Metre, *, has_metre: bool = True) -> int:
+    """How many ticks after the bar lines the bars of the music begin; 0 where the notes lie on the grid, or on none.
+
+    Args:
+        table: notes of all parts.
+        metre: the only metre of the piece.
+        has_metre: whether the file names one; if not, its bar lines are not believed even if the notes lie on the grid.
+    """
+    if table.shape[1] < _LEAST_NOTES or metre.bar_ticks % _SIXTEENTH:
+        return 0
+    onsets = table[START]
+    mean = np.exp(onsets * (2j * np.pi / _SIXTEENTH)).mean()
+    off = round(float(np.angle(mean)) * _SIXTEENTH / (2 * np.pi))
+    if abs(mean) < _STEADY or (has_metre and abs(off) <= _NEAR_TICKS):
+        return 0
+    sixteenths = (onsets - off + _SIXTEENTH // 2) // _SIXTEENTH
+    return (off + _SIXTEENTH * _bar_shift(table, metre, sixteenths)) % metre.bar_ticks
+
+
+def move_to_grid(table: NoteTable, off_ticks: int, bar_ticks: int) -> int:
+    """Ticks to add to all times, so that bars begin on bar lines: back where there is room, else on to the next bar."""
+    first = int(table[START].min()) if table.size else 0
+    return -off_ticks if first >= off_ticks else bar_ticks - off_ticks
