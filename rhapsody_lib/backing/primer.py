@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rhapsody_lib.backing.metres import known_metres
+from rhapsody_lib.backing.primer_part import between, usable_part
 from rhapsody_lib.backing.quantise import fold_into, to_step
 from rhapsody_lib.backing.tokens import TokenSong, encode
-from rhapsody_lib.backing.vocabulary import METRES, STEP_TICKS, STEPS_PER_BEAT, Vocabulary
-from rhapsody_lib.errors import InputError
+from rhapsody_lib.backing.vocabulary import STEP_TICKS, Vocabulary
 from rhapsody_lib.music.arranger import arrange
 from rhapsody_lib.music.chords import Key
 from rhapsody_lib.music.leadsheet import LeadSheet
 from rhapsody_lib.music.parts import without_overlaps
-from rhapsody_lib.music.score import PART_RANGES, PARTS, Metre, Note, Score, TimedChord
+from rhapsody_lib.music.score import PART_RANGES, PARTS, Note, Score
 
-MIN_BARS = 2
 #: Bars and tokens by which the model is primed at most.
 PRIME_BARS, PRIME_TOKENS = 16, 2400
 #: Kinds of section that prime one which the primer does not have, in order of preference.
@@ -35,8 +32,6 @@ _INSTEAD = {
 #: Likeness of neighbouring bars from which on a part of another maker's score has a groove.
 REGULAR = 0.6
 _ACCOMPANIMENT = ("piano", "guitar", "bass", "strings")
-_BEAT_WEIGHTS = np.asarray([3, 0, 0, 1, 1, 0, 2, 0, 1, 1, 0, 0])
-_SHIFTS = (0, 1, -1, 2, -2)
 _LINE_BARS = (1, 2, 4, 8)
 
 
@@ -49,105 +44,6 @@ class PrimerFacts:
     tempo_bpm: float
     style: str
     bars_per_line: int
-
-
-def _refuse(score: Score, reason: str) -> InputError:
-    title = f"'{score.title}'" if score.title else "The score"
-    return InputError(f"{title} cannot prime the music: {reason}. Choose another song or file.")
-
-
-def _in_known_metres(score: Score) -> Score:
-    """The score with rare metres told by known ones (9/4 as 3/4), where each has one."""
-    try:
-        return replace(score, metres=known_metres(score))
-    except InputError:
-        return score  # its main metre may be known all the same
-
-
-def _main_metre(score: Score) -> Metre:
-    """The metre that most bars are in."""
-    counts = Counter((metre.numerator, metre.denominator) for _, metre in score.bars())
-    metre = Metre(0, *min(counts, key=lambda item: (-counts[item], item)))
-    if (metre.numerator, metre.denominator) not in METRES:
-        known = ", ".join(f"{n}/{d}" for n, d in METRES)
-        raise _refuse(score, f"it is in {metre.numerator}/{metre.denominator}, and only {known} can be written")
-    return metre
-
-
-def _between(notes: tuple[Note, ...], begin: int, end: int) -> tuple[Note, ...]:
-    """Notes that start in [begin, end), cut at its end, moved to tick 0."""
-    return tuple(
-        Note(note.start_ticks - begin, note.pitch, min(note.end_ticks, end) - note.start_ticks, note.velocity)
-        for note in notes
-        if begin <= note.start_ticks < end
-    )
-
-
-def _on_the_grid(score: Score) -> Score:
-    """A score of another maker, moved by up to two steps if its beats lie beside the grid as a whole.
-
-    The shift is the one by which most notes start on quarters, then eighths, then sixteenths and triplets.
-    """
-    steps = np.asarray([to_step(note.start_ticks) for part in PARTS for note in score.parts[part]], dtype=np.int64)
-    weights = [int(_BEAT_WEIGHTS[(steps + shift) % STEPS_PER_BEAT].sum()) for shift in _SHIFTS]
-    shift = _SHIFTS[int(np.argmax(weights))] * STEP_TICKS
-    if score.style or not shift:
-        return score
-    parts = {
-        part: tuple(sorted(replace(note, start_ticks=max(0, note.start_ticks + shift)) for note in score.parts[part]))
-        for part in PARTS
-    }
-    return replace(score, parts=parts)
-
-
-def usable_part(score: Score) -> Score:
-    """The longest run of bars in the score's main metre, from the first bar with notes on.
-
-    Raises:
-        InputError: the score has no notes, only drums, fewer than `MIN_BARS` bars with notes, or an unknown metre.
-    """
-    if not any(score.parts[part] for part in PARTS):
-        raise _refuse(score, "it has no notes")
-    if not any(score.parts[part] for part in PARTS if part != "drums"):
-        raise _refuse(score, "it has only drums")
-    score = _in_known_metres(_on_the_grid(score))
-    metre, bars = _main_metre(score), list(score.bars())
-    first_note = min(note.start_ticks for notes in score.parts.values() for note in notes)
-    runs: list[tuple[int, int]] = []
-    for start, own in bars:
-        if start + own.bar_ticks <= first_note or (own.numerator, own.denominator) != (
-            metre.numerator,
-            metre.denominator,
-        ):
-            continue
-        if runs and runs[-1][1] == start:
-            runs[-1] = (runs[-1][0], start + own.bar_ticks)
-        else:
-            runs.append((start, start + own.bar_ticks))
-    begin, end = max(runs, key=lambda run: run[1] - run[0], default=(0, 0))
-    parts = {part: _between(score.parts[part], begin, end) for part in PARTS}
-    sounding = {note.start_ticks // metre.bar_ticks for part in PARTS for note in parts[part]}
-    if len(sounding) < MIN_BARS:
-        raise _refuse(score, f"it has fewer than {MIN_BARS} bars with notes")
-    tempo = [replace(t, start_ticks=max(0, t.start_ticks - begin)) for t in score.tempi if t.start_ticks < end]
-    tempi = {t.start_ticks: t for t in tempo}
-    before = score.chord_at(begin)
-    chords = [TimedChord(c.start_ticks - begin, c.symbol) for c in score.chords if begin < c.start_ticks < end]
-    return replace(
-        score,
-        tempi=tuple(tempi[ticks] for ticks in sorted(tempi)),
-        metres=(metre,),
-        parts=parts,
-        chords=((TimedChord(0, before), *chords) if before else tuple(chords)),
-        sections=tuple(
-            replace(s, start_ticks=max(0, s.start_ticks - begin), end_ticks=min(s.end_ticks, end) - begin)
-            for s in score.sections
-            if s.start_ticks < end and s.end_ticks > begin
-        ),
-        syllables=tuple(
-            replace(s, start_ticks=s.start_ticks - begin) for s in score.syllables if begin <= s.start_ticks < end
-        ),
-    )
 
 
 def _is_regular(notes: tuple[Note, ...], bar_ticks: int) -> bool:
@@ -182,7 +78,7 @@ def completed(score: Score) -> Score:
     )
     arranged = arrange(sheet)
     own = {part for part in PARTS if part == "melody" or _is_regular(score.parts[part], score.metres[0].bar_ticks)}
-    parts = {part: score.parts[part] if part in own else _between(arranged.parts[part], 0, end) for part in PARTS}
+    parts = {part: score.parts[part] if part in own else between(arranged.parts[part], 0, end) for part in PARTS}
     programs = {part: (score if score.parts[part] else arranged).programs[part] for part in PARTS}
     chords = score.chords or tuple(chord for chord in arranged.chords if chord.start_ticks < end)
     return replace(score, parts=parts, programs=programs, style=score.style or arranged.style, chords=chords)
@@ -314,6 +210,6 @@ def transposed_opening(score: Score, bars: Sequence[int], semitones: int) -> dic
         parts[part] = tuple(
             replace(n, start_ticks=n.start_ticks + place * length, pitch=fold_into(n.pitch + shift, low, high))
             for place, begin, end in runs
-            for n in sorted(_between(score.parts[part], begin * length, end * length))
+            for n in sorted(between(score.parts[part], begin * length, end * length))
         )
     return parts

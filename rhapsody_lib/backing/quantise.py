@@ -8,7 +8,7 @@ rare ones, says `metres`.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -25,23 +25,23 @@ from rhapsody_lib.backing.vocabulary import (
     VELOCITY_BINS,
     nearest_tempo,
 )
+from rhapsody_lib.music.chords import ChordSymbol
 from rhapsody_lib.music.note_tables import (
     DRUMS,
     DURATION,
     PART,
-    PITCH,
     START,
     VELOCITY,
     NoteTable,
     ScoreTables,
-    cut_at_next,
     end_ticks,
-    ends,
     firsts,
+    gaps_between,
     in_order,
     in_range,
     notes_of,
     table_of,
+    voices,
 )
 from rhapsody_lib.music.score import PARTS, Metre, Note, Score, Section, Tempo, TimedChord, bars_until
 
@@ -68,8 +68,19 @@ def duration_steps(steps: int) -> int:
     return int(DURATIONS[max(0, bisect.bisect_right(DURATIONS, steps) - 1)])
 
 
-#: `duration_steps` of each length up to the longest.
-_LONGEST = np.array([duration_steps(steps) for steps in range(DURATIONS[-1] + 1)], dtype=np.int64)
+#: `duration_steps` of each length up to the longest, in ticks.
+_LONGEST_TICKS = np.array([duration_steps(steps) * STEP_TICKS for steps in range(DURATIONS[-1] + 1)], dtype=np.int64)
+#: Each MIDI velocity as the tokens tell it.
+_TOLD_VELOCITIES = np.array([velocity_of(velocity_bin(velocity)) for velocity in range(128)], dtype=np.int64)
+
+
+def _sorting_key(part: int, pitch: int) -> int:
+    voice, below_top = (part << 7, 127 - pitch) if part == _MELODY else ((part << 7) + pitch, 0)
+    return (voice << 53) + (below_top << 14) + (127 << 7) + 127
+
+
+#: What `_tidy` sorts a part and pitch by, the start, length and velocity left out; by `voices`.
+_SORTING_KEYS = np.array([_sorting_key(part, pitch) for part in range(len(PARTS)) for pitch in range(128)])
 
 
 def to_step(ticks: Numbers) -> Numbers:
@@ -91,65 +102,79 @@ def tidy_part(part: str, notes: Iterable[Note]) -> tuple[Note, ...]:
 
     Of several notes of one onset the melody keeps the highest; of equal pitches the longest is kept.
     """
-    return notes_of(_tidy(table_of(notes, PARTS.index(part))))
+    grid = table_of(notes, PARTS.index(part))
+    for row in (START, DURATION):
+        grid[row] //= STEP_TICKS
+    return notes_of(_tidy(grid))
 
 
-def _tidy(table: NoteTable) -> NoteTable:
-    part, pitch = table[PART], table[PITCH]
-    melodic = part == _MELODY
-    steps = np.minimum(table[DURATION] // STEP_TICKS, len(_LONGEST) - 1)
-    steps[part == DRUMS] = DRUM_STEPS
-    rank = (np.where(melodic, 127 - pitch, 0) << 14) + ((127 - steps) << 7) + 127 - table[VELOCITY]
-    key = (((part << 7) + np.where(melodic, 0, pitch)) << 53) + ((table[START] // STEP_TICKS) << 21) + rank
-    order = np.argsort(key, kind="stable")
-    place = key.take(order) >> 21
-    first = firsts(place)
-    tidy, voice = table.take(order[first], axis=1), place[first] >> 32
-    tidy[DURATION] = steps.take(order[first]) * STEP_TICKS
-    tidy = cut_at_next(tidy, voice)
-    tidy[DURATION] = _LONGEST[tidy[DURATION] // STEP_TICKS] * STEP_TICKS
+def _tidy(grid: NoteTable) -> NoteTable:
+    """Notes in ticks of notes in steps; `grid` is sorted by part and is changed."""
+    steps = grid[DURATION]
+    np.minimum(steps, len(_LONGEST_TICKS) - 1, out=steps)
+    steps[slice(*grid[PART].searchsorted((DRUMS, DRUMS + 1)))] = DRUM_STEPS
+    key = _SORTING_KEYS.take(voices(grid))
+    key += grid[START] << 21
+    key -= steps << 7
+    key -= grid[VELOCITY]
+    order = key.argsort(kind="stable")
+    places = key.take(order) >> 21  # those of two voices lie further apart than notes are long
+    gaps = gaps_between(places)
+    if not gaps.all():
+        first = firsts(places)
+        order, gaps = order.compress(first), gaps_between(places.compress(first))
+    tidy = grid.take(order, axis=1)
+    np.minimum(tidy[DURATION, :-1], gaps, out=tidy[DURATION, :-1])
+    tidy[DURATION] = _LONGEST_TICKS.take(tidy[DURATION])
+    tidy[START] *= STEP_TICKS
     return in_order(tidy)
 
 
 def _on_grid(table: NoteTable) -> NoteTable:
-    grid = in_range(table).copy()
-    start = to_step(grid[START])
-    grid[DURATION] = np.maximum(1, to_step(ends(grid)) - start) * STEP_TICKS
-    grid[START] = start * STEP_TICKS
-    grid[VELOCITY] = velocity_of(velocity_bin(grid[VELOCITY]))
+    notes = in_range(table)
+    grid = notes.copy()
+    grid[START] = to_step(notes[START])
+    grid[DURATION] = np.maximum(1, to_step(notes[START] + notes[DURATION]) - grid[START])
+    grid[VELOCITY] = _TOLD_VELOCITIES.take(notes[VELOCITY], mode="clip")
     return _tidy(grid)
 
 
-def _nearest(sorted_ticks: list[int], ticks: int) -> int:
+def _nearest(sorted_ticks: Sequence[int], ticks: int) -> int:
     index = bisect.bisect_left(sorted_ticks, ticks)
     near = sorted_ticks[max(0, index - 1) : index + 1]
     return min(near, key=lambda start: abs(start - ticks))
 
 
-def _tempi(score: Score, starts: list[int]) -> tuple[Tempo, ...]:
+def _tempi(score: Score, starts: Sequence[int]) -> tuple[Tempo, ...]:
+    """Tempi at the bar lines `starts`: what is in force there."""
+    bars = starts or (0,)
     tempi: list[Tempo] = []
-    changes = [tempo.start_ticks for tempo in score.tempi]
-    known = [float(TEMPI[nearest_tempo(tempo.bpm)]) for tempo in score.tempi]
-    for start, change in zip(
-        starts or [0], np.searchsorted(changes, starts or [0], side="right").tolist(), strict=True
-    ):
-        if not tempi or tempi[-1].bpm != known[change - 1]:
-            tempi.append(Tempo(start, known[change - 1]))
+    for index, tempo in enumerate(score.tempi):
+        begin = bisect.bisect_left(bars, tempo.start_ticks)
+        last = index + 1 == len(score.tempi)
+        end = len(bars) if last else bisect.bisect_left(bars, score.tempi[index + 1].start_ticks)
+        bpm = float(TEMPI[nearest_tempo(tempo.bpm)])
+        if begin < end and (not tempi or tempi[-1].bpm != bpm):
+            tempi.append(Tempo(bars[begin], bpm))
     return tuple(tempi)
 
 
 def _chords(score: Score, end_ticks: int) -> tuple[TimedChord, ...]:
-    at_tick = {to_step(chord.start_ticks) * STEP_TICKS: chord for chord in score.chords}
+    at_tick = {(chord.start_ticks + STEP_TICKS // 2) // STEP_TICKS * STEP_TICKS: chord for chord in score.chords}
     chords: list[TimedChord] = []
+    last: ChordSymbol | None = None
     for start in sorted(at_tick):
         chord = at_tick[start]
-        if start < end_ticks and (not chords or chords[-1].symbol != chord.symbol):
-            chords.append(chord if chord.start_ticks == start else TimedChord(start, chord.symbol))
+        symbol = chord.symbol
+        # Most neighbours have two roots, which is seen faster than that they are two chords.
+        if start < end_ticks and (last is None or symbol.root != last.root or symbol != last):
+            chords.append(chord if chord.start_ticks == start else TimedChord(start, symbol))
+            last = symbol
     return tuple(chords)
 
 
-def _sections(score: Score, starts: list[int], end_ticks: int) -> tuple[Section, ...]:
-    if not starts:
+def _sections(score: Score, starts: Sequence[int], end_ticks: int) -> tuple[Section, ...]:
+    if not starts or not score.sections:
         return ()
     kinds = {_nearest(starts, section.start_ticks): section.kind for section in score.sections}
     begins = sorted(kinds)
@@ -178,14 +203,14 @@ def quantised(tables: ScoreTables) -> ScoreTables:
     return quantised_bars(tables)[0]
 
 
-def quantised_bars(tables: ScoreTables) -> tuple[ScoreTables, list[tuple[int, Metre]]]:
-    """`quantised`, and the start tick and metre of each bar."""
+def quantised_bars(tables: ScoreTables) -> tuple[ScoreTables, tuple[int, ...], tuple[Metre, ...]]:
+    """`quantised`, and the start tick and the metre of each bar."""
     score = tables.frame
     metres = known_metres(score)
     notes = _on_grid(tables.notes)
-    bars = list(bars_until(metres, end_ticks(notes)))
-    starts = [start for start, _ in bars]
-    end = bars[-1][0] + bars[-1][1].bar_ticks if bars else 0
+    bars = bars_until(metres, end_ticks(notes))
+    starts, bar_metres = zip(*bars, strict=True) if len(notes[START]) else ((), ())
+    end = starts[-1] + bar_metres[-1].bar_ticks if starts else 0
     frame = replace(
         score,
         tempi=_tempi(score, starts),
@@ -195,4 +220,4 @@ def quantised_bars(tables: ScoreTables) -> tuple[ScoreTables, list[tuple[int, Me
         syllables=(),
         programs={part: score.programs[part] for part in PARTS},
     )
-    return ScoreTables(frame, notes), bars
+    return ScoreTables(frame, notes), starts, bar_metres

@@ -25,7 +25,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rhapsody_lib.backing.encoding import bar_frames, bar_headers, chord_tokens, model_shift, note_tokens
+from rhapsody_lib.backing.encoding import (
+    ID_MASK,
+    ONSET_BITS,
+    bar_headers,
+    model_shift,
+    placed_chords,
+    placed_frames,
+    placed_notes,
+)
 from rhapsody_lib.backing.quantise import quantise, quantised_bars, tidy_part, velocity_of
 from rhapsody_lib.backing.vocabulary import (
     DRUM_STEPS,
@@ -39,7 +47,7 @@ from rhapsody_lib.backing.vocabulary import (
 )
 from rhapsody_lib.music.chords import ChordSymbol, Key
 from rhapsody_lib.music.midi_reader import midi_to_tables
-from rhapsody_lib.music.note_tables import Ints, ScoreTables, firsts
+from rhapsody_lib.music.note_tables import Ints, ScoreTables
 from rhapsody_lib.music.score import PARTS, Metre, Note, Score, Section, Tempo, TimedChord
 
 __all__ = ["HEADER_TOKENS", "TokenSong", "decode", "encode", "encode_tables", "midi_to_tokens", "model_shift"]
@@ -86,33 +94,39 @@ def midi_to_tokens(vocabulary: Vocabulary, data: bytes, name: str) -> TokenSong:
 
 def encode_tables(vocabulary: Vocabulary, tables: ScoreTables) -> TokenSong:
     """`encode` of notes in tables."""
-    grid, bars = quantised_bars(tables)
+    grid, starts, metres = quantised_bars(tables)
     end = vocabulary.starts["end"]
-    if not bars:
+    if not starts:
         return TokenSong((bar_headers(vocabulary, grid.frame, [0], [grid.frame.metres[0]])[0],), (), end)
-    first_ticks, metres = [start for start, _ in bars], [metre for _, metre in bars]
-    starts = np.array(first_ticks, dtype=np.int64)
-    headers = bar_headers(vocabulary, grid.frame, first_ticks, metres)
-    note_places, notes = note_tokens(vocabulary, grid, starts)
-    chord_places, chords = chord_tokens(vocabulary, grid.frame, starts)
-    places = np.concatenate([note_places, np.array(chord_places, dtype=np.int64)])
-    order = np.argsort(places, kind="stable")
-    places, ids = places[order] >> 13, np.concatenate([notes, np.array(chords, dtype=np.int64)])[order]
-    onsets = np.flatnonzero(firsts(places))
-    events = _with_positions(ids, onsets, vocabulary.starts["position"] + (places[onsets] & 127) - 1).tolist()
-    cuts = np.searchsorted(places, np.arange(len(bars) + 1) << 7)
-    cuts = (cuts + np.searchsorted(onsets, cuts)).tolist()
-    frames = bar_frames(vocabulary, tables.frame, grid.frame, first_ticks, metres, headers)
-    told = ((*frame, *events[begin:limit]) for frame, begin, limit in zip(frames, cuts[:-1], cuts[1:], strict=True))
-    return TokenSong(headers, tuple(told), end)
+    headers = bar_headers(vocabulary, grid.frame, starts, metres)
+    lines = np.array(starts, dtype=np.int64)
+    placed = np.concatenate(
+        (
+            *placed_frames(vocabulary, tables.frame, grid.frame, starts, metres, headers),
+            *placed_notes(vocabulary, grid, lines),
+            *placed_chords(vocabulary, grid.frame, lines),
+        )
+    )
+    placed.sort(kind="stable")
+    ids = _with_positions(vocabulary, placed)
+    cuts = (ids < vocabulary.starts["section"]).nonzero()[0].tolist()  # a bar opens with the one token of that range
+    told = tuple(vocabulary.numbers.take(ids).tolist())
+    return TokenSong(headers, tuple([told[cut:limit] for cut, limit in zip(cuts, [*cuts[1:], None], strict=True)]), end)
 
 
-def _with_positions(ids: Ints, onsets: Ints, positions: Ints) -> Ints:
-    """Tokens with a position before each that is the first of its onset."""
-    told = np.empty(len(ids) + len(onsets), dtype=np.int64)
+def _with_positions(vocabulary: Vocabulary, placed: Ints) -> Ints:
+    """The tokens of sorted places (`encoding.placed`), with a position before each that is the first of its onset."""
+    onsets = placed >> ONSET_BITS
+    first = (onsets[1:] != onsets[:-1]).nonzero()[0] + 1
+    steps = onsets.take(first) & 127
+    is_onset = steps > 0  # the others are the frames of bars
+    first, steps = first.compress(is_onset), steps.compress(is_onset)
+    told = np.empty(len(placed) + len(first), dtype=np.int64)
     is_event = np.ones(len(told), dtype=bool)
-    is_event[onsets + np.arange(len(onsets))] = False
-    told[is_event], told[~is_event] = ids, positions
+    first += np.arange(len(first))
+    is_event[first] = False
+    told[is_event] = placed & ID_MASK
+    told[first] = steps + (vocabulary.starts["position"] - 1)
     return told
 
 

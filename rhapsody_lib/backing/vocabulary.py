@@ -44,6 +44,7 @@ MAX_LINE_SYLLABLES = 24
 #: Songs are told in C major or A minor, so parts reach half an octave beyond their ranges.
 KEY_SHIFTS = (-6, 5)
 QUALITY_NAMES = tuple(QUALITIES)
+_QUALITY_INDEX = {quality: index for index, quality in enumerate(QUALITY_NAMES)}
 OTHER_STYLE = "other"
 
 
@@ -125,6 +126,16 @@ class Vocabulary:
         """First id of the notes and the id after the last."""
         return self.starts[PARTS[0]], self.starts["velocity"]
 
+    @cached_property
+    def lowest_notes(self) -> NDArray[np.int64]:
+        """The id that pitch 0 would have in each part."""
+        return np.array([self.note(part, 0) for part in PARTS], dtype=np.int64)
+
+    @cached_property
+    def numbers(self) -> NDArray[np.object_]:
+        """Every id as a Python integer: songs share them, which makes a list of ids of an array at half the cost."""
+        return np.array(range(len(self)), dtype=object)
+
     def span(self, family: str) -> slice:
         """Ids of a family."""
         return slice(self.starts[family], self.starts[family] + self.sizes[family])
@@ -163,10 +174,11 @@ class Vocabulary:
         name = f"Style_{style}"
         return self.starts["style"] + (members.index(name) if name in members else len(members) - 1)
 
-    def chord(self, symbol: ChordSymbol) -> list[int]:
-        """Ids of a chord: one, or two with a bass that is not the root."""
-        ids = [self.starts["chord"] + symbol.root * len(QUALITY_NAMES) + QUALITY_NAMES.index(symbol.quality)]
-        return ids if symbol.bass == symbol.root else [*ids, self.starts["over"] + symbol.bass]
+    def chord(self, symbol: ChordSymbol, shift: int = 0) -> list[int]:
+        """Ids of a chord that is moved by semitones: one, or two with a bass that is not the root."""
+        root = (symbol.root + shift) % 12
+        ids = [self.starts["chord"] + root * len(QUALITY_NAMES) + _QUALITY_INDEX[symbol.quality]]
+        return ids if symbol.bass == symbol.root else [*ids, self.starts["over"] + (symbol.bass + shift) % 12]
 
     def symbol(self, chord: int, bass: int | None = None) -> ChordSymbol:
         """The chord of ids."""

@@ -15,6 +15,8 @@ from rhapsody_lib.music.note_tables import DURATION, PITCH, START, NoteTable
 from rhapsody_lib.music.score import TICKS_PER_BEAT, Metre
 
 _SIXTEENTH = TICKS_PER_BEAT // 4
+#: Direction of each tick of a sixteenth on the circle.
+_DIRECTIONS = np.exp(np.arange(_SIXTEENTH) * (2j * np.pi / _SIXTEENTH))
 #: Fewer notes tell nothing.
 _LEAST_NOTES = 32
 #: Length of the mean of the onsets' directions from which on they have one phase.
@@ -59,7 +61,7 @@ def off_grid_ticks(table: NoteTable, metre: Metre, *, has_metre: bool = True) ->
     if table.shape[1] < _LEAST_NOTES or metre.bar_ticks % _SIXTEENTH:
         return 0
     onsets = table[START]
-    mean = np.exp(onsets * (2j * np.pi / _SIXTEENTH)).mean()
+    mean = np.bincount(onsets % _SIXTEENTH, minlength=_SIXTEENTH) @ _DIRECTIONS / len(onsets)
     off = round(float(np.angle(mean)) * _SIXTEENTH / (2 * np.pi))
     if abs(mean) < _STEADY or (has_metre and abs(off) <= _NEAR_TICKS):
         return 0

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -55,7 +57,7 @@ def _key_fits(profile: Floats) -> Floats:
 
 def estimate_key(profile: Floats) -> Key:
     """The best-correlated of the 24 keys; C major for silence."""
-    return _KEYS[int(np.argmax(_key_fits(profile)))]
+    return _KEYS[int(_key_fits(profile).argmax())]
 
 
 def believed_key(signature: Key | None, profile: Floats) -> Key:
@@ -76,15 +78,15 @@ def believed_key(signature: Key | None, profile: Floats) -> Key:
 
 def _windows(bars: Sequence[tuple[int, Metre]]) -> tuple[Ints, Ints]:
     """First ticks and end ticks of half bars where the bar halves into whole beats, else of whole bars."""
-    starts = np.array([start for start, _ in bars], dtype=np.int64)
-    lengths = np.array([metre.bar_ticks for _, metre in bars], dtype=np.int64)
-    pieces = np.array([2 if metre.numerator in {4, 6, 8, 12} else 1 for _, metre in bars], dtype=np.int64)
-    first = np.repeat(starts, pieces)
-    second = np.append(first[1:] == first[:-1], False)
-    half = np.repeat(lengths // 2, pieces)
-    ends_at = first + np.where(second, half, np.repeat(lengths, pieces))
-    begins_at = first + np.where(np.append(False, second[:-1]), half, 0)
-    return begins_at, ends_at
+    begins: list[Ints] = []
+    limits: list[Ints] = []
+    for metre, run in groupby(bars, key=itemgetter(1)):
+        starts = np.array([start for start, _ in run], dtype=np.int64)[:, None]
+        length = metre.bar_ticks
+        lines = np.array((0, length // 2, length) if metre.numerator in {4, 6, 8, 12} else (0, length))
+        begins.append((starts + lines[:-1]).ravel())
+        limits.append((starts + lines[1:]).ravel())
+    return (begins[0], limits[0]) if len(begins) == 1 else (np.concatenate(begins), np.concatenate(limits))
 
 
 def _templates() -> tuple[list[tuple[int, str]], Floats, Floats]:
@@ -104,13 +106,18 @@ _OVER_BASS = _BASS_BONUS * (np.array([root for root, _ in _NAMES]) == np.arange(
 
 def _profiles(table: NoteTable, starts: Ints, limits: Ints) -> tuple[Floats, npt.NDArray[np.int64]]:
     """Profile of each window [windows, 12] and its lowest pitch, 128 where nothing sounds."""
-    first = np.maximum(0, np.searchsorted(starts, table[START], side="right") - 1)
-    counts = np.maximum(1, np.searchsorted(starts, ends(table), side="left") - first)
-    note = np.repeat(np.arange(table.shape[1]), counts)
-    window = np.arange(len(note)) - np.repeat(np.cumsum(counts) - counts, counts) + first[note]
-    overlap = np.minimum(limits[window], ends(table)[note]) - np.maximum(starts[window], table[START, note])
-    window, pitch, overlap = (column[overlap > 0] for column in (window, table[PITCH, note], overlap))
-    profiles = np.bincount(window * 12 + pitch % 12, weights=overlap, minlength=12 * len(starts)).astype(np.float64)
+    begins, stops = table[START], ends(table)
+    first = np.maximum(0, starts.searchsorted(begins, side="right") - 1)
+    counts = np.maximum(1, starts.searchsorted(stops) - first)
+    note = np.arange(table.shape[1]).repeat(counts)
+    window = np.arange(len(note)) + (first + counts - np.cumsum(counts)).take(note)
+    overlap = np.minimum(limits.take(window), stops.take(note))
+    overlap -= np.maximum(starts.take(window), begins.take(note))
+    pitch = table[PITCH].take(note)
+    sounds = overlap > 0
+    if not sounds.all():
+        window, pitch, overlap = (column.compress(sounds) for column in (window, pitch, overlap))
+    profiles = np.asarray(np.bincount(window * 12 + pitch % 12, overlap, 12 * len(starts)), dtype=np.float64)
     lowest = np.full(len(starts), 128, dtype=np.int64)
     np.minimum.at(lowest, window, pitch)
     return profiles.reshape(-1, 12), lowest
@@ -127,22 +134,20 @@ def chords_of(table: NoteTable, bars: Sequence[tuple[int, Metre]]) -> tuple[Time
         return ()
     starts, limits = _windows(bars)
     profiles, lowest = _profiles(table, starts, limits)
-    sounding = np.flatnonzero(lowest < 128)
-    heard = profiles[sounding]
+    sounding = (lowest < 128).nonzero()[0]
+    heard = profiles.take(sounding, axis=0)
     heard /= np.sqrt((heard * heard).sum(axis=1, keepdims=True))
     scores = heard @ _TEMPLATES.T
-    scores += _OVER_BASS[lowest[sounding] % 12]
+    scores += _OVER_BASS.take(lowest.take(sounding) % 12, axis=0)
     best = scores.argmax(axis=1)
-    top = scores.max(axis=1)
+    top = scores[np.arange(len(best)), best].tolist()
+    score_of = scores.item
     chords: list[TimedChord] = []
     previous = -1
-    for row, (window, choice, score) in enumerate(
-        zip(starts[sounding].tolist(), best.tolist(), top.tolist(), strict=True)
-    ):
-        if choice == previous or (previous >= 0 and scores[row, previous] + _STAY_BONUS >= score):
-            continue
-        chords.append(TimedChord(window, _SYMBOLS[choice]))
-        previous = choice
+    for row, (window, choice) in enumerate(zip(starts.take(sounding).tolist(), best.tolist(), strict=True)):
+        if choice != previous and (previous < 0 or score_of(row, previous) + _STAY_BONUS < top[row]):
+            chords.append(TimedChord(window, _SYMBOLS[choice]))
+            previous = choice
     return tuple(chords)
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from rhapsody_lib.music.note_tables import DURATION, PITCH, START, NoteTable, ends
+from rhapsody_lib.music.note_tables import DURATION, PITCH, START, Ints, NoteTable, ends
 from rhapsody_lib.music.score import TICKS_PER_BEAT
 
 _MELODY_NAME = re.compile(
@@ -65,26 +65,34 @@ def is_melody_name(name: str) -> bool:
 
 def polyphony(notes: NoteTable) -> float:
     """Share of notes that start well inside an earlier one; the notes are sorted."""
-    latest = np.maximum.accumulate(ends(notes))[:-1]
+    latest = np.maximum.accumulate(ends(notes)[:-1])
     return int(np.count_nonzero(notes[START, 1:] + _NEAR_TICKS < latest)) / int(notes.shape[1])
 
 
 def alignment(notes: NoteTable, words: npt.NDArray[np.int64]) -> tuple[float, float]:
     """How well a track sings the words (Dice: a note a syllable is 1), and the share of syllables on an onset."""
-    half = _NEAR_TICKS // 2
-    onsets = np.concatenate([(notes[START] + shift) // _NEAR_TICKS for shift in (0, half, -half)])
-    met = int(np.isin(words // _NEAR_TICKS, onsets).sum())
+    slots = words // _NEAR_TICKS * _NEAR_TICKS
+    begin, end = (notes[START].searchsorted(slots + shift) for shift in (-_NEAR_TICKS // 2, 3 * _NEAR_TICKS // 2))
+    met = int(np.count_nonzero(begin < end))
     return 2 * met / (len(words) + notes.shape[1]), met / len(words)
 
 
 def likeness(notes: NoteTable) -> float:
     """How like a sung melody a track is; the notes are sorted."""
-    moves = np.abs(np.diff(notes[PITCH]))
-    steps, repeats = float(np.mean(moves <= 2)), float(np.mean(moves == 0))
-    low, high = np.percentile(notes[PITCH], (5, 95))
+    pitch = notes[PITCH]
+    moves = np.abs(pitch[1:] - pitch[:-1])
+    steps, repeats = np.count_nonzero(moves <= 2) / len(moves), np.count_nonzero(moves == 0) / len(moves)
+    rising = np.sort(pitch)
     there = math.sqrt(notes.shape[1] * float(notes[DURATION].sum()))
-    compass = 1.0 if high - low <= _COMPASS else 0.5
+    compass = 1.0 if _quantile(rising, 95) - _quantile(rising, 5) <= _COMPASS else 0.5
     return float(there * steps * (0.1 + repeats) * (1 - polyphony(notes)) ** 2 * compass)
+
+
+def _quantile(rising: Ints, percent: int) -> float:
+    """Percentile of sorted numbers, between two of them by straight line; `np.percentile` of one track is dear."""
+    whole, rest = divmod((len(rising) - 1) * percent, 100)
+    low, high = int(rising[whole]), int(rising[min(whole + 1, len(rising) - 1)])
+    return low + (high - low) * rest / 100
 
 
 def find_melody(candidates: Sequence[Candidate], word_ticks: Sequence[int]) -> int | None:
@@ -108,7 +116,7 @@ def find_melody(candidates: Sequence[Candidate], word_ticks: Sequence[int]) -> i
         for index, track in enumerate(candidates)
         if track.notes.shape[1] >= _MIN_NOTES
         and not track.is_bass
-        and np.median(track.notes[PITCH]) >= _LOWEST_MEDIAN
+        and _quantile(np.sort(track.notes[PITCH]), 50) >= _LOWEST_MEDIAN
         and polyphony(track.notes) <= _MOST_POLYPHONY
     ]
     return max(melodic, key=lambda index: likeness(candidates[index].notes)) if melodic else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 TEXT, TRACK_NAME, LYRIC = 0x01, 0x03, 0x05
 #: Beyond this many bytes no more words are looked for: a song's file is a hundredth of it.
@@ -19,8 +19,7 @@ MAX_SCANNED_BYTES = 4_000_000
 MAX_TEXT_BYTES = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class TextEvent:
+class TextEvent(NamedTuple):
     """One text event: `ticks` in the file's own division, `kind` one of TEXT, TRACK_NAME, LYRIC."""
 
     track: int
@@ -31,6 +30,8 @@ class TextEvent:
 
 #: A header chunk may be longer than its six bytes by what later standards add; more than this is damage.
 _MAX_HEADER_BYTES = 256
+#: How many bytes of data follow each status byte of a channel's events; 0 for all other bytes.
+_DATA_BYTES = bytes(128) + bytes([2] * 64 + [1] * 32 + [2] * 16) + bytes(16)
 _WORDS_EVENT = re.compile(rb"\xff[\x01\x03\x05]")
 
 
@@ -46,8 +47,6 @@ def unwrapped(data: bytes) -> bytes:
 
 def _number(data: bytes, position: int, end: int) -> tuple[int, int]:
     """Variable-length number at `position` and where it ends; at most four bytes, as the standard has it."""
-    if position < end and data[position] < 0x80:  # most are a single byte
-        return data[position], position + 1
     value = 0
     for offset in range(4):
         if position + offset >= end:
@@ -64,14 +63,21 @@ def _scan_track(data: bytes, span: tuple[int, int, int], track: int, events: lis
     position, last, end = span
     ticks, status = 0, 0
     while position < last:
-        delta, position = _number(data, position, end)
-        ticks += delta
+        byte = data[position]
+        if byte < 0x80:  # most numbers are a single byte
+            position += 1
+        else:
+            byte, position = _number(data, position, end)
+        ticks += byte
         if position >= end:
             return
-        if data[position] >= 0x80:
-            status = data[position]
+        byte = data[position]
+        if byte >= 0x80:
+            status = byte
             position += 1
-        if status == 0xFF:
+        if _DATA_BYTES[status]:
+            position += _DATA_BYTES[status]
+        elif status == 0xFF:
             kind = data[position] if position < end else 0x2F
             length, position = _number(data, position + 1, end)
             if kind == 0x2F:
@@ -82,8 +88,6 @@ def _scan_track(data: bytes, span: tuple[int, int, int], track: int, events: lis
         elif status in {0xF0, 0xF7}:
             length, position = _number(data, position, end)
             position += length
-        elif 0x80 <= status < 0xF0:
-            position += 1 if 0xC0 <= status < 0xE0 else 2
         else:
             raise ValueError("a byte without meaning")
 
@@ -99,8 +103,9 @@ def text_events(data: bytes) -> list[TextEvent]:
         start, end = position + 8, min(position + 8 + length, len(data), MAX_SCANNED_BYTES)
         if data[position : position + 4] == b"MTrk":
             last = max((found.start() for found in _WORDS_EVENT.finditer(data, start, end)), default=start)
-            with suppress(ValueError):  # the words found so far stand; the notes are the note parser's to judge
-                _scan_track(data, (start, last, end), track, events)
+            if last > start:
+                with suppress(ValueError):  # the words found so far stand; the notes are the note parser's to judge
+                    _scan_track(data, (start, last, end), track, events)
             track += 1
         position = start + length
     return events

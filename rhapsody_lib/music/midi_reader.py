@@ -27,9 +27,10 @@ from rhapsody_lib.music.note_tables import (
     NoteTable,
     ScoreTables,
     end_ticks,
-    ends,
     in_order,
     joined,
+    notes_of_part,
+    pitched,
     where,
 )
 from rhapsody_lib.music.parts import RawTrack, assign
@@ -45,6 +46,7 @@ from rhapsody_lib.music.score import (
     Tempo,
     TimedChord,
     bars_until,
+    seconds_at,
 )
 from rhapsody_lib.optional import require
 
@@ -54,6 +56,8 @@ _BELIEVED_BPM = (8.0, 600.0)
 _MAX_CHANGES = 2000
 #: A first time signature this late is a slip of the program that wrote it, no upbeat.
 _LEAST_UPBEAT_TICKS = TICKS_PER_BEAT // 8
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_EXTENSION = re.compile(r"\.(midi?|kar|rmi)$", re.IGNORECASE)
 _NO_NOTES: Mapping[str, tuple[Note, ...]] = MappingProxyType(dict.fromkeys(PARTS, ()))
 
 
@@ -82,6 +86,8 @@ def _parsed(data: bytes, name: str) -> Any:
 
 
 def _scaled(ticks: Ticks, tpq: int) -> Ticks:
+    if TICKS_PER_BEAT % tpq == 0:
+        return ticks * (TICKS_PER_BEAT // tpq)
     return (ticks * TICKS_PER_BEAT * 2 + tpq) // (2 * tpq)
 
 
@@ -144,36 +150,47 @@ def _signature(parsed: Any) -> Key | None:
     return None
 
 
-def _tracks(parsed: Any, name: str, shift_ticks: int) -> list[RawTrack]:
-    table = joined([_columns(track, index) for index, track in enumerate(parsed.tracks)])
-    if table.size and min(int(table[START].min()), int(table[DURATION].min())) < 0:
+def _parsed_notes(parsed: Any, name: str) -> NoteTable:
+    """All notes that sound, sorted, each track's index as their part."""
+    table = _as_written([track.notes.numpy() for track in parsed.tracks])
+    start, pitch, duration, velocity, _ = table.min(axis=1).tolist() if table.size else (0, 0, 0, 1, 0)
+    if min(start, duration) < 0:
         raise UnreadableFileError(name, "bad_midi", "has times beyond what MIDI files can hold.")
-    table = where(table, (table[VELOCITY] >= 1) & (table[PITCH] >= 0))
-    first, last = _scaled(table[START], parsed.tpq), _scaled(ends(table), parsed.tpq)
-    table[START], table[DURATION] = first + shift_ticks, np.maximum(1, last - first)
-    table = in_order(table)
-    cuts = np.searchsorted(table[PART], np.arange(len(parsed.tracks) + 1)).tolist()
+    if velocity < 1 or pitch < 0:
+        table = where(table, (table[VELOCITY] >= 1) & (table[PITCH] >= 0))
+    last = _scaled(table[START] + table[DURATION], parsed.tpq)
+    table[START] = _scaled(table[START], parsed.tpq)
+    table[DURATION] = np.maximum(1, last - table[START])
+    return in_order(table)
+
+
+def _as_written(tracks: Sequence[Mapping[str, npt.NDArray[Any]]]) -> NoteTable:
+    """The notes of symusic's tracks in the file's own ticks."""
+    sizes = [len(track["time"]) for track in tracks]
+    table = np.empty((5, sum(sizes)), dtype=np.int64)
+    end = 0
+    for index, (track, size) in enumerate(zip(tracks, sizes, strict=True)):
+        begin, end = end, end + size
+        table[START, begin:end] = track["time"]
+        table[PITCH, begin:end] = track["pitch"]
+        table[DURATION, begin:end] = track["duration"]
+        table[VELOCITY, begin:end] = track["velocity"]
+        table[PART, begin:end] = index
+    return table
+
+
+def _tracks(parsed: Any, table: NoteTable) -> list[RawTrack]:
+    cuts = table[PART].searchsorted(np.arange(len(parsed.tracks) + 1)).tolist()
     return [
         RawTrack(str(track.name), int(track.program) & 127, bool(track.is_drum), table[:, begin:end])
         for track, begin, end in zip(parsed.tracks, cuts[:-1], cuts[1:], strict=True)
     ]
 
 
-def _columns(track: Any, index: int) -> NoteTable:
-    """A parsed track's notes in the file's own ticks, the track's index as their part."""
-    columns = track.notes.numpy()
-    table = np.empty((5, len(columns["time"])), dtype=np.int64)
-    for row, column in ((START, "time"), (PITCH, "pitch"), (DURATION, "duration"), (VELOCITY, "velocity")):
-        table[row] = columns[column]
-    table[PART] = index
-    return table
-
-
-def _check_length(tables: ScoreTables, name: str, limits: MidiLimits) -> None:
-    end = tables.end_ticks
+def _check_length(tempi: Sequence[Tempo], end: int, name: str, limits: MidiLimits) -> None:
     if not end:
         raise UnreadableFileError(name, "no_notes", "holds no notes.", "Choose a file with music in it.")
-    if tables.frame.seconds_at(end) > limits.max_seconds or end > limits.max_seconds * 10 * TICKS_PER_BEAT:
+    if seconds_at(tempi, end) > limits.max_seconds or end > limits.max_seconds * 10 * TICKS_PER_BEAT:
         raise UnreadableFileError(
             name, "too_large", f"lasts longer than {limits.max_seconds:.0f} seconds.", "Cut it to one song."
         )
@@ -192,10 +209,11 @@ def midi_to_tables(data: bytes, name: str, *, limits: MidiLimits = DEFAULT_LIMIT
     if parsed.note_num() > limits.max_notes or len(parsed.tracks) > limits.max_tracks:
         raise UnreadableFileError(name, "too_large", f"has more than {limits.max_notes:,} notes.", "Is it one song?")
     events = text_events(data)
-    if not any(event.kind == TEXT and event.data == SIGNATURE.encode() for event in events):
+    signed = SIGNATURE.encode() in data and any(e.kind == TEXT and e.data == SIGNATURE.encode() for e in events)
+    if not signed:
         return _foreign(parsed, events, name, limits)
-    tables = _own(parsed, _tracks(parsed, name, 0), events)
-    _check_length(tables, name, limits)
+    tables = _own(parsed, _tracks(parsed, _parsed_notes(parsed, name)), events)
+    _check_length(tables.frame.tempi, tables.end_ticks, name, limits)
     return tables
 
 
@@ -221,45 +239,44 @@ def midi_to_score(data: bytes, name: str, *, limits: MidiLimits = DEFAULT_LIMITS
 def _title(events: Sequence[TextEvent], words: Words, name: str) -> str:
     names = [event.data for event in events if event.kind == TRACK_NAME and event.track == 0]
     title = words.title or (decode(names[:1])[0] if names else "")
-    title = re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", title).strip()[:120]
+    title = (title if title.isprintable() else _CONTROL.sub(" ", title)).strip()[:120]
     if title and title.lower() not in {"soft karaoke", "melody", "piano", "untitled", "track 0", "conductor"}:
         return title
-    return re.sub(r"\.(midi?|kar|rmi)$", "", re.split(r"[/\\]", name)[-1], flags=re.IGNORECASE)[:120]
+    return _EXTENSION.sub("", name.replace("\\", "/").rpartition("/")[2])[:120]
 
 
 def _foreign(parsed: Any, events: Sequence[TextEvent], name: str, limits: MidiLimits) -> ScoreTables:
     words = read_words(events)
     named = _metres(parsed)
     metres, shift = _musical(named)
-    tracks = _tracks(parsed, name, shift)
+    table = _parsed_notes(parsed, name)
+    table[START] += shift
     if len(metres) == 1:
-        shift += _moved_to_grid(tracks, metres[0], has_metre=all(metre.numerator > 1 for metre in named))
+        shift += _moved_to_grid(table, metres[0], has_metre=all(metre.numerator > 1 for metre in named))
     tempi = tuple(Tempo(max(1, t.start_ticks + shift) if t.start_ticks else 0, t.bpm) for t in _tempi(parsed))
-    syllables = [
-        Syllable(max(0, _scaled(s.start_ticks, parsed.tpq) + shift), s.text, s.ends_word, s.line)
-        for s in words.syllables
-    ]
-    notes, programs = assign(tracks, [s.start_ticks for s in syllables])
-    draft = ScoreTables(Score(_title(events, words, name), Key(0, "major"), tempi, metres, _NO_NOTES), notes)
-    _check_length(draft, name, limits)  # before bars are counted
-    pitched = draft.pitched
-    frame = replace(
-        draft.frame,
-        key=believed_key(_signature(parsed), profile_of(pitched)),
-        chords=chords_of(pitched, list(bars_until(metres, draft.end_ticks))),
-        syllables=on_melody(syllables, draft.part("melody")[START].tolist()),
+    sung = [max(0, _scaled(syllable.ticks, parsed.tpq) + shift) for syllable in words.syllables]
+    notes, programs = assign(_tracks(parsed, table), sung)
+    end = end_ticks(notes)
+    _check_length(tempi, end, name, limits)  # before bars are counted
+    heard = pitched(notes)
+    frame = Score(
+        title=_title(events, words, name),
+        key=believed_key(_signature(parsed), profile_of(heard)),
+        tempi=tempi,
+        metres=metres,
+        parts=_NO_NOTES,
+        chords=chords_of(heard, list(bars_until(metres, end))),
+        syllables=on_melody(words.syllables, sung, notes_of_part(notes, "melody")[START].tolist()) if sung else (),
         programs=programs,
     )
     return ScoreTables(frame, notes)
 
 
-def _moved_to_grid(tracks: Sequence[RawTrack], metre: Metre, *, has_metre: bool) -> int:
+def _moved_to_grid(table: NoteTable, metre: Metre, *, has_metre: bool) -> int:
     """Move the notes of a file that was counted from elsewhere so that its bars begin on bar lines; by how much."""
-    table = joined([track.notes for track in tracks])
     off = off_grid_ticks(table, metre, has_metre=has_metre)
     shift = move_to_grid(table, off, metre.bar_ticks) if off else 0
-    for track in tracks:
-        track.notes[START] += shift
+    table[START] += shift
     return shift
 
 
@@ -289,7 +306,7 @@ def _own(parsed: Any, tracks: Sequence[RawTrack], events: Sequence[TextEvent]) -
     )
     tables = ScoreTables(frame, joined([by_name[part] for part in PARTS]))
     if _signature(parsed) is None:
-        return replace(tables, frame=replace(frame, key=estimate_key(profile_of(tables.pitched))))
+        return replace(tables, frame=replace(frame, key=estimate_key(profile_of(pitched(tables.notes)))))
     return tables
 
 

@@ -10,21 +10,33 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from rhapsody_lib.music.midi_meta import LYRIC, TEXT, TextEvent, decode
+from rhapsody_lib.music.midi_meta import LYRIC, TEXT, TRACK_NAME, TextEvent, decode
 from rhapsody_lib.music.score import TICKS_PER_BEAT, Syllable
 
 MAX_SYLLABLES = 20_000
 #: A longer event is a comment, no syllable.
 MAX_SYLLABLE_BYTES = 120
+_KARAOKE_MARKS, _BREAKS = frozenset("/\\"), frozenset("\r\n")
+_LINE_MARKS = _KARAOKE_MARKS | _BREAKS
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffe\uffff]")
+
+
+class Sung(NamedTuple):
+    """A `Syllable` at the tick that the file gives it, in the file's own division."""
+
+    ticks: int
+    text: str
+    ends_word: bool
+    line: int
 
 
 @dataclass(frozen=True)
 class Words:
-    """Syllables in order, in the file's own ticks, and the title that a karaoke header names."""
+    """Syllables in order, and the title that a karaoke header names."""
 
-    syllables: tuple[Syllable, ...]
+    syllables: tuple[Sung, ...]
     title: str = ""
 
 
@@ -45,6 +57,8 @@ def _karaoke_track(events: Sequence[TextEvent]) -> tuple[list[TextEvent], str]:
 
 def read_words(events: Sequence[TextEvent]) -> Words:
     """The words of a file, none if it has none. Lines are counted from 0 without gaps."""
+    if all(event.kind == TRACK_NAME for event in events):
+        return Words(())
     lyrics = [event for event in events if event.kind == LYRIC]
     karaoke, title = _karaoke_track(events)
     chosen = lyrics if len(lyrics) >= len(karaoke) else karaoke
@@ -53,47 +67,56 @@ def read_words(events: Sequence[TextEvent]) -> Words:
     texts = decode([event.data for event in chosen])
     pieces: list[tuple[int, str, bool, bool]] = []  # ticks, text, ends word, starts line
     new_line = True
-    hyphens = sum(text.rstrip().endswith("-") for text in texts)
-    spaced = sum(text.endswith(" ") or text.startswith(" ") for text in texts)
+    # Hyphens tell where words go on in files whose syllables have no spaces.
+    hyphened = not any(text[-1:] == " " or text[:1] == " " for text in texts) and any(
+        text.rstrip()[-1:] == "-" for text in texts
+    )
     for event, text in zip(chosen, texts, strict=True):
-        new_line = new_line or text[:1] in {"/", "\\", "\r", "\n"}
-        stripped = text[1:] if text[:1] in {"/", "\\"} else text
+        new_line = new_line or text[:1] in _LINE_MARKS
+        stripped = text[1:] if text[:1] in _KARAOKE_MARKS else text
         plain = stripped if stripped.isprintable() else _CONTROL.sub("", stripped)
-        if plain.startswith(" ") and pieces:
+        if plain[:1] == " " and pieces:
             pieces[-1] = (*pieces[-1][:2], True, pieces[-1][3])
         word = plain.strip()
         if word and word != "-":
-            joined = word.endswith("-") and len(word) > 1
-            ends = not joined and (plain.endswith(" ") or (hyphens > 0 and spaced == 0))
+            joined = word[-1] == "-" and len(word) > 1
+            ends = not joined and (hyphened or plain[-1] == " ")
             pieces.append((event.ticks, word[:-1] if joined else word, ends, new_line))
             new_line = False
         elif pieces and plain:
             pieces[-1] = (*pieces[-1][:2], True, pieces[-1][3])
-        new_line = new_line or stripped.endswith(("\r", "\n"))
+        new_line = new_line or stripped[-1:] in _BREAKS
     return Words(_syllables(pieces), title)
 
 
-def _syllables(pieces: Sequence[tuple[int, str, bool, bool]]) -> tuple[Syllable, ...]:
+def _syllables(pieces: Sequence[tuple[int, str, bool, bool]]) -> tuple[Sung, ...]:
     found = []
     line = -1
-    for index, (ticks, text, ends, starts_line) in enumerate(pieces):
+    begins = [*(piece[3] for piece in pieces[1:]), True]
+    for (ticks, text, ends, starts_line), last in zip(pieces, begins, strict=False):
         line += starts_line
-        last = index + 1 == len(pieces) or pieces[index + 1][3]
-        found.append(Syllable(ticks, text, ends or last, max(line, 0)))
+        found.append(Sung(ticks, text, ends or last, max(line, 0)))
     return tuple(found)
 
 
-def on_melody(syllables: Sequence[Syllable], onsets: Sequence[int]) -> tuple[Syllable, ...]:
-    """Syllables moved to the nearest melody onset within a quarter of a beat, if no other syllable took it."""
+def on_melody(syllables: Sequence[Sung], starts: Sequence[int], onsets: Sequence[int]) -> tuple[Syllable, ...]:
+    """Syllables moved to the nearest melody onset within a quarter of a beat, if no other syllable took it.
+
+    Args:
+        syllables: the words in order.
+        starts: tick of each.
+        onsets: ticks at which notes of the melody begin, in order.
+    """
     moved: list[Syllable] = []
     cursor = 0
-    for syllable in syllables:
-        sung = syllable.start_ticks
+    before = -1
+    for (_, text, ends_word, line), sung in zip(syllables, starts, strict=True):
         while cursor + 1 < len(onsets) and abs(onsets[cursor + 1] - sung) <= abs(onsets[cursor] - sung):
             cursor += 1
         near = cursor < len(onsets) and abs(onsets[cursor] - sung) <= TICKS_PER_BEAT // 4
         ticks = onsets[cursor] if near else sung
-        if moved and ticks <= moved[-1].start_ticks:
-            ticks = max(sung, moved[-1].start_ticks)
-        moved.append(syllable if ticks == sung else Syllable(ticks, syllable.text, syllable.ends_word, syllable.line))
+        if ticks <= before:
+            ticks = max(sung, before)
+        before = ticks
+        moved.append(Syllable(ticks, text, ends_word, line))
     return tuple(moved)

@@ -21,7 +21,18 @@ START, PITCH, DURATION, VELOCITY, PART = range(5)
 DRUMS = PARTS.index("drums")
 #: Bits of a sorting key below the start: it holds pitches.
 _PITCH_BITS, _START_BITS = 7, 44
-_LOW, _HIGH = (np.array([PART_RANGES[part][side] for part in PARTS]) for side in (0, 1))
+
+
+def _folded(part: str, pitch: int) -> int:
+    low, high = PART_RANGES[part]
+    if part == "drums":
+        return pitch if low <= pitch <= high else -1
+    raised = pitch + 12 * max(0, -(-(low - pitch) // 12))
+    return raised - 12 * max(0, -(-(raised - high) // 12))
+
+
+#: Each pitch folded by octaves into a part's range, by `voices`; -1 where it is dropped.
+_FOLDED = np.array([_folded(part, pitch) for part in PARTS for pitch in range(128)], dtype=np.int64)
 
 
 def table_of(notes: Iterable[Note], part: int = 0) -> NoteTable:
@@ -57,66 +68,97 @@ def firsts(column: Ints) -> npt.NDArray[np.bool_]:
     return first
 
 
+def voices(table: NoteTable) -> Ints:
+    """Part and pitch of each note as one number, below 128 times the parts."""
+    return np.asarray((table[PART] << _PITCH_BITS) + table[PITCH])
+
+
 def by_key(table: NoteTable, key: Ints, *then: Ints) -> tuple[NoteTable, Ints]:
     """Notes sorted by a key, equal keys by further columns; and their keys."""
     if (key[1:] > key[:-1]).all():
         return table, key
-    order = np.argsort(key, kind="stable")
+    order = key.argsort(kind="stable")
     ordered = key.take(order)
-    again = np.flatnonzero(ordered[1:] == ordered[:-1])
-    if len(again):  # only the few that share their key are sorted by the other columns
-        equal = np.union1d(again, again + 1)
+    again = ordered[1:] == ordered[:-1]
+    if again.any():  # only the few that share their key are sorted by the other columns
+        shared = np.zeros(len(key), dtype=bool)
+        shared[1:] = again
+        shared[:-1] |= again
+        equal = shared.nonzero()[0]
         rows = order[equal]
         order[equal] = rows[np.lexsort((*(column[rows] for column in reversed(then)), key[rows]))]
-    return np.asarray(table.take(order, axis=1)), np.asarray(ordered)
+    return table.take(order, axis=1), ordered
 
 
 def where(table: NoteTable, chosen: npt.NDArray[np.bool_]) -> NoteTable:
     """The chosen notes; the table itself where all are."""
-    return table if chosen.all() else np.asarray(table.compress(chosen, axis=1))
+    return table if chosen.all() else table.compress(chosen, axis=1)
 
 
 def in_order(table: NoteTable) -> NoteTable:
     """Notes sorted by part, and in it as `Note` sorts: by start, pitch, duration, velocity."""
-    key = (table[PART] << _START_BITS + _PITCH_BITS) + (table[START] << _PITCH_BITS) + table[PITCH]
+    key = table[PART] << _START_BITS
+    key += table[START]
+    key <<= _PITCH_BITS
+    key += table[PITCH]
     return by_key(table, key, table[DURATION], table[VELOCITY])[0]
 
 
-def cut_at_next(table: NoteTable, voice: Ints) -> NoteTable:
-    """Durations cut where the next note of the same voice begins; the table is sorted by voice, then start."""
-    cut: NoteTable = table.copy()
-    room = np.where(voice[1:] == voice[:-1], table[START, 1:] - table[START, :-1], table[DURATION, :-1])
-    cut[DURATION, :-1] = np.minimum(table[DURATION, :-1], room)
-    return cut
+def gaps_between(places: Ints) -> Ints:
+    """From each place to the next; the last has none."""
+    return np.asarray(places[1:] - places[:-1])
+
+
+def _one_a_place(line: NoteTable, places: Ints) -> NoteTable:
+    """The first note of each place, cut where the next place begins.
+
+    Places rise in the order of the notes. They are ticks; those of another voice lie further off than notes are long.
+    """
+    gaps = gaps_between(places)
+    if gaps.all():
+        line = line.copy()
+    else:
+        first = firsts(places)
+        line, gaps = line.compress(first, axis=1), gaps_between(places.compress(first))
+    durations = line[DURATION, :-1]
+    np.minimum(durations, gaps, out=durations)
+    return line
 
 
 def without_overlaps(table: NoteTable) -> NoteTable:
     """Sorted notes in which no pitch of a part sounds twice at once: a note ends where the same pitch starts again."""
-    key = (((table[PART] << _PITCH_BITS) + table[PITCH]) << _START_BITS) + table[START]
-    line, key = by_key(table, key, -table[DURATION], table[VELOCITY])
-    first = firsts(key)
-    return in_order(cut_at_next(where(line, first), key[first] >> _START_BITS))
+    key = voices(table) << _START_BITS
+    key += table[START]
+    return in_order(_one_a_place(*by_key(table, key, -table[DURATION], table[VELOCITY])))
 
 
 def skyline(table: NoteTable) -> NoteTable:
     """The highest note of each onset, cut where the next begins; of one part."""
     key = (table[START] << _PITCH_BITS) + 127 - table[PITCH]
     line, key = by_key(table, key, table[DURATION], table[VELOCITY])
-    line = where(line, firsts(key >> _PITCH_BITS))
-    return cut_at_next(line, line[PART])
+    return _one_a_place(line, key >> _PITCH_BITS)
 
 
 def in_range(table: NoteTable) -> NoteTable:
     """Notes folded by octaves into their parts' ranges; drums outside theirs are dropped."""
-    part, pitch = table[PART], table[PITCH]
-    low, high = _LOW[part], _HIGH[part]
-    inside = (pitch >= low) & (pitch <= high)
-    if inside.all():
+    pitch = _FOLDED.take(voices(table))
+    if (pitch == table[PITCH]).all():
         return table
     moved = table.copy()
-    moved[PITCH] += 12 * np.maximum(0, -(-(low - pitch) // 12))
-    moved[PITCH] -= 12 * np.maximum(0, -(-(moved[PITCH] - high) // 12))
-    return where(moved, inside | (part != DRUMS))
+    moved[PITCH] = pitch
+    return where(moved, pitch >= 0)
+
+
+def notes_of_part(table: NoteTable, part: str) -> NoteTable:
+    """The notes of one part; the table is sorted by part."""
+    index = PARTS.index(part)
+    return table[:, slice(*table[PART].searchsorted((index, index + 1)))]
+
+
+def pitched(table: NoteTable) -> NoteTable:
+    """The notes of all parts but the drums; the table is sorted by part."""
+    begin, end = table[PART].searchsorted((DRUMS, DRUMS + 1))
+    return table if begin == end else np.concatenate((table[:, :begin], table[:, end:]), axis=1)
 
 
 @dataclass(frozen=True)
@@ -136,22 +178,11 @@ class ScoreTables:
         """The table of a score."""
         return cls(score, joined([table_of(score.parts[part], index) for index, part in enumerate(PARTS)]))
 
-    def part(self, part: str) -> NoteTable:
-        """The notes of one part."""
-        index = PARTS.index(part)
-        begin, end = np.searchsorted(self.notes[PART], (index, index + 1))
-        return self.notes[:, begin:end]
-
     def score(self) -> Score:
         """The score with its notes."""
-        return replace(self.frame, parts={part: notes_of(self.part(part)) for part in PARTS})
+        return replace(self.frame, parts={part: notes_of(notes_of_part(self.notes, part)) for part in PARTS})
 
     @property
     def end_ticks(self) -> int:
         """End of the last note, 0 if there is none."""
         return end_ticks(self.notes)
-
-    @property
-    def pitched(self) -> NoteTable:
-        """The notes of all parts but the drums."""
-        return where(self.notes, self.notes[PART] != DRUMS)

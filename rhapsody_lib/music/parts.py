@@ -81,14 +81,16 @@ def assign(tracks: Sequence[RawTrack], word_ticks: Sequence[int] = ()) -> tuple[
     gathered: list[NoteTable] = []
     weight: dict[str, dict[int, int]] = {part: {} for part in PARTS}
     melody_index = melody_track(tracks, word_ticks)
+    owners: list[int] = []
     for index, track in enumerate(tracks):
         part = "melody" if index == melody_index else "drums" if track.is_drum else family(track.program)
         if part is not None:
-            notes = note_tables.skyline(track.notes) if part == "melody" else track.notes.copy()
-            notes[PART] = PARTS.index(part)
+            notes = note_tables.skyline(track.notes) if part == "melody" else track.notes
             gathered.append(notes)
+            owners.append(PARTS.index(part))
             weight[part][track.program] = weight[part].get(track.program, 0) + notes.shape[1]
     table = joined(gathered)
+    table[PART] = np.repeat(np.array(owners, dtype=np.int64), [notes.shape[1] for notes in gathered])
     if melody_index is None:
         _take_skyline(table)
     programs = dict(DEFAULT_PROGRAMS)
@@ -101,7 +103,7 @@ def assign(tracks: Sequence[RawTrack], word_ticks: Sequence[int] = ()) -> tuple[
 def _take_skyline(table: NoteTable) -> None:
     """Make the highest notes of the busiest of piano, strings and guitar the melody."""
     sources = [PARTS.index(part) for part in ("piano", "strings", "guitar")]
-    source = max(sources, key=lambda part: int(np.count_nonzero(table[PART] == part)))
+    source = max(sources, key=np.bincount(table[PART], minlength=len(PARTS)).__getitem__)
     high = np.flatnonzero((table[PART] == source) & (table[PITCH] >= _LOWEST_SKYLINE))
     line = note_tables.skyline(table[:, high])
     place = (table[START, high] << 7) + table[PITCH, high]

@@ -78,6 +78,16 @@ class Metre:
         return self.numerator * TICKS_PER_BEAT * 4 // self.denominator
 
 
+def seconds_at(tempi: Sequence[Tempo], ticks: int) -> float:
+    """Time of a tick in seconds, through all tempo changes."""
+    seconds = 0.0
+    for index, tempo in enumerate(tempi):
+        end = tempi[index + 1].start_ticks if index + 1 < len(tempi) else ticks
+        span = max(0, min(end, ticks) - tempo.start_ticks)
+        seconds += span * 60.0 / (tempo.bpm * TICKS_PER_BEAT)
+    return seconds
+
+
 def bars_until(metres: Sequence[Metre], end_ticks: int) -> Iterator[tuple[int, Metre]]:
     """(start tick, metre) of each bar that begins before a tick; a metre change starts a new bar."""
     position = 0
@@ -150,12 +160,7 @@ class Score:
 
     def seconds_at(self, ticks: int) -> float:
         """Time of a tick in seconds, through all tempo changes."""
-        seconds = 0.0
-        for index, tempo in enumerate(self.tempi):
-            end = self.tempi[index + 1].start_ticks if index + 1 < len(self.tempi) else ticks
-            span = max(0, min(end, ticks) - tempo.start_ticks)
-            seconds += span * 60.0 / (tempo.bpm * TICKS_PER_BEAT)
-        return seconds
+        return seconds_at(self.tempi, ticks)
 
     @property
     def duration_s(self) -> float:
