@@ -5,12 +5,12 @@ also sees what is in force (style, mode, tempo, metre, section, bars left, posit
 and bass, how many syllables of the line are still to be sung, and four hints: the token that came next at this very
 place (same step, same part, same pitch order) in the bar one, two and four bars back, and in the last bar that began on
 the same chord.
-Each column has its own embedding; the network's input is their sum.
+Each column has its own embedding; the network's input is their sum. Here a whole sequence is told at once; `contexts`
+tells the same of many sequences that grow side by side.
 """
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,117 +18,125 @@ from numpy.typing import NDArray
 
 from rhapsody_lib.backing.vocabulary import Vocabulary
 
+Ints = NDArray[np.int64]
+
 #: Bars back at which a hint is looked up, and bars in which the same chord is looked for.
 HINT_BARS, MEMORY_BARS = (1, 2, 4), 24
 #: Families of which the last token stands in a column.
-_STANDING = ("style", "mode", "tempo", "metre", "section", "bar", "line", "position", "chord", "melody", "bass")
+STANDING = ("style", "mode", "tempo", "metre", "section", "bar", "line", "position", "chord", "melody", "bass")
 #: The last token, what stands, the melody note before the last, the hints.
-COLUMNS = 1 + len(_STANDING) + 1 + len(HINT_BARS) + 1
-_LINE, _POSITION, _CHORD, _MELODY = (_STANDING.index(family) for family in ("line", "position", "chord", "melody"))
+COLUMNS = 1 + len(STANDING) + 1 + len(HINT_BARS) + 1
+#: Columns by their number.
+TOKEN, BEFORE = 0, 1 + len(STANDING)
+LINE, POSITION, MELODY = (1 + STANDING.index(family) for family in ("line", "position", "melody"))
+#: Keys of one bar's events are less than this, so that events of many bars lie in one rising array.
+KEY_SPACE = 1 << 20
 
 
-class _PastBar:
-    """The events of one bar: `keys` rise with step, part and pitch; `ids` are their tokens."""
+class TokenPlaces:
+    """For each token: its column, and where its event stands in its bar.
 
-    __slots__ = ("chord", "ids", "keys")
-
-    def __init__(self) -> None:
-        self.keys: list[int] = []
-        self.ids: list[int] = []
-        self.chord = 0
-
-    def copy(self) -> _PastBar:
-        twin = _PastBar()
-        twin.keys, twin.ids, twin.chord = list(self.keys), list(self.ids), self.chord
-        return twin
-
-
-class BarContext:
-    """The place within the song of one growing token sequence.
-
-    `row()` is the network's input after the last token fed: COLUMNS ids, 0 (`Pad`) where there is nothing to tell.
+    Keys of events rise within a bar with step, part and pitch. That of a velocity or a duration follows from the key
+    of the event before it, that of all others from the key of their onset: `adds` is added to either.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
-        starts = vocabulary.starts
-        self._column = [_STANDING.index(f) if f in _STANDING else -1 for f in vocabulary.family_of]
-        self._notes, self._notes_end = vocabulary.note_span
-        self._stride = 4 * (self._notes_end - self._notes + 2)
-        self._bar, self._bar_end, self._line = starts["bar"], starts["section"], starts["line"]
-        self._position, self._chord, self._over = starts["position"], starts["chord"], starts["over"]
-        self._velocity, self._duration, self._mode = starts["velocity"], starts["duration"], starts["mode"]
-        self._end = starts["end"]
-        self._past: list[_PastBar] = []
-        self._now = _PastBar()
-        self._same: _PastBar | None = None
-        self._onset = self._key = 0
-        self._in_bar = False
-        self._token = self._melody_before = 0
-        self._standing = [0] * len(_STANDING)
+        size, (notes, notes_end) = len(vocabulary), vocabulary.note_span
+        starts, ids = vocabulary.starts, np.arange(size)
+        self.columns = np.array([1 + STANDING.index(f) if f in STANDING else -1 for f in vocabulary.family_of])
+        self.opens, self.is_line = vocabulary.mask("bar"), vocabulary.mask("line")
+        self.is_position, self.is_chord = vocabulary.mask("position"), vocabulary.mask("chord")
+        self.is_melody, self.follows = vocabulary.mask("melody"), vocabulary.mask("velocity", "duration")
+        self.is_event = (ids >= starts["position"]) & (ids < starts["mode"])
+        self.line, self.end = starts["line"], starts["end"]
+        stride = 4 * (notes_end - notes + 2)
+        self.onsets = np.where(self.is_position, (ids - starts["position"] + 1) * stride, 0)
+        self.adds = np.zeros(size, dtype=np.int64)
+        self.adds[vocabulary.span("chord")], self.adds[vocabulary.span("over")] = 1, 2
+        self.adds[notes:notes_end] = 4 * (ids[notes:notes_end] - notes + 1)
+        self.adds[vocabulary.span("velocity")], self.adds[vocabulary.span("duration")] = 1, 2
 
-    def copy(self) -> BarContext:
-        """An independent context at the same place."""
-        twin = object.__new__(BarContext)
-        twin.__dict__.update(self.__dict__)
-        twin._past, twin._now, twin._standing = list(self._past), self._now.copy(), list(self._standing)
-        return twin
 
-    def feed(self, token: int) -> None:
-        """Take the next token."""
-        self._token = token
-        column = self._column[token]
-        if column == _MELODY:
-            self._melody_before = self._standing[_MELODY]
-            left = self._standing[_LINE]
-            self._standing[_LINE] = left - 1 if left > self._line else 0
-        if column >= 0:
-            self._standing[column] = token
-        if self._bar <= token < self._bar_end:
-            self._open_bar()
-        elif self._position <= token < self._mode:
-            self._event(token)
+def _last(here: NDArray[np.bool_]) -> Ints:
+    """At each place the number of the last one, up to it, where something is; -1 before the first."""
+    found: Ints = np.maximum.accumulate(np.where(here, np.arange(len(here)), -1))
+    return found
 
-    def _open_bar(self) -> None:
-        if self._in_bar:
-            self._past = [*self._past[-MEMORY_BARS + 1 :], self._now]
-        self._in_bar, self._now, self._same = True, _PastBar(), None
-        self._onset = self._key = self._standing[_POSITION] = 0
 
-    def _event(self, token: int) -> None:
-        if token < self._chord:
-            self._onset = self._key = (token - self._position + 1) * self._stride
-        elif token < self._over:
-            self._key = self._onset + 1
-            if not self._now.chord:
-                self._now.chord = token
-                self._same = next((bar for bar in reversed(self._past) if bar.chord == token), None)
-        elif token < self._notes:
-            self._key = self._onset + 2
-        elif token < self._notes_end:
-            self._key = self._onset + 4 * (token - self._notes + 1)
-        else:
-            self._key += 1 if token < self._duration else 2
-        self._now.keys.append(self._key)
-        self._now.ids.append(token)
+class BarEvents:
+    """The events of a sequence's bars: their ids, their keys, and where each bar's begin and end."""
 
-    def _hint(self, bar: _PastBar | None) -> int:
-        if bar is None:
-            return 0
-        index = bisect.bisect_right(bar.keys, self._key)
-        return bar.ids[index] if index < len(bar.ids) else self._end
+    def __init__(self, places: TokenPlaces, ids: Ints) -> None:
+        opens, event = places.opens[ids], places.is_event[ids]
+        self.bar_of = np.cumsum(opens) - 1
+        bar_start, onset = _last(opens), _last(places.is_position[ids])
+        onsets = np.where(onset > bar_start, places.onsets[ids][onset], 0)
+        base = _last(event & ~places.follows[ids])
+        own, adds = onsets + places.adds[ids], places.adds[ids]
+        sums = np.cumsum(np.where(places.follows[ids], adds, 0))
+        keys = np.where(places.follows[ids], own[base] + sums - sums[base], own)
+        last = _last(event)
+        #: Key of the last event of its bar up to each token, 0 before the first.
+        self.reached = np.where(last > bar_start, keys[last], 0)
+        self.ids, self.keys = ids[event], keys[event]
+        bars = self.bar_of[event]
+        count = int(self.bar_of[-1]) + 1 if len(ids) else 0
+        self.begins = np.searchsorted(bars, np.arange(count))
+        self.ends = np.searchsorted(bars, np.arange(count), side="right")
+        self.arena = bars * KEY_SPACE + self.keys
+        chords = places.is_chord[self.ids]
+        first = np.full(count, -1)
+        first[bars[chords][::-1]] = self.ids[chords][::-1]
+        #: First chord of each bar, -1 for none.
+        self.chords = first
 
-    def row(self) -> list[int]:
-        """COLUMNS ids for the network."""
-        past = self._past
-        hints = [self._hint(past[-back]) if back <= len(past) else 0 for back in HINT_BARS]
-        return [self._token, *self._standing, self._melody_before, *hints, self._hint(self._same)]
+
+def _standing(places: TokenPlaces, ids: Ints, rows: Ints) -> None:
+    """Fill all columns but the hints."""
+    rows[:, TOKEN] = ids
+    columns, bar_start = places.columns[ids], _last(places.opens[ids])
+    for column in range(1, 1 + len(STANDING)):
+        last = _last(columns == column)
+        rows[:, column] = np.where(last >= (bar_start if column == POSITION else 0), ids[last], 0)
+        rows[last < 0, column] = 0
+    sung = places.is_melody[ids]
+    notes, line = np.cumsum(sung), _last(places.is_line[ids])
+    left = ids[line] - (notes - notes[line])
+    rows[:, LINE] = np.where((line >= 0) & (left >= places.line), left, 0)
+    melody = np.concatenate([[0, 0], ids[sung]])
+    rows[:, BEFORE] = melody[notes]
+
+
+def _same_chord(places: TokenPlaces, ids: Ints, events: BarEvents) -> Ints:
+    """At each token, from the bar's first chord on, the last bar before that began on it; else -1."""
+    same = np.full(len(events.chords), -1)
+    last: dict[int, int] = {}
+    for bar, chord in enumerate(events.chords.tolist()):
+        if chord >= 0:
+            found = last.get(chord, -1)
+            same[bar] = found if found >= bar - MEMORY_BARS else -1
+            last[chord] = bar
+    after_chord = _last(places.is_chord[ids]) > _last(places.opens[ids])
+    told: Ints = np.where(after_chord & (events.bar_of >= 0), same[events.bar_of], -1)
+    return told
 
 
 def context_rows(vocabulary: Vocabulary, ids: Sequence[int]) -> NDArray[np.int16]:
-    """Rows of a whole sequence that starts at a header or a bar: [tokens x COLUMNS]."""
-    context = BarContext(vocabulary)
-    rows = []
-    for token in ids:
-        context.feed(token)
-        rows.append(context.row())
-    return np.asarray(rows, dtype=np.int16).reshape(len(rows), COLUMNS)
+    """The network's input at each token of a whole sequence that starts at a header or a bar: [tokens x COLUMNS].
+
+    COLUMNS ids each, 0 (`Pad`) where there is nothing to tell.
+    """
+    tokens, places = np.asarray(ids, dtype=np.int64), TokenPlaces(vocabulary)
+    rows = np.zeros((len(tokens), COLUMNS), dtype=np.int64)
+    if not len(tokens):
+        return rows.astype(np.int16)
+    _standing(places, tokens, rows)
+    events = BarEvents(places, tokens)
+    if len(events.chords):
+        bars = [*(events.bar_of - back for back in HINT_BARS), _same_chord(places, tokens, events)]
+        for column, bar in enumerate(bars, start=BEFORE + 1):
+            found = np.searchsorted(events.arena, bar * KEY_SPACE + events.reached, side="right")
+            inside = found < events.ends[np.maximum(bar, 0)]
+            told = np.where(inside, events.ids[np.where(inside, found, 0)], places.end) if len(events.ids) else bar * 0
+            rows[:, column] = np.where(bar >= 0, told, 0)
+    return rows.astype(np.int16)

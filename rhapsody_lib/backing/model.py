@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,31 +18,66 @@ from rhapsody_lib.errors import DamagedArtifactError
 FloatArray = NDArray[np.float32]
 
 WEIGHTS_FILE, VOCABULARY_FILE = "weights.safetensors", "vocabulary.json"
+#: Columns and rows of one product. OpenBLAS multiplies matrices this small without packing them first, which for a few
+#: rows takes longer than the product.
+_BLOCK_COLUMNS, _BLOCK_ROWS = 64, 16
+
+
+class Product:
+    """Multiplication of a few rows by a matrix [inputs x outputs], and a bias added."""
+
+    def __init__(self, matrix: FloatArray, bias: FloatArray) -> None:
+        self.inputs, self._outputs = matrix.shape
+        self._blocks = -(-self._outputs // _BLOCK_COLUMNS)
+        wide = np.zeros((self.inputs, self._blocks * _BLOCK_COLUMNS), dtype=np.float32)
+        wide[:, : self._outputs] = matrix
+        blocks = wide.reshape(self.inputs, self._blocks, _BLOCK_COLUMNS).transpose(1, 0, 2)
+        self._matrix, self._bias = np.ascontiguousarray(blocks), bias
+
+    def __call__(self, rows: FloatArray) -> FloatArray:
+        """The product [rows x outputs]."""
+        found = np.empty((len(rows), self._blocks * _BLOCK_COLUMNS), dtype=np.float32)
+        for begin in range(0, len(rows), _BLOCK_ROWS):
+            some = found[begin : begin + _BLOCK_ROWS]
+            places = some.reshape(len(some), self._blocks, _BLOCK_COLUMNS).transpose(1, 0, 2)
+            np.matmul(rows[begin : begin + _BLOCK_ROWS], self._matrix, out=places)
+        told: FloatArray = found[:, : self._outputs]
+        told += self._bias
+        return told
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """One GRU layer; gates in torch's order (reset, update, new), weights transposed for row vectors."""
+    """One GRU layer; gates in torch's order (reset, update, new)."""
 
-    inputs: FloatArray
-    recurrent: FloatArray
-    input_bias: FloatArray
-    recurrent_bias: FloatArray
+    inputs: Product
+    recurrent: Product
 
+    @classmethod
+    def of(cls, tensors: dict[str, FloatArray], index: int) -> _Layer:
+        """From torch's names; weights are transposed for row vectors."""
+        return cls(
+            Product(tensors[f"gru.weight_ih_l{index}"].T, tensors[f"gru.bias_ih_l{index}"]),
+            Product(tensors[f"gru.weight_hh_l{index}"].T, tensors[f"gru.bias_hh_l{index}"]),
+        )
 
-def _sigmoid(x: FloatArray) -> FloatArray:
-    half: FloatArray = np.tanh(0.5 * x)
-    return 0.5 * half + 0.5
-
-
-def _update(gates: FloatArray, layer: _Layer, hidden: FloatArray) -> FloatArray:
-    """Next hidden state [batch x hidden] from the input's share of the gates [batch x 3 hidden]."""
-    size = hidden.shape[1]
-    own = hidden @ layer.recurrent + layer.recurrent_bias
-    switches = _sigmoid(gates[:, : 2 * size] + own[:, : 2 * size])
-    reset, update = switches[:, :size], switches[:, size:]
-    new = np.tanh(gates[:, 2 * size :] + reset * own[:, 2 * size :])
-    return new + update * (hidden - new)  # type: ignore[no-any-return]
+    def update(self, gates: FloatArray, hidden: FloatArray) -> FloatArray:
+        """Next hidden state [batch x hidden] from the input's share of the gates [batch x 3 hidden]."""
+        size = hidden.shape[1]
+        own = self.recurrent(hidden)
+        switches = gates[:, : 2 * size] + own[:, : 2 * size]  # sigmoid(x) = tanh(x / 2) / 2 + 1 / 2
+        switches *= 0.5
+        np.tanh(switches, out=switches)
+        switches *= 0.5
+        switches += 0.5
+        new = own[:, 2 * size :]
+        new *= switches[:, :size]
+        new += gates[:, 2 * size :]
+        np.tanh(new, out=new)
+        after: FloatArray = hidden - new
+        after *= switches[:, size:]
+        after += new
+        return after
 
 
 class BackingModel:
@@ -51,19 +87,11 @@ class BackingModel:
         self.vocabulary = vocabulary
         self._offsets = np.arange(COLUMNS) * len(vocabulary)
         count = sum(name.startswith("gru.weight_ih_l") for name in tensors)
-        self._layers = [
-            _Layer(
-                np.ascontiguousarray(tensors[f"gru.weight_ih_l{index}"].T),
-                np.ascontiguousarray(tensors[f"gru.weight_hh_l{index}"].T),
-                tensors[f"gru.bias_ih_l{index}"],
-                tensors[f"gru.bias_hh_l{index}"],
-            )
-            for index in range(count)
-        ]
+        self._layers = [_Layer.of(tensors, index) for index in range(count)]
         self._embedding = tensors["embedding.weight"]
         self._output = np.ascontiguousarray(tensors["output.weight"].T)
         self._output_bias = tensors["output.bias"]
-        self.hidden_size, self.embedding_size = self._layers[0].recurrent.shape[0], self._embedding.shape[1]
+        self.hidden_size, self.embedding_size = self._layers[0].recurrent.inputs, self._embedding.shape[1]
         shapes = (len(self._embedding), self._output.shape)
         inputs = self.hidden_size + self._embedding.shape[1]
         if shapes != (COLUMNS * len(vocabulary), (inputs, len(vocabulary))):
@@ -86,8 +114,8 @@ class BackingModel:
         """The state before a sequence: zeros [layers x batch x hidden]."""
         return np.zeros((len(self._layers), batch, self.hidden_size), dtype=np.float32)
 
-    def embed(self, rows: NDArray[np.int64]) -> FloatArray:
-        """Input of a step [batch x embedding] from rows [batch x COLUMNS] of `BarContext.row`."""
+    def embed(self, rows: NDArray[np.integer]) -> FloatArray:
+        """Input of a step [batch x embedding] from rows [batch x COLUMNS] of `context`."""
         return self._embedding[rows + self._offsets].sum(axis=1)  # type: ignore[no-any-return]
 
     def advance(self, embedded: FloatArray, state: FloatArray) -> FloatArray:
@@ -95,21 +123,28 @@ class BackingModel:
         after = np.empty_like(state)
         below = embedded
         for index, layer in enumerate(self._layers):
-            after[index] = _update(below @ layer.inputs + layer.input_bias, layer, state[index])
+            after[index] = layer.update(layer.inputs(below), state[index])
             below = after[index]
         return after
 
-    def read(self, rows: NDArray[np.int64], state: FloatArray) -> FloatArray:
-        """The state [layers x hidden] after all of some rows [tokens x COLUMNS] of one sequence."""
-        after, below = np.empty_like(state), self.embed(rows)
+    def read(self, sequences: Sequence[NDArray[np.integer]]) -> FloatArray:
+        """The states [layers x sequences x hidden] after whole sequences of rows [tokens x COLUMNS], side by side."""
+        order = sorted(range(len(sequences)), key=lambda number: -len(sequences[number]))
+        lengths = [len(sequences[number]) for number in order]
+        state, below = self.start(len(sequences)), [self.embed(sequences[number]) for number in order]
         for index, layer in enumerate(self._layers):
-            gates = below @ layer.inputs + layer.input_bias
-            hidden = np.empty((len(rows) + 1, 1, self.hidden_size), dtype=np.float32)
-            hidden[0, 0] = state[index]
-            for step in range(len(rows)):
-                hidden[step + 1] = _update(gates[step : step + 1], layer, hidden[step])
-            after[index], below = hidden[-1, 0], hidden[1:, 0]
-        return after
+            gates = [layer.inputs(rows) for rows in below]
+            below = [np.empty((length, self.hidden_size), dtype=np.float32) for length in lengths]
+            hidden = np.zeros((len(order), self.hidden_size), dtype=np.float32)
+            going = len(order)
+            for step in range(lengths[0] if lengths else 0):
+                while lengths[going - 1] <= step:
+                    going -= 1
+                hidden[:going] = layer.update(np.stack([gates[line][step] for line in range(going)]), hidden[:going])
+                for line in range(going):
+                    below[line][step] = hidden[line]
+            state[index, order] = hidden
+        return state
 
     def logits(self, embedded: FloatArray, state: FloatArray) -> FloatArray:
         """Unnormalised log-probabilities of the next token, [batch x vocabulary], from [layers x batch x hidden]."""
@@ -125,22 +160,20 @@ class BackingModel:
         """
         place = int(np.flatnonzero(np.isin(tokens, merged))[0])
         columns = np.concatenate([tokens, merged])
-        weights = np.ascontiguousarray(self._output[:, columns])
-        return Readout(weights, self._output_bias[columns], len(tokens), place)
+        return Readout(Product(self._output[:, columns], self._output_bias[columns]), len(tokens), place)
 
 
 @dataclass(frozen=True)
 class Readout:
     """The output layer for some of the tokens, from `BackingModel.readout`."""
 
-    _weights: FloatArray
-    _bias: FloatArray
+    _product: Product
     _tokens: int
     _place: int
 
     def __call__(self, embedded: FloatArray, hidden: FloatArray) -> FloatArray:
         """Logits [batch x tokens] from the step's input [batch x embedding] and last layer [batch x hidden]."""
-        found = np.concatenate([hidden, embedded], axis=1) @ self._weights + self._bias
+        found = self._product(np.concatenate([hidden, embedded], axis=1))
         scores, merged = found[:, : self._tokens], found[:, self._tokens :]
         top = merged.max(axis=1, keepdims=True)
         scores[:, self._place] = (top + np.log(np.exp(merged - top).sum(axis=1, keepdims=True)))[:, 0]

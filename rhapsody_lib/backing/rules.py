@@ -1,21 +1,20 @@
 """What one song may sound like, beyond the grammar: its ranges, voices, sung bars, sounding bars and its close.
 
-All that is forbidden and all that is made less likely at a place is one row that is added to the network's logits. Rows
-are kept: thousands of places of a song share a few hundred of them.
+All that is forbidden and all that is made less likely at a place is one row that is added to the network's logits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Mapping
 from copy import copy
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rhapsody_lib.backing.grammar import GrammarState
+from rhapsody_lib.backing.grammar import Grammar, Place
 from rhapsody_lib.backing.model import FloatArray
+from rhapsody_lib.backing.places import Heard
 from rhapsody_lib.backing.quantise import duration_steps
 from rhapsody_lib.backing.tokens import model_shift
 from rhapsody_lib.backing.vocabulary import DURATIONS, QUALITY_NAMES, Vocabulary, part_range
@@ -28,16 +27,10 @@ UNHEARD = -2.5
 PASSED, MOST_PASSED = -2.0, 3
 #: Share of the primer's bars in which a part strikes at a step where it mostly strikes.
 USUAL = 0.5
-#: A bar longer than this is closed as soon as the grammar allows.
-MAX_BAR_TOKENS = 300
-#: Notes of one part struck together at most; melody and bass are single voices.
-VOICES = {"melody": 1, "drums": 5, "piano": 6, "guitar": 6, "bass": 1, "strings": 5}
 #: Range of a sung melody.
 SINGABLE = (53, 79)
 #: Semitones from the tonic to the roots that a cadence closes from: dominant and subdominant, in minor the seventh too.
 CADENCE_ROOTS = {"major": (7, 5), "minor": (7, 5, 10)}
-#: Rows kept at most, of a few kilobytes each.
-_MAX_ROWS = 4096
 _SILENT = float("-inf")
 
 
@@ -47,31 +40,19 @@ class BarRule:
 
     Args:
         frame: tokens that open it, given and not sampled.
+        given: all its other tokens; then nothing of it is sampled.
+        tune: its chords and melody, (step, tokens) in rising order; then only the accompaniment is sampled.
         must_sing: it must have a melody note.
         is_cadence: its chords are dominant and subdominant, for the bar after it closes the song.
         is_final: it closes the song: held tonic triad, over its root in the bass.
     """
 
     frame: tuple[int, ...]
+    given: tuple[int, ...] = ()
+    tune: tuple[tuple[int, tuple[int, ...]], ...] = ()
     must_sing: bool = False
     is_cadence: bool = False
     is_final: bool = False
-
-
-class Place(NamedTuple):
-    """What the rules need to know of a bar being written.
-
-    Args:
-        struck: notes of the last part that were struck at this onset.
-        sung: whether the bar has a melody note.
-        sounded: whether it has any note but drums and melody.
-        tokens: tokens of the bar.
-    """
-
-    struck: int
-    sung: bool
-    sounded: bool
-    tokens: int
 
 
 class Rules:
@@ -83,6 +64,7 @@ class Rules:
 
     def __init__(self, vocabulary: Vocabulary, key: Key, bar_steps: int) -> None:
         self.vocabulary, self.bar_steps = vocabulary, bar_steps
+        self._grammar = Grammar(vocabulary)
         self.permitted = ~vocabulary.mask("section", "metre", "tempo", "line", *PARTS)
         for part in PARTS:
             low, high = SINGABLE if part == "melody" else PART_RANGES[part]
@@ -93,7 +75,6 @@ class Rules:
         self._bass_low = PART_RANGES["bass"][0] + model_shift(key)
         self._shares: Mapping[str, Mapping[int, float]] = {}
         self._biases: dict[tuple[int, int], FloatArray] = {}
-        self._rows: dict[Hashable, FloatArray] = {}
         self.boundary = vocabulary.mask("bar", "end")
         root = 0 if key.mode == "major" else 9
         self.tonic = ChordSymbol(root, "" if key.mode == "major" else "m", root)
@@ -133,7 +114,7 @@ class Rules:
         Args:
             shares: for each part, the share of bars in which it strikes at a step.
         """
-        self._shares, self._biases, self._rows = shares, {}, {}
+        self._shares, self._biases = shares, {}
 
     def _sampled(self) -> NDArray[np.int64]:
         wanted = (self.permitted | self.final) & ~self.vocabulary.mask("pad", "program", "style", "mode")
@@ -167,7 +148,7 @@ class Rules:
         first = self.vocabulary.starts["position"]
         if rule.is_final:
             return [*rule.frame, first, *self.vocabulary.chord(self.tonic)]
-        return [*rule.frame, first] if rule.is_cadence else [*rule.frame]
+        return [*rule.frame, first] if rule.is_cadence else [*rule.frame, *rule.given]
 
     def _final_mask(self) -> NDArray[np.bool_]:
         vocabulary = self.vocabulary
@@ -187,51 +168,41 @@ class Rules:
                 mask[token] &= pitch % 12 in tones and (low or part != "bass")
         return mask
 
-    def mask(self, grammar: GrammarState, rule: BarRule, place: Place) -> NDArray[np.bool_]:
+    def mask(self, place: Place, rule: BarRule, heard: Heard) -> NDArray[np.bool_]:
         """Tokens that may come next, bool [vocabulary]."""
-        vocabulary = self.vocabulary
-        mask = grammar.allowed() & (self.final if rule.is_final else self.permitted)
-        part = grammar.part
-        if part and place.struck >= VOICES[part]:
+        vocabulary, part = self.vocabulary, place.part
+        mask = self._grammar.allowed(place) & (self.final if rule.is_final else self.permitted)
+        if heard.full:
             mask[vocabulary.span(part)] = False
-        late = grammar.note < 0 and 2 * grammar.position >= self.bar_steps
-        if not place.sounded:
+        late = not part and 2 * place.position >= self.bar_steps
+        if not heard.sounded:
             mask &= ~self.boundary
             if late:
                 mask[vocabulary.span("drums")] = False
-        if rule.must_sing and not place.sung:
+        if not heard.sung:
             mask &= ~self.boundary
             if late or rule.is_final:  # the last bar has one onset, at which the melody comes first
                 mask[vocabulary.starts["drums"] : vocabulary.note_span[1]] = False
         if rule.is_cadence:
             mask &= ~self._not_cadence
-            if grammar.family == "position" and grammar.position == 0:
+            if place.family == "position" and place.position == 0:
                 mask &= vocabulary.mask("chord")
         if rule.is_final and part not in {"bass", "strings"}:
             mask &= ~self.boundary
             mask[vocabulary.span("strings")] = False
-        if place.tokens > MAX_BAR_TOKENS and (mask & self.boundary).any():
-            mask &= self.boundary
+        if rule.tune:
+            mask &= ~vocabulary.mask("chord", "over", "melody")
+            if part == "melody":
+                mask &= ~vocabulary.mask("velocity", "duration")
+        if heard.long and (mask & self.boundary).any():
+            mask &= self.boundary if not rule.tune else vocabulary.mask("bar", "end", "position")
         return mask
 
-    def row(self, grammar: GrammarState, rule: BarRule, place: Place) -> FloatArray:
-        """What is added to the logits of `sampled`: changes of the likely, and -inf for what may not come next."""
-        part = grammar.part
-        full = bool(part) and place.struck >= VOICES[part]
-        sung = place.sung or not rule.must_sing
-        key = (grammar.key, full, sung, place.sounded, rule.is_cadence, rule.is_final, place.tokens > MAX_BAR_TOKENS)
-        row = self._rows.get(key)
-        if row is None:
-            row = self._row(grammar, rule, place)
-            if len(self._rows) >= _MAX_ROWS:
-                self._rows.clear()
-            self._rows[key] = row
-        return row
-
-    def _row(self, grammar: GrammarState, rule: BarRule, place: Place) -> FloatArray:
-        mask = self.mask(grammar, rule, place)
+    def row(self, place: Place, rule: BarRule, heard: Heard, tokens: NDArray[np.int64]) -> FloatArray:
+        """What is added to the logits of some tokens: changes of the likely, and -inf for what may not come next."""
+        mask = self.mask(place, rule, heard)
         mask[self.boundary.argmax()] = mask[self.boundary].any()
-        part = PARTS.index(grammar.part) if grammar.part else -1
-        row = np.where(mask, self._bias(grammar.position, part), np.float32(_SILENT))
-        found: FloatArray = row[self.sampled]
+        part = PARTS.index(place.part) if place.part else -1
+        row = np.where(mask, self._bias(place.position, part), np.float32(_SILENT))
+        found: FloatArray = row[tokens]
         return found

@@ -30,8 +30,8 @@ def write(model: str, times: int) -> dict[str, Any]:
     the events of all candidates of all drafts, `kept` those of the last draft's phrases without their bar lines, each
     phrase counted once however often its section returns, `events` those of the finished song.
     """
-    from rhapsody_lib.backing import decoder
     from rhapsody_lib.backing.copying import MELODIES_FILE, MelodyIndex
+    from rhapsody_lib.backing.decoder import compose_backing
     from rhapsody_lib.backing.stock import stock_groove
     from rhapsody_lib.backing.tokens import encode
     from rhapsody_lib.music.chords import Key
@@ -45,12 +45,12 @@ def write(model: str, times: int) -> dict[str, Any]:
     text = "\n\n".join(f"[{name}]\n{_CHORUS if name == 'chorus' else _VERSE}" for name in FORM.split("|"))
     lyrics, melodies = parse_lyrics(text), MelodyIndex.load(Path(model) / MELODIES_FILE)
     plan = plan_from_lyrics(lyrics, METRE, tempo_bpm=BPM, intro_bars=4, ending_bars=2)
-    sampled, kept = _counted(decoder)
+    sampled, kept = _counted()
     found = []
 
     def draft(seed: int) -> Any:
         kept.clear()
-        return decoder.compose_backing(loaded, plan, primer, seed=seed, melodies=melodies)
+        return compose_backing(loaded, plan, primer, seed=seed, melodies=melodies)
 
     for seed in range(times + 1):
         sampled.clear()
@@ -72,23 +72,27 @@ def write(model: str, times: int) -> dict[str, Any]:
     return {"songs": found[1:], "hidden": loaded.hidden_size}  # the first one also loads what is kept
 
 
-def _counted(decoder: Any) -> tuple[list[int], list[int]]:
-    """From now on: events that each phrase sampled, all candidates together, and those of the candidate kept."""
+def _counted() -> tuple[list[int], list[int]]:
+    """From now on: events that each draft sampled, all candidates together, and those of the candidates kept."""
+    from rhapsody_lib.backing.sampling import Band
+    from rhapsody_lib.backing.sections import SongWriter
+
     sampled: list[int] = []
     kept: list[int] = []
-    write_phrase, best = decoder.write_phrase, decoder._Writer._best
+    write, best = Band.write, SongWriter._best
 
-    def writing(*arguments: Any, **named: Any) -> Any:
-        found = write_phrase(*arguments, **named)
-        sampled.append(sum(candidate.sampled for candidate in found))
+    def writing(band: Any, *arguments: Any) -> Any:
+        before = band.sampled
+        found = write(band, *arguments)
+        sampled.append(band.sampled - before)
         return found
 
-    def choosing(*arguments: Any) -> Any:
-        branch, bars = best(*arguments)
-        kept.append(sum(map(len, bars)))
-        return branch, bars
+    def choosing(*arguments: Any, **named: Any) -> Any:
+        candidate = yield from best(*arguments, **named)
+        kept.append(candidate.sampled)
+        return candidate
 
-    decoder.write_phrase, decoder._Writer._best = writing, choosing
+    Band.write, SongWriter._best = writing, choosing  # type: ignore[assignment, method-assign]
     return sampled, kept
 
 

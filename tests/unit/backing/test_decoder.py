@@ -20,6 +20,7 @@ from rhapsody_lib.backing.decoder import compose_backing
 from rhapsody_lib.backing.finishing import CRASHES, gaps
 from rhapsody_lib.backing.model import BackingModel
 from rhapsody_lib.backing.primer import Primer, primer_facts
+from rhapsody_lib.backing.primer_part import MOST_BARS, MOST_NOTES
 from rhapsody_lib.backing.ranking import read_bar
 from rhapsody_lib.backing.rules import CADENCE_ROOTS
 from rhapsody_lib.backing.vocabulary import METRES, Vocabulary
@@ -86,10 +87,18 @@ def section_notes(score: Score, plan: SongPlan, index: int) -> dict[str, list[tu
     }
 
 
-def unlifted(notes: dict[str, list[tuple[int, int, int]]]) -> dict[str, list[tuple[int, int]]]:
-    """Onsets and pitches without the crash that the last chorus may open with."""
+def sung(notes: dict[str, list[tuple[int, int, int]]]) -> list[tuple[int, int]]:
+    return [(start, pitch) for start, pitch, _ in notes["melody"]]
+
+
+def accompaniment(notes: dict[str, list[tuple[int, int, int]]], before: int) -> dict[str, list[tuple[int, int]]]:
+    """Onsets and pitches before a tick without the crash that the last chorus may open with."""
     return {
-        part: [(start, pitch) for start, pitch, _ in found if (part, start) != ("drums", 0) or pitch not in CRASHES]
+        part: [
+            (start, pitch)
+            for start, pitch, _ in found
+            if start < before and ((part, start) != ("drums", 0) or pitch not in CRASHES)
+        ]
         for part, found in notes.items()
     }
 
@@ -134,9 +143,12 @@ def test_every_song_keeps_its_plan(seed: int, metre: tuple[int, int], tonic: int
     score = compose_backing(random_model(seed % 5), plan, key=key, seed=seed, temperature=1.5)
     assert score.key == key
     check_song(score, plan)
-    assert section_notes(score, plan, 1) == section_notes(score, plan, 3)
+    for first, again in ((1, 3), (2, 4)):
+        before, after = section_notes(score, plan, first), section_notes(score, plan, again)
+        assert sung(before) == sung(after)
+        line = plan.sections[first].bars_per_line * plan.bar_ticks
+        assert accompaniment(before, line) == accompaniment(after, line)
     first, last = section_notes(score, plan, 2), section_notes(score, plan, 4)
-    assert unlifted(first) == unlifted(last)
     assert all(a[2] <= b[2] for a, b in zip(first["melody"], last["melody"], strict=True))
 
 
@@ -214,6 +226,15 @@ def test_unusable_primers_are_refused(primer: Score, reason: str) -> None:
         compose_backing(MODEL, plan_in((4, 4)), primer)
 
 
+def test_a_primer_of_any_size_is_cut_or_refused() -> None:
+    notes = tuple(Note(beat * 480, 60, 480, 80) for beat in range(4 * (MOST_BARS + 100)))
+    assert len(Primer.of(VOCABULARY, _score(piano=notes)).song.bars) == MOST_BARS
+    far = _score(piano=(*notes[:64], Note(2**31, 60, 480, 80)))
+    assert len(Primer.of(VOCABULARY, far).song.bars) == 16
+    with pytest.raises(InputError, match="it has more than"):
+        primer_facts(_score(piano=notes[:1] * (MOST_NOTES + 1)))
+
+
 def test_a_piano_primer_gets_the_parts_it_lacks() -> None:
     notes = tuple(Note(beat * 480, 60 + (0, 4, 7, 5)[beat % 4], 480, 80) for beat in range(32))
     plan = plan_in((4, 4))
@@ -263,12 +284,12 @@ def test_generation_loads_no_torch() -> None:
 
 
 def test_candidates_that_copy_a_melody_are_dropped() -> None:
-    plan = plan_in((4, 4))
+    plan = SongPlan((4, 4), (PlannedSection("verse 1", "verse", 16, (9, 8, 10, 8, 12, 11, 12, 11)),))
     score = compose_backing(MODEL, plan, ballad(), seed=5)
     learnt = MelodyIndex.build([melody_onsets(score)], [])
-    assert melody_copying(score, learnt, ballad()).longest_run > 2 * learnt.limit
+    assert melody_copying(score, learnt, ballad()).longest_run > learnt.limit + 4
     other = compose_backing(MODEL, plan, ballad(), seed=5, melodies=learnt)
-    # Runs over the seams of phrases that return are not guarded here, only in the whole song.
+    # Runs over the seams of sections, and of phrases that return, are guarded in the whole song alone.
     assert melody_copying(other, learnt, ballad()).longest_run <= learnt.limit + 4
     # What copies nothing is written as it would have been.
     nothing = MelodyIndex.build([], [])

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rhapsody_lib.backing.context import COLUMNS, context_rows
-from rhapsody_lib.backing.grammar import Grammar, GrammarState
 from rhapsody_lib.backing.quantise import quantise
 from rhapsody_lib.backing.tokens import decode, encode
 from rhapsody_lib.backing.vocabulary import Vocabulary
@@ -18,16 +17,16 @@ from rhapsody_lib.music.chords import Key
 from rhapsody_lib.music.score import PART_RANGES, PARTS, Score
 
 sys.path.insert(0, str(Path(__file__).parent))
+from tests.unit.backing.grammar_state import GrammarState
 from tests.unit.backing.strategies import scores
 
 VOCABULARY = Vocabulary(("rock", "waltz"))
-GRAMMAR = Grammar(VOCABULARY)
 
 
 @settings(max_examples=60, deadline=None)
 @given(scores())
 def test_encoder_keeps_the_grammar(score: Score) -> None:
-    state = GrammarState(GRAMMAR)
+    state = GrammarState(VOCABULARY)
     for token in encode(VOCABULARY, score).ids:
         assert state.allowed()[token], VOCABULARY.names[token]
         state.advance(token)
@@ -37,7 +36,7 @@ def test_encoder_keeps_the_grammar(score: Score) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.integers(0, 11), st.integers(20, 200))
 def test_any_grammatical_sequence_decodes(seed: int, tonic: int, length: int) -> None:
-    random, state, ids = np.random.default_rng(seed), GrammarState(GRAMMAR), []
+    random, state, ids = np.random.default_rng(seed), GrammarState(VOCABULARY), []
     while not state.ended:
         allowed = state.allowed()
         assert allowed.any()

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from rhapsody_lib.backing.grammar import Grammar, GrammarState
 from rhapsody_lib.backing.primer import Primer
 from rhapsody_lib.backing.quantise import quantise
 from rhapsody_lib.backing.tokens import decode, encode, midi_to_tokens
@@ -16,13 +15,14 @@ from rhapsody_lib.corpus.parsing import parse_job
 from rhapsody_lib.errors import InputError, UnreadableFileError
 from rhapsody_lib.music.midi import midi_to_score
 from rhapsody_lib.music.score import PARTS, Score
+from tests.unit.backing.grammar_state import GrammarState
 
 VOCABULARY = Vocabulary(())
 
 
 def comes_back(score: Score) -> None:
     song, grid = encode(VOCABULARY, score), quantise(score)
-    state = GrammarState(Grammar(VOCABULARY))
+    state = GrammarState(VOCABULARY)
     for token in song.ids:
         assert state.allowed()[token], VOCABULARY.names[token]
         state.advance(token)

@@ -1,0 +1,268 @@
+"""The music of a song's sections: each is written once, phrase by phrase, all that are new side by side.
+
+Each section is primed with the song's header and the primer's section of the same kind. Of each phrase several
+candidates are sampled and the best is kept (`ranking`). Within a section the third of four lines has the tune of the
+first, as song melodies do, where the words allow; sections of one label share their tune. A tune that returns keeps its
+melody and chords, while some bars of its accompaniment are written anew, as players would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field, replace
+
+from rhapsody_lib.backing.model import BackingModel
+from rhapsody_lib.backing.phrase_guard import PhraseGuard
+from rhapsody_lib.backing.primer import Primer
+from rhapsody_lib.backing.ranking import (
+    Wanted,
+    chord_changes,
+    grooves_of,
+    melody_of,
+    onset_shares,
+    phrase_score,
+    read_bar,
+)
+from rhapsody_lib.backing.rules import BarRule, Rules
+from rhapsody_lib.backing.sampling import Band, Bar, Candidate, Mark, Phrase, Steps, Writer
+from rhapsody_lib.backing.vocabulary import STEPS_PER_BEAT, Vocabulary, bar_steps
+from rhapsody_lib.music.chords import Key
+from rhapsody_lib.music.plan import PlannedSection, SongPlan
+from rhapsody_lib.music.score import PARTS
+from rhapsody_lib.progress import Progress
+from rhapsody_lib.seeding import generator
+
+CANDIDATES = 8
+#: Candidates of a phrase whose tune is given.
+VARIANTS = 2
+#: Times that a phrase is written where every candidate copies; then the one that copies least is kept.
+TRIES = 4
+#: Bars without words are written so many at a time.
+INSTRUMENTAL_BARS = 4
+#: A line may repeat the music of another whose syllables differ by no more.
+LIKE_SYLLABLES = 3
+
+
+@dataclass(frozen=True)
+class _Line:
+    """Bars of a section written at once; `repeats` is the number of the one whose music returns, or -1."""
+
+    bar: int
+    bars: int
+    syllables: int
+    repeats: int = -1
+
+
+def _lines(plan: SongPlan, section: PlannedSection) -> list[_Line]:
+    if not section.syllables:
+        starts = range(0, section.bars, INSTRUMENTAL_BARS)
+        return [_Line(bar, min(INSTRUMENTAL_BARS, section.bars - bar), 0) for bar in starts]
+    wanted, bars = plan.shared_syllables(section.label), section.bars_per_line
+    lines: list[_Line] = []
+    for number, syllables in enumerate(wanted):
+        model = number - 4 if number >= 4 else number - 2
+        inner = number >= 2 and number + 1 < len(wanted) and (number % 4 == 2 or number >= 4)
+        like = inner and abs(wanted[model] - syllables) <= LIKE_SYLLABLES
+        origin = lines[model].repeats if like and lines[model].repeats >= 0 else model
+        lines.append(_Line(number * bars, bars, syllables, origin if like else -1))
+    return lines
+
+
+def _music_label(plan: SongPlan, number: int) -> str:
+    """What sections that share their music are known by: their label, but the last one closes the song."""
+    label = plan.sections[number].label
+    return f"{label} (last)" if number + 1 == len(plan.sections) else label
+
+
+@dataclass(frozen=True)
+class _Start:
+    """Where a section begins: the place after the primer's bars, and these; in `lines`, where the lines at bars do."""
+
+    mark: Mark
+    primed: Sequence[Bar]
+    lines: dict[int, Mark] = field(default_factory=dict)
+
+
+class SongWriter:
+    """Writes the sections of one song.
+
+    Args:
+        model: the trained network.
+        plan: of the song.
+        primer: in the plan's metre.
+        header: tokens of the song's header.
+        key: of the song.
+        guard: tells of copied melodies.
+        seed: of the song; each section draws from a source of its own.
+        temperature: 1 samples as trained; lower is safer.
+    """
+
+    def __init__(
+        self,
+        model: BackingModel,
+        plan: SongPlan,
+        primer: Primer,
+        header: Bar,
+        key: Key,
+        guard: PhraseGuard,
+        *,
+        seed: int,
+        temperature: float,
+    ) -> None:
+        self._model, self._plan, self._primer, self._header = model, plan, primer, header
+        self._guard, self._seed, self._temperature = guard, seed, temperature
+        self._vocabulary = model.vocabulary
+        self._rules = Rules(model.vocabulary, key, bar_steps(plan.metre))
+        self._frame_tokens = model.vocabulary.mask("bar", "section", "metre", "tempo", "line")
+        self._tonic = 0 if key.mode == "major" else 9
+        self._drums = primer.drum_pitches
+        strung = [bar for bar in (read_bar(self._vocabulary, bar) for bar in primer.song.bars) if bar.notes["strings"]]
+        self._strings = onset_shares(strung, "strings")
+        self._music: dict[str, list[Bar]] = {}
+        self._labels = [_music_label(plan, number) for number in range(len(plan.sections))]
+
+    def open_with(self, bars: Sequence[Bar]) -> None:
+        """Take the first section's music from given bars."""
+        self._music[self._labels[0]] = [tuple(token for token in bar if not self._frame_tokens[token]) for bar in bars]
+
+    def written(self, progress: Progress) -> list[Bar]:
+        """The bars of the whole song, with their frames."""
+        sections, labels = self._plan.sections, self._labels
+        firsts = {label: labels.index(label) for label in labels}
+        new = [label for label in firsts if label not in self._music]
+        band = Band(self._model, bar_steps(self._plan.metre), self._temperature)
+        primed = [self._primer.bars_for(sections[firsts[label]].kind) for label in new]
+        marks = band.heard([[*self._header, *(token for bar in bars for token in bar)] for bars in primed])
+        starts = {label: _Start(mark, bars) for label, mark, bars in zip(new, marks, primed, strict=True)}
+        writers = [
+            self._writer(sections[firsts[label]], starts[label], label, is_last=label == labels[-1]) for label in new
+        ]
+        self._music |= zip(new, band.write(writers, CANDIDATES, progress), strict=True)
+        music = [list(self._music[label]) for label in labels]
+        asked = {label: self._asked(sections[firsts[label]], start, joined=True) for label, start in starts.items()}
+        players = [
+            (number, line, self._player(number, line, starts[label], asked[label]))
+            for number, label in enumerate(labels)
+            if label in starts and number != firsts[label]
+            for line in _lines(self._plan, sections[number])[1::2]
+        ]
+        played = band.write([player for _, _, player in players], VARIANTS)
+        for (number, line, _), bars in zip(players, played, strict=True):
+            music[number][line.bar : line.bar + line.bars] = bars
+        return [
+            (*frame, *body)
+            for section, bodies in zip(sections, music, strict=True)
+            for frame, body in zip(self._frames(section), bodies, strict=True)
+        ]
+
+    def _frames(self, section: PlannedSection) -> list[Bar]:
+        vocabulary, kind = self._vocabulary, section.kind
+        wanted = self._plan.shared_syllables(section.label)
+        frames = []
+        for bar in range(section.bars):
+            frame = [vocabulary.bar(section.bars - bar)]
+            frame += [vocabulary.section(kind)] if bar == 0 else []
+            sung = section.bars_per_line and bar % section.bars_per_line == 0
+            frame += [vocabulary.line(wanted[bar // section.bars_per_line])] if sung else []
+            frames.append(tuple(frame))
+        return frames
+
+    def _writer(self, section: PlannedSection, start: _Start, label: str, *, is_last: bool) -> Writer:
+        """Writes a section that is new."""
+        wanted, rules = self._asked(section, start, joined=False)
+        steps = self._steps(section, start, wanted, is_last=is_last)
+        return Writer(section.name, steps, rules, generator(self._seed, "backing", "section", label))
+
+    def _player(self, number: int, line: _Line, start: _Start, asked: tuple[Wanted, Rules]) -> Writer:
+        """Accompanies a line of a section that returns anew."""
+        section, (wanted, rules) = self._plan.sections[number], asked
+        bars = slice(line.bar, line.bar + line.bars)
+        again = self._again(self._frames(section)[bars], self._music[self._labels[number]][bars])
+        steps = self._played(Phrase(start.lines[line.bar], again, VARIANTS), replace(wanted, syllables=line.syllables))
+        return Writer(section.name, steps, rules, generator(self._seed, "backing", "line", number, line.bar))
+
+    def _asked(self, section: PlannedSection, start: _Start, *, joined: bool) -> tuple[Wanted, Rules]:
+        """What is asked of a section's phrases, and the rules of its notes; `joined` by the strings."""
+        heard = [read_bar(self._vocabulary, bar) for bar in start.primed]
+        shares = {part: onset_shares(heard, part) for part in PARTS[1:]}
+        parts = {part for part in shares if shares[part]}
+        if joined and not shares["strings"]:
+            shares["strings"] = self._strings
+            parts |= {"strings"} if self._strings else set()
+        sings = section.syllables or 2 * sum(bool(bar.notes["melody"]) for bar in heard) > len(heard)
+        rules = self._rules.limited(parts | ({"melody"} if sings else set()), self._drums)
+        rules.prefer(shares)
+        copied = frozenset(melody_of(bar) for bar in heard)
+        return Wanted(0, grooves_of(heard), -1, STEPS_PER_BEAT, copied, chord_changes(heard)), rules
+
+    def _steps(self, section: PlannedSection, start: _Start, usual: Wanted, *, is_last: bool) -> Steps:
+        """Ask for one phrase of a section after another."""
+        frames, written = self._frames(section), list[Bar]()
+        lines, mark = _lines(self._plan, section), start.mark
+        for number, line in enumerate(lines):
+            own, ends = frames[line.bar : line.bar + line.bars], number + 1 == len(lines)
+            start.lines[line.bar] = mark
+            wanted = replace(usual, syllables=line.syllables, tonic=self._tonic if ends else -1)
+            if line.repeats >= 0:
+                begin = lines[line.repeats].bar
+                again = self._again(own, written[begin : begin + line.bars])
+                best = yield from self._best(Phrase(mark, again, VARIANTS), wanted, [], tries=1)
+            else:
+                rules, before = _bar_rules(own, line, closes=is_last and ends), self._guard.before(written)
+                best = yield from self._best(Phrase(mark, rules, CANDIDATES), wanted, before, tries=TRIES)
+            mark = best.end
+            written += best.bars
+        return written
+
+    def _played(self, phrase: Phrase, wanted: Wanted) -> Steps:
+        """Ask for one phrase whose tune is given."""
+        return (yield from self._best(phrase, wanted, [], tries=1)).bars
+
+    def _again(self, frames: Sequence[Bar], bodies: Sequence[Bar]) -> list[BarRule]:
+        """Bars whose tune is given."""
+        rules = []
+        for frame, body in zip(frames, bodies, strict=True):
+            tune = tune_of(self._vocabulary, body)
+            rules.append(BarRule(frame, tune=tune) if tune else BarRule(frame, given=body))
+        return rules
+
+    def _best(
+        self, phrase: Phrase, wanted: Wanted, before: list[tuple[int, int]], *, tries: int
+    ) -> Generator[Phrase, list[Candidate], Candidate]:
+        """The best of the candidates that copy nothing; `before` are the melody's last notes."""
+        options: list[tuple[int, float, Candidate]] = []
+        while not any(copied == 0 for copied, _, _ in options) and len(options) < tries * phrase.candidates:
+            for candidate in (yield phrase):
+                bars = [read_bar(self._vocabulary, bar) for bar in candidate.bars]
+                score = phrase_score(bars, wanted, candidate.mean_log_probability)
+                options.append((self._guard.copied(before, bars), -score, candidate))
+        return min(options, key=lambda option: option[:2])[2]
+
+
+def tune_of(vocabulary: Vocabulary, bar: Bar) -> tuple[tuple[int, Bar], ...]:
+    """The chords and the melody of a bar: the tokens of each step that has any."""
+    found: list[tuple[int, list[int]]] = []
+    is_melody = False
+    for token in bar:
+        family = vocabulary.family_of[token]
+        if family == "position":
+            found.append((token - vocabulary.starts["position"], []))
+        if family in PARTS:
+            is_melody = family == "melody"
+        if family in {"chord", "over"} or (is_melody and family in {"melody", "velocity", "duration"}):
+            found[-1][1].append(token)
+    return tuple((step, tuple(tokens)) for step, tokens in found if tokens)
+
+
+def _bar_rules(frames: Sequence[Bar], line: _Line, *, closes: bool) -> list[BarRule]:
+    """Sung bars need a melody, save the last of a line, where the singer breathes."""
+    sung = max(1, line.bars - 1) if line.syllables else 0
+    return [
+        BarRule(
+            frame,
+            must_sing=index < sung,
+            is_cadence=closes and index + 2 == len(frames),
+            is_final=closes and index + 1 == len(frames),
+        )
+        for index, frame in enumerate(frames)
+    ]
