@@ -155,6 +155,12 @@ def song(
         bool,
         typer.Option("--with-primer/--without-primer", help="Open with the primer's own bars, or only with new music."),
     ] = True,
+    match_language: Annotated[str, typer.Option(help="Match only songs in this language, e.g. en.")] = "",
+    match_style: Annotated[str, typer.Option(help="Match only songs of this genre.")] = "",
+    match_tempo: Annotated[str, typer.Option(help="Match only songs in these quarters a minute, e.g. 90-120.")] = "",
+    match_key: Annotated[str, typer.Option(help="Match only songs in this key, e.g. 'G major'.")] = "",
+    match_licence: Annotated[str, typer.Option(help="Match only songs whose licence begins so, e.g. CC0.")] = "",
+    match_melody: Annotated[bool, typer.Option("--match-melody", help="Match only songs with a melody.")] = False,
     audio: Annotated[bool, typer.Option("--audio/--no-audio", help="Render song.mp3, and each part alone.")] = True,
     vocal: Annotated[bool, typer.Option("--vocal", help="Let a synthesizer sing; needs the extra 'vocal'.")] = False,
     show_score: Annotated[bool, typer.Option("--show-score", help="Show how the lyrics were ranked.")] = False,
@@ -184,6 +190,12 @@ def song(
         tempo_bpm=tempo_bpm,
         primer=primer,
         with_primer=with_primer,
+        match_language=match_language,
+        match_style=match_style,
+        match_tempo=match_tempo,
+        match_key=match_key,
+        match_licence=match_licence,
+        match_melody=match_melody,
         audio=audio,
         vocal=vocal,
     )
@@ -200,10 +212,11 @@ def _make_song(store: str, release: Any, request: Any, out: Path) -> Any:
         from flows.generate_song import generate_song
 
         return generate_song(**request.model_dump(), store=store, release=release.number, out=str(out))
-    from rhapsody_lib import operations
+    from rhapsody_lib.operations.ahead import steps_ahead
     from rhapsody_lib.operations.pipelines import make_song
 
-    return make_song(operations, store, release, request, out)
+    with steps_ahead(store, release) as steps:
+        return make_song(steps, store, release, request, out)
 
 
 @app.command()

@@ -18,6 +18,7 @@ from rhapsody_lib.errors import NoReleaseError
 if TYPE_CHECKING:
     from rhapsody_lib.operations.backing_figures import BackingFigures
     from rhapsody_lib.operations.lyrics_figures import LyricsFigures
+    from rhapsody_lib.operations.retrieval_figures import RetrievalFigures
 
 evaluate_app = typer.Typer(
     help="Measure the models of a release on songs that they have not seen.", no_args_is_help=True
@@ -101,6 +102,38 @@ def backing(
         _out.print(f"Written: {escape(', '.join(map(str, files)))}")
 
 
+@evaluate_app.command()
+def retrieval(
+    number: Annotated[int | None, typer.Option("--release", help="Number; the live one by default.")] = None,
+    source: SourceOption = None,
+    profile: ProfileOption = "",
+    change: SetOption = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for a page and pictures.")] = None,
+    store: StoreOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Search: halves of songs that look for each other, beside words alone and the plain encoder; and the music."""
+    from rhapsody_lib.operations.lyrics_page import open_folder
+    from rhapsody_lib.operations.retrieval_figures import measure_retrieval
+    from rhapsody_lib.operations.retrieval_page import json_text, write_page
+    from rhapsody_lib.optional import require
+
+    address = store_address(store)
+    if out:
+        require("matplotlib")  # before minutes of work
+        open_folder(out)
+    release = _release(address, number, source, profile, change)
+    with console.progress():
+        figures = measure_retrieval(address, release.refs)
+    files = write_page(figures, out) if out else []
+    if as_json:
+        sys.stdout.write(json_text({"release": release.number, **figures.to_json()}))
+        return
+    _show_retrieval(release.number, figures)
+    if files:
+        _out.print(f"Written: {escape(', '.join(map(str, files)))}")
+
+
 def _release(store: str, number: int | None, sources: list[str] | None, profile: str, changes: list[str] | None) -> Any:
     """The release that was named, or the newest one made as asked for, or the live one."""
     from rhapsody_lib.artifacts import Store
@@ -159,6 +192,22 @@ def _show_backing(release: int, figures: BackingFigures) -> None:
         _out.print(escape(note))
     _out.print()
     _print_table(page.COPYING_HEAD, page.copying_rows(figures))
+
+
+def _show_retrieval(release: int, figures: RetrievalFigures) -> None:
+    from rhapsody_lib.operations import retrieval_page as page
+
+    _out.print(f"[bold]Retrieval of release {release}[/]\n")
+    _print_table(page.FINDING_HEAD, page.finding_rows(figures.finding))
+    for note in page.footnotes(figures):
+        _out.print(escape(note))
+    _out.print("\nWith lines that return left in both halves\n")
+    _print_table(page.FINDING_HEAD, page.finding_rows(figures.shared))
+    _out.print()
+    _print_table(page.CONFIDENCE_HEAD, page.confidence_rows(figures))
+    if figures.agreement:
+        _out.print()
+        _print_table(page.AGREEMENT_HEAD, page.agreement_rows(figures))
 
 
 def _print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

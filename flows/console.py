@@ -93,6 +93,17 @@ def _print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
     sys.stdout.write("\n")
 
 
+def _show_matches(result: SongResult) -> None:
+    """The most similar songs, each with how sure the match is and the two lines that are closest."""
+    if result.matches:
+        _out.print("Most similar songs (how sure, of 1):")
+    for match in result.matches:
+        artist = f" by {escape(match.artist)}" if match.artist else ""
+        _out.print(f"  {match.confidence:.2f}  [bold]{escape(match.title)}[/]{artist}")
+        if match.closest:
+            _out.print(f"        {escape(match.closest.generated_line)} / {escape(match.closest.catalogue_line)}")
+
+
 def show_song(result: SongResult, *, as_json: bool, show_score: bool = False) -> None:
     """The lyrics, the matched song with its similarity, and where the files are; if asked for, the lyrics' score."""
     if as_json:
@@ -113,8 +124,7 @@ def show_song(result: SongResult, *, as_json: bool, show_score: bool = False) ->
     _out.print(escape(result.lyrics))
     if show_score:
         _show_score(result.scores)
-    best = result.matches[0]
-    _out.print(f"Most similar song: [bold]{escape(best.title)}[/] (similarity {best.similarity:.2f})")
+    _show_matches(result)
     minutes, seconds = divmod(round(result.duration_s), 60)
     _out.print(f"Length {minutes}:{seconds:02d}, release {result.release}. Files in {escape(str(result.folder))}:")
     for name in result.files:

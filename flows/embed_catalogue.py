@@ -36,6 +36,6 @@ def embed_catalogue(
     """
     work = ordered(order, store, profile, changes, sources)
     corpus = work.corpus or tasks.pools.prepare_corpus(work.store, work.settings, work.sources)
-    encoder = work.encoder or tasks.train_encoder(work.store, work.settings)
+    encoder = work.encoder or tasks.train_encoder(work.store, work.settings, corpus)
     work.check(catalogue_recipe, work.settings, corpus, encoder)
     return tasks.embed_catalogue(work.store, work.settings, corpus, encoder)

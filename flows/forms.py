@@ -37,4 +37,5 @@ SyllablesPerLine = Annotated[int | None, Field(json_schema_extra={"minimum": 4, 
 WordsPerLine = Annotated[int | None, Field(json_schema_extra={"minimum": 3, "maximum": 12})]
 Candidates = Annotated[int, Field(ge=1, le=256)]
 Temperature = Annotated[float, Field(ge=0.1, le=2.0)]
+Filter = Annotated[str, Field(max_length=80)]
 ReleaseNumber = Annotated[int | None, Field(json_schema_extra={"minimum": 1})]

@@ -39,6 +39,12 @@ def generate_song(
     candidates: forms.Candidates = 16,
     primer: str = "",
     with_primer: bool = True,
+    match_language: forms.Filter = "",
+    match_style: forms.Filter = "",
+    match_tempo: forms.Filter = "",
+    match_key: forms.Filter = "",
+    match_licence: forms.Filter = "",
+    match_melody: bool = False,
     audio: bool = True,
     vocal: bool = False,
     release: forms.ReleaseNumber = None,
@@ -62,6 +68,12 @@ def generate_song(
         candidates: Lyrics written at once, of which the best is kept. From 1 to 256.
         primer: A MIDI or MusicXML file that the worker can read, to prime the music, not the matched song; or none.
         with_primer: Open with the primer's own first bars.
+        match_language: Match only songs in this language, such as en. Empty: any.
+        match_style: Match only songs of this genre. Empty: any.
+        match_tempo: Match only songs in these quarter notes a minute, such as 90-120. Empty: any.
+        match_key: Match only songs in this key, such as G major. Empty: any.
+        match_licence: Match only songs whose licence begins so, such as CC0. Empty: any.
+        match_melody: Match only songs with a melody.
         audio: Also write song.mp3, so that the page plays, and each part alone.
         vocal: Let a synthesizer sing in the recording. The worker needs the extra vocal.
         release: Number of the release to use. None: the live one.
@@ -73,7 +85,8 @@ def generate_song(
         prompt=prompt, seed=seed, title=title, key=wanted, tempo_bpm=tempo_bpm, max_lines=max_lines,
         form=form, lines_per_section=lines_per_section, syllables_per_line=syllables_per_line,
         words_per_line=words_per_line, temperature=temperature, candidates=candidates, primer=primer,
-        with_primer=with_primer, audio=audio, vocal=vocal,
+        with_primer=with_primer, match_language=match_language, match_style=match_style, match_tempo=match_tempo,
+        match_key=match_key, match_licence=match_licence, match_melody=match_melody, audio=audio, vocal=vocal,
     )  # fmt: skip
     address = store or default_root()
     opened = Store(address)

@@ -29,6 +29,7 @@ from rhapsody_lib.cache import FetchedCopies
 from rhapsody_lib.errors import DamagedArtifactError, FullDiskError, StoreError
 from rhapsody_lib.hashing import VerifiedFiles
 from rhapsody_lib.objects import Entry, ObjectStore, host_name, process_name
+from rhapsody_lib.parts import Part, parts_of
 from rhapsody_lib.publishing import publish, set_aside
 from rhapsody_lib.recipe import (
     ARTIFACTS,
@@ -130,10 +131,14 @@ class Store(ObjectStore):
             raise DamagedArtifactError(f"{path}: is not the manifest that was published. {BUILD_AGAIN}")
         return parse_manifest(path, data)
 
-    def fetch(self, ref: ArtifactRef) -> Path:
+    def fetch(self, ref: ArtifactRef, only: tuple[str, ...] = ()) -> Path:
         """A local folder with the artifact's files, every digest verified.
 
         From a remote store they are fetched once a machine. What is damaged in a remote store itself is set aside.
+
+        Args:
+            ref: the artifact.
+            only: names of the files that are needed; the others are neither fetched nor verified. Empty: all.
 
         Raises:
             DamagedArtifactError: a file is missing or does not have its digest.
@@ -142,14 +147,33 @@ class Store(ObjectStore):
         mark_used(self, ref.kind, ref.key)
         manifest = self.manifest(ref)
         try:
-            return self._fetched(ref, manifest)
+            return self._fetched(ref, manifest, only)
         except DamagedArtifactError:
             again = None
             with suppress(StoreError):  # whoever may only read leaves it to those who write
                 again = None if self.is_local else self._second_look(ref.kind, ref.key)
             if again != ref:
                 raise
-            return self._fetched(ref, manifest)
+            return self._fetched(ref, manifest, only)
+
+    def parts(self, ref: ArtifactRef) -> list[Part]:
+        """Kind and key of each artifact that this one is made of, in order; most have none.
+
+        Raises:
+            DamagedArtifactError: the manifest or the list of parts is gone or damaged.
+        """
+        return parts_of(self, ref, self.manifest(ref))
+
+    def part(self, kind: str, key: str) -> ArtifactRef:
+        """The ref of a part.
+
+        Raises:
+            DamagedArtifactError: it is gone.
+        """
+        found = self.find(kind, key)
+        if found is None:
+            raise DamagedArtifactError(f"{self.path_of(ARTIFACTS, kind, key)}: is gone. {BUILD_AGAIN}")
+        return found
 
     def _second_look(self, kind: str, key: str) -> ArtifactRef | None:
         """The artifact, where another process built it again since it was found damaged; else it is set aside."""
@@ -164,17 +188,22 @@ class Store(ObjectStore):
             return None
         return found
 
-    def _fetched(self, ref: ArtifactRef, manifest: dict[str, Any]) -> Path:
+    def _fetched(self, ref: ArtifactRef, manifest: dict[str, Any], only: tuple[str, ...] = ()) -> Path:
+        missing = [name for name in only if name not in manifest["files"]]
+        if missing:
+            raise DamagedArtifactError(f"{ref.uri}/{missing[0]}: there is no such file. {BUILD_AGAIN}")
+        if only:
+            manifest = {**manifest, "files": {name: manifest["files"][name] for name in only}}
         if not self.is_local:
-            return self._fetch_copy(ref, manifest)
+            return self._fetch_copy(ref, manifest, "".join(f"-{name}" for name in only))
         folder = Path(self.path_of(ARTIFACTS, ref.kind, ref.key, manifest["data"]))
         damaged = _first_damaged(folder, manifest)
         if damaged:
             raise DamagedArtifactError(f"{folder / damaged}: is missing or damaged. {BUILD_AGAIN}")
         return folder
 
-    def _fetch_copy(self, ref: ArtifactRef, manifest: dict[str, Any]) -> Path:
-        name, fresh = f"{ref.kind}-{ref.key}-{ref.sha256[:12]}", False
+    def _fetch_copy(self, ref: ArtifactRef, manifest: dict[str, Any], which: str) -> Path:
+        name, fresh = f"{ref.kind}-{ref.key}-{ref.sha256[:12]}{which}", False
         size_bytes = sum(entry["bytes"] for entry in manifest["files"].values())
 
         def download(folder: Path) -> None:
@@ -255,7 +284,21 @@ class Store(ObjectStore):
             self._fetched(found, self.manifest(found))
         except DamagedArtifactError:
             return self._second_look(recipe.kind, recipe.key)
-        return found
+        return found if self._parts_are_intact(found) else None
+
+    def _parts_are_intact(self, ref: ArtifactRef) -> bool:
+        """Whether the parts of an artifact are there; a damaged one is set aside. Remote ones are not fetched."""
+        for kind, key in self.parts(ref):
+            found = self.find(kind, key)
+            if found is None:
+                return False
+            if self.is_local:
+                try:
+                    self._fetched(found, self.manifest(found))
+                except DamagedArtifactError:
+                    self._second_look(kind, key)
+                    return False
+        return True
 
     def why_missing(self, recipe: Recipe) -> str:
         """Why there is no artifact of a recipe: what differs from the nearest of the last ones of its kind."""

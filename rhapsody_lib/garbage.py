@@ -1,7 +1,8 @@
 """Garbage collection: what nobody needs any more is removed from a store, and nothing else.
 
-Kept is what a release names, every song, and whatever was used within the grace period by the store's own clock: a
-live process renews what it uses (`rhapsody_lib.uses`). The argument why this is safe is docs/decisions/0015.
+Kept is what a release names and the parts of it, every song, and whatever was used within the grace period by the
+store's own clock: a live process renews what it uses (`rhapsody_lib.uses`). The argument why this is safe is
+docs/decisions/0015.
 """
 
 from __future__ import annotations
@@ -141,7 +142,10 @@ def _named_by_releases(store: Store, policy: Policy) -> dict[tuple[str, str], in
                 "Move this file away, for instance into the store's folder 'damaged', and run it again: what this "
                 "release alone names may go then. Or give a --keep-releases that leaves it out."
             ) from error
-        named |= {(ref.kind, ref.key): number for ref in release.refs.values()}
+        for ref in release.refs.values():
+            named[ref.kind, ref.key] = number
+            with suppress(DamagedArtifactError):  # it serves nobody, so it needs no parts
+                named |= dict.fromkeys(store.parts(ref), number)
     return named
 
 

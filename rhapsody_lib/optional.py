@@ -15,6 +15,7 @@ EXTRA_OF_MODULE = {
     "sentence_transformers": "retrieval",
     "onnx": "retrieval",
     "onnxruntime": "retrieval",
+    "openvino": "retrieval",
     "transformers": "retrieval",
     "huggingface_hub": "retrieval",
     "tokenizers": "retrieval",
@@ -28,8 +29,9 @@ EXTRA_OF_MODULE = {
     "pyworld": "vocal",
     "espeakng_loader": "vocal",
     "lingua": "corpus",
+    "faiss": "index",
     "prefect": "orchestrate",
-    "PIL": "orchestrate",
+    "PIL": "song",
     "prefect_dask": "dask",
     "distributed": "dask",
 }

@@ -84,17 +84,39 @@ class LyricsSettings(StageSettings):
 class EncoderSettings(StageSettings):
     """Stage 2, the sentence encoder.
 
-    `offline` is the packaged all-MiniLM-L6-v2; anything else is a sentence-transformers name or folder.
+    `offline` is the packaged all-MiniLM-L6-v2; anything else is a sentence-transformers name or folder, such as the
+    ancestor's bert-base-nli-mean-tokens.
     """
 
     model: str = "offline"
     max_tokens: int = Field(256, ge=16)
+    tuning: Literal["none", "pairs"] = Field(
+        "none", description="'pairs' tunes the model on pairs of texts of one song; 'none' takes it as it is."
+    )
+    heldout_artists: float = Field(0.1, gt=0, lt=0.9, description="Share of the artists kept for evaluation.")
+    epoch_songs: int = Field(1500, ge=1, description="Songs of an epoch at most, after which the state is saved.")
+    batch_size: int = Field(64, ge=2, description="Pairs of a batch: each text has the others' as wrong answers.")
+    pair_tokens: int = Field(96, ge=8, description="Tokens of a text that is trained on; of longer ones a part.")
+    learning_rate: float = Field(1e-4, gt=0)
+    scale: float = Field(20.0, gt=0, description="What cosines are multiplied by before the softmax.")
+    max_epochs: int = Field(8, ge=0)
+    patience: int = Field(2, ge=1, description="Epochs without a better held-out MRR before stopping.")
+
+    @property
+    def tunes(self) -> bool:
+        """Whether the model is tuned, which needs a corpus."""
+        return self.tuning != "none" and self.max_epochs > 0
 
 
 class CatalogueSettings(StageSettings):
     """Stage 2, the embedded catalogue."""
 
-    lexical_weight: float = Field(0.5, ge=0, le=1, description="Share of TF-IDF in the similarity; 0 is SBERT alone.")
+    lexical_weight: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share of TF-IDF in the similarity, beside the encoder; none: fitted on halves of the songs.",
+    )
 
 
 class BackingSettings(StageSettings):
@@ -164,8 +186,20 @@ class SongSettings(StageSettings):
         "", description="A MIDI or MusicXML file that primes the music instead of the matched song; 'none': no song."
     )
     with_primer: bool = Field(True, description="Let the primer's own opening bars be the intro.")
+    match_language: str = Field("", max_length=20, description="Of the matched song, e.g. 'en'; empty: any.")
+    match_style: str = Field("", max_length=80, description="A genre of the matched song; empty: any.")
+    match_tempo: str = Field("", max_length=20, description="Of the matched song, e.g. '90-120'; empty: any.")
+    match_key: str = Field("", max_length=20, description="Of the matched song, e.g. 'G major'; empty: any.")
+    match_licence: str = Field("", max_length=80, description="Beginning of the matched song's licence; empty: any.")
+    match_melody: bool = Field(False, description="The matched song must have a melody.")
     audio: bool = True
     vocal: bool = Field(False, description="Let a synthesizer sing in the recording; needs the extra `vocal`.")
+
+    @property
+    def filters_match(self) -> bool:
+        """Whether not every song may be matched."""
+        texts = (self.match_language, self.match_style, self.match_tempo, self.match_key, self.match_licence)
+        return any(texts) or self.match_melody
 
     @model_validator(mode="before")
     @classmethod

@@ -25,6 +25,8 @@ PANEL_INCHES = (5.6, 3.4)
 #: A picture of a page is made no wider; 64 colours are more than a piano roll has.
 PICTURE_WIDTH_PX, PICTURE_COLOURS = 1200, 64
 _STYLE = {"font.family": "sans-serif", "svg.fonttype": "none", "svg.hashsalt": "rhapsody", "text.parse_math": False}
+#: Figures that are the better the higher they are.
+_RISING = {"mrr"}
 
 History = Mapping[int, Mapping[str, float | None]]
 
@@ -44,9 +46,9 @@ def split_name(name: str) -> tuple[str, str]:
     return "", " ".join(words)
 
 
-def best_epoch(curve: Mapping[int, float]) -> int:
-    """The first epoch with the lowest value."""
-    return min(sorted(curve), key=lambda epoch: curve[epoch])
+def best_epoch(curve: Mapping[int, float], *, rising: bool = False) -> int:
+    """The first epoch with the lowest value, or with the highest of what is to rise."""
+    return (max if rising else min)(sorted(curve), key=lambda epoch: curve[epoch])
 
 
 def loss_curves(history: History, yardsticks: Mapping[str, float] | None = None) -> bytes:
@@ -98,10 +100,11 @@ def _draw_curves(axes: Any, what: str, curves: Mapping[str, Mapping[int, float]]
     for name, value in lines.items():
         axes.axhline(value, color=YARDSTICK, linestyle="--", linewidth=1.2, label=f"{name} {value:.4g}")
     watched = curves.get("held-out") or next(iter(curves.values()))
-    best = best_epoch(watched)
+    rising = bool(_RISING.intersection(what.split()))
+    best, called = best_epoch(watched, rising=rising), "highest" if rising else "lowest"
     axes.plot(
         [best], [watched[best]], marker="o", markersize=9, markerfacecolor="none", color=INK, linestyle="",
-        label=f"lowest: {watched[best]:.4g}, epoch {best}",
+        label=f"{called}: {watched[best]:.4g}, epoch {best}",
     )  # fmt: skip
     _leave_out_the_start(axes, curves, lines)
     axes.set_xlabel("epoch", color=INK)

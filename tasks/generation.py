@@ -23,10 +23,10 @@ def write_lyrics(store: str, release: Release, request: SongSettings) -> Any:
 
 
 @task(**IN_MEMORY)
-def find_match(store: str, release: Release, draft: Any) -> Any:
+def find_match(store: str, release: Release, draft: Any, request: SongSettings | None = None) -> Any:
     """Find the catalogue songs with the most similar lyrics."""
     with logged_progress():
-        return operations.find_match(store, release, draft)
+        return operations.find_match(store, release, draft, request)
 
 
 @task(**IN_MEMORY)

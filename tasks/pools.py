@@ -116,9 +116,10 @@ def train_lyrics(store: str, settings: Settings, corpus: ArtifactRef) -> Artifac
 
 
 @artifact_task(encoder_recipe, tags=["gpu"], **_RETRIES)
-def train_encoder(store: str, settings: Settings) -> ArtifactRef:
-    """Export the sentence encoder on the GPU pool."""
-    return _made_by("train-encoder/adhoc", store, encoder_recipe(settings), settings)
+def train_encoder(store: str, settings: Settings, corpus: ArtifactRef | None = None) -> ArtifactRef:
+    """Tune and export the sentence encoder on the GPU pool; the corpus is handed on only to one that is tuned."""
+    inputs = {"corpus": corpus} if settings.encoder.tunes else {}
+    return _made_by("train-encoder/adhoc", store, encoder_recipe(settings, corpus), settings, **inputs)
 
 
 @artifact_task(catalogue_recipe, tags=["gpu"], **_RETRIES)

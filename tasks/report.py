@@ -46,6 +46,12 @@ FIGURES: Mapping[str, Mapping[str, str]] = {
         "heldout_perplexity_with_cache": "The same, with the song's own words in mind (cache)",
         "heldout_perplexity_5gram": "Yardstick: 5-gram",
     },
+    "encoder": {
+        "heldout_mrr": "Mean reciprocal rank: the tuned encoder alone",
+        "heldout_mrr_sum": "Mean reciprocal rank: the tuned encoder and TF-IDF together",
+        "heldout_mrr_before": "Yardstick: mean reciprocal rank of the encoder as it came",
+        "heldout_mrr_sum_before": "Yardstick: the same with TF-IDF",
+    },
     "backing": {"heldout_nll": "Nats per token", "ngram_nll": "Yardstick: 5-gram"},
     "catalogue": {
         "sum.mrr": "Mean reciprocal rank: SBERT and TF-IDF together",
@@ -180,6 +186,13 @@ def _number(value: float | None) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.1f}"
 
 
+#: What the number beside a match says.
+MATCH_NOTE = (
+    "The number is how sure the match is: of halves of songs of this catalogue that got it, that share had found the "
+    "song they were cut from."
+)
+
+
 def report_song(result: SongResult, place: str, addresses: Mapping[str, str] | None = None) -> None:
     """A song: words, matches, piano roll, player, how it was made, where its files are.
 
@@ -221,11 +234,11 @@ def _player(result: SongResult, address: str) -> str:
 
 def _matches(result: SongResult) -> str:
     """A list and no table, for the UI wraps no table's cells."""
-    lines = []
+    lines = [MATCH_NOTE + "\n"] if result.matches else []
     for match in result.matches:
         closest = match.closest
         pair = f": {cell(closest.generated_line)} / {cell(closest.catalogue_line)}" if closest else ""
-        lines.append(f"- **{cell(match.title)}**, similarity {match.similarity:.2f}{pair}")
+        lines.append(f"- **{cell(match.title)}**, sure by {match.confidence:.2f} of 1{pair}")
     return "\n".join(lines)
 
 

@@ -49,10 +49,13 @@ def train_lyrics(store: str, settings: Settings, corpus: ArtifactRef) -> Artifac
 
 
 @artifact_task(recipes.encoder_recipe, tags=["gpu"])
-def train_encoder(store: str, settings: Settings) -> ArtifactRef:
-    """Make the sentence encoder ready to serve."""
+def train_encoder(store: str, settings: Settings, corpus: ArtifactRef | None = None) -> ArtifactRef:
+    """Make the sentence encoder ready to serve, tuned on a corpus if the settings say so."""
     with run_page("train-encoder"):
-        return operations.train_encoder(store, settings)
+        ref = operations.train_encoder(store, settings, corpus)
+    if settings.encoder.tunes:
+        report_training("encoder", _figures(store, ref))
+    return ref
 
 
 @artifact_task(recipes.catalogue_recipe, tags=["gpu"])

@@ -15,6 +15,9 @@ from rhapsody_lib.music.score import PARTS
 #: Weights of the terms of `phrase_score`, all of which lie between about 0 and 1.
 SYLLABLES, EMPTY, GROOVE, CONSONANCE, CADENCE, LEAPS, COPIED, LIKELIHOOD = 1.5, 1.0, 2.0, 0.8, 0.4, 0.6, 0.5, 0.5
 HARMONY = 0.5
+#: Likeness of an accompaniment's bars to one another: of free playing, and of patterns.
+FREE, FIRM = 0.83, 0.93
+LEAST_FIRM = 0.2
 #: Share of chord tones on the beats of sung melodies; more is not better.
 USUAL_CONSONANCE = 0.85
 
@@ -38,6 +41,7 @@ class Wanted:
         step: strong positions lie so many steps apart.
         copied: melody bars of the primer, as `melody_of` gives them.
         changes: changes of chord in a bar, as in the music it is primed by.
+        firmness: of the music it is primed by.
     """
 
     syllables: int
@@ -46,6 +50,7 @@ class Wanted:
     step: int = STEPS_PER_BEAT
     copied: frozenset[tuple[tuple[int, int], ...]] = frozenset()
     changes: float = 1.0
+    firmness: float = 1.0
 
 
 @dataclass
@@ -91,6 +96,25 @@ def grooves_of(bars: Sequence[BarNotes]) -> dict[str, Groove]:
     return grooves
 
 
+def firmness_of(bars: Sequence[BarNotes]) -> float:
+    """How alike the accompaniment's bars are: 1 for patterns that return, `LEAST_FIRM` for free playing.
+
+    The mean Jaccard similarity of the onsets of each part's bars to one another. What keeps writing near the patterns
+    of the primer is weighted by it: free playing that is held to its onsets becomes twice as dense, and monotonous.
+    """
+    likeness: list[float] = []
+    for part in PARTS[1:]:
+        onsets = Counter(frozenset(step for step, _ in bar.notes[part]) for bar in bars if bar.notes[part])
+        count = onsets.total()
+        if count > 1:
+            shared = sum(a * b * len(x & y) / len(x | y) for x, a in onsets.items() for y, b in onsets.items())
+            likeness.append((shared - count) / (count * (count - 1)))
+    if not likeness:
+        return 1.0
+    mean = sum(likeness) / len(likeness)
+    return min(1.0, max(LEAST_FIRM, (mean - FREE) / (FIRM - FREE)))
+
+
 def onset_shares(bars: Sequence[BarNotes], part: str) -> dict[int, float]:
     """Share of the bars in which a part strikes at a step, for each step at which it ever does."""
     counts = Counter(step for bar in bars for step in {step for step, _ in bar.notes[part]})
@@ -130,13 +154,13 @@ def phrase_score(bars: Sequence[BarNotes], wanted: Wanted, log_probability: floa
         log_probability: mean log-probability of its sampled tokens.
     """
     melody = [note for bar in bars for note in bar.notes["melody"]]
-    score = LIKELIHOOD * log_probability
+    score = LIKELIHOOD * wanted.firmness * log_probability
     if wanted.syllables:
         score -= SYLLABLES * min(2.0, abs(len(melody) - wanted.syllables) / wanted.syllables)
         score -= SYLLABLES * (not bars[0].notes["melody"])
     score -= EMPTY * sum(not any(bar.notes[part] for part in PARTS[2:]) for bar in bars) / len(bars)
     likeness = [groove_likeness(bar.notes[part], groove) for part, groove in wanted.grooves.items() for bar in bars]
-    score += GROOVE * sum(likeness) / max(1, len(likeness))
+    score += GROOVE * wanted.firmness * sum(likeness) / max(1, len(likeness))
     strong = [
         pitch % 12 in tones
         for bar in bars

@@ -74,7 +74,7 @@ class Rules:
             self.permitted[vocabulary.note(part, first) : vocabulary.note(part, last) + 1] = True
         self._bass_low = PART_RANGES["bass"][0] + model_shift(key)
         self._shares: Mapping[str, Mapping[int, float]] = {}
-        self._biases: dict[tuple[int, int], FloatArray] = {}
+        self._firmness, self._biases = np.float32(1), dict[tuple[int, int], FloatArray]()
         self.boundary = vocabulary.mask("bar", "end")
         root = 0 if key.mode == "major" else 9
         self.tonic = ChordSymbol(root, "" if key.mode == "major" else "m", root)
@@ -105,7 +105,7 @@ class Rules:
         twin.prefer({})
         return twin
 
-    def prefer(self, shares: Mapping[str, Mapping[int, float]]) -> None:
+    def prefer(self, shares: Mapping[str, Mapping[int, float]], firmness: float = 1.0) -> None:
         """Keep the accompaniment near how it mostly goes in the primer's section.
 
         A part is unlikely to strike where it never does there, and it costs to pass over a part where it strikes in
@@ -113,8 +113,9 @@ class Rules:
 
         Args:
             shares: for each part, the share of bars in which it strikes at a step.
+            firmness: by what all changes are weighted.
         """
-        self._shares, self._biases = shares, {}
+        self._shares, self._firmness, self._biases = shares, np.float32(firmness), {}
 
     def _sampled(self) -> NDArray[np.int64]:
         wanted = (self.permitted | self.final) & ~self.vocabulary.mask("pad", "program", "style", "mode")
@@ -140,7 +141,7 @@ class Rules:
                 bias[vocabulary.starts["position"] + later] = PASSED * min(passed, MOST_PASSED)
                 passed += len(self._usual(later, -1))
             bias[self.boundary] = PASSED * min(passed, MOST_PASSED)
-            self._biases[step, part] = bias
+            self._biases[step, part] = bias * self._firmness
         return self._biases[step, part]
 
     def opening(self, rule: BarRule) -> list[int]:

@@ -17,6 +17,7 @@ from rhapsody_lib.backing.primer import Primer
 from rhapsody_lib.backing.ranking import (
     Wanted,
     chord_changes,
+    firmness_of,
     grooves_of,
     melody_of,
     onset_shares,
@@ -94,7 +95,7 @@ class SongWriter:
         key: of the song.
         guard: tells of copied melodies.
         seed: of the song; each section draws from a source of its own.
-        temperature: 1 samples as trained; lower is safer.
+        temperature: 1 samples as trained; lower is safer. Of a primer played freely it is nearer to 1 (`firmness_of`).
     """
 
     def __init__(
@@ -116,8 +117,9 @@ class SongWriter:
         self._frame_tokens = model.vocabulary.mask("bar", "section", "metre", "tempo", "line")
         self._tonic = 0 if key.mode == "major" else 9
         self._drums = primer.drum_pitches
-        strung = [bar for bar in (read_bar(self._vocabulary, bar) for bar in primer.song.bars) if bar.notes["strings"]]
-        self._strings = onset_shares(strung, "strings")
+        heard = [read_bar(self._vocabulary, bar) for bar in primer.song.bars]
+        self._strings = onset_shares([bar for bar in heard if bar.notes["strings"]], "strings")
+        self._firmness = firmness_of(heard)
         self._music: dict[str, list[Bar]] = {}
         self._labels = [_music_label(plan, number) for number in range(len(plan.sections))]
 
@@ -130,7 +132,7 @@ class SongWriter:
         sections, labels = self._plan.sections, self._labels
         firsts = {label: labels.index(label) for label in labels}
         new = [label for label in firsts if label not in self._music]
-        band = Band(self._model, bar_steps(self._plan.metre), self._temperature)
+        band = Band(self._model, bar_steps(self._plan.metre), 1 - (1 - self._temperature) * self._firmness)
         primed = [self._primer.bars_for(sections[firsts[label]].kind) for label in new]
         marks = band.heard([[*self._header, *(token for bar in bars for token in bar)] for bars in primed])
         starts = {label: _Start(mark, bars) for label, mark, bars in zip(new, marks, primed, strict=True)}
@@ -191,9 +193,10 @@ class SongWriter:
             parts |= {"strings"} if self._strings else set()
         sings = section.syllables or 2 * sum(bool(bar.notes["melody"]) for bar in heard) > len(heard)
         rules = self._rules.limited(parts | ({"melody"} if sings else set()), self._drums)
-        rules.prefer(shares)
+        rules.prefer(shares, self._firmness)
         copied = frozenset(melody_of(bar) for bar in heard)
-        return Wanted(0, grooves_of(heard), -1, STEPS_PER_BEAT, copied, chord_changes(heard)), rules
+        grooves, changes = grooves_of(heard), chord_changes(heard)
+        return Wanted(0, grooves, -1, STEPS_PER_BEAT, copied, changes, self._firmness), rules
 
     def _steps(self, section: PlannedSection, start: _Start, usual: Wanted, *, is_last: bool) -> Steps:
         """Ask for one phrase of a section after another."""

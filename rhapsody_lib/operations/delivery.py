@@ -11,6 +11,7 @@ from typing import Any
 from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
 from rhapsody_lib.errors import InputError, StoreError
 from rhapsody_lib.hashing import file_sha256
+from rhapsody_lib.operations.ahead import matches_from
 from rhapsody_lib.operations.generation import SongResult
 from rhapsody_lib.operations.recipes import STAGE_VERSIONS
 from rhapsody_lib.recipe import ARTIFACTS
@@ -72,19 +73,13 @@ def song_addresses(store: str, song: ArtifactRef) -> dict[str, str]:
 
 def read_song(folder: Path) -> SongResult:
     """What a songwriter is shown, read from the files of a song."""
-    from rhapsody_lib.retrieval.search import Closest, Match
-
     info = json.loads((folder / "song.json").read_text(encoding="utf-8"))
     _, _, lyrics = (folder / "lyrics.txt").read_text(encoding="utf-8").partition("\n\n")
-    matches = tuple(
-        Match(**{**match, "closest": Closest(**match["closest"]) if match["closest"] else None})
-        for match in info["matches"]
-    )
     files = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     return SongResult(
         info["title"],
         lyrics,
-        matches,
+        tuple(matches_from(info["matches"])),
         folder,
         files,
         info["music"]["duration_s"],

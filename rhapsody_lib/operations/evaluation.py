@@ -19,7 +19,7 @@ from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
 from rhapsody_lib.errors import DamagedArtifactError, MissingExtraError, StoreError
 from rhapsody_lib.gate import Verdict, judge
 from rhapsody_lib.operations.recipes import STAGE_VERSIONS
-from rhapsody_lib.operations.releasing import EVALUATION_FILE
+from rhapsody_lib.operations.releasing import EVALUATION_FILE, figures_of
 from rhapsody_lib.progress import Progress, reporter
 from rhapsody_lib.release import Release
 from rhapsody_lib.settings import Settings, SongSettings
@@ -103,7 +103,7 @@ def _evaluate(
 
     notes: list[str] = []
     corpus = store.fetch(candidate["corpus"])
-    heldout = choose_songs(corpus, _live_corpus(store, candidate, live, notes))
+    heldout = choose_songs(corpus, _live_corpus(store, candidate, live, notes), live_tuned=_is_tuned(store, live))
     heldout = without_known(heldout, _read_by_bases(store, candidate, live), _heard_by_bases(store, candidate, live))
     notes += heldout.notes
     stages = tuple(_ARTIFACTS_OF)
@@ -176,6 +176,13 @@ def _live_corpus(
         return None
 
 
+def _is_tuned(store: Store, live: Mapping[str, ArtifactRef] | None) -> bool:
+    """Whether the live release's encoder was tuned on songs; a damaged one is noted where it is measured."""
+    with suppress(DamagedArtifactError):
+        return live is not None and bool(figures_of(store.root, {"": live["encoder"]}).get("", {}).get("tuned"))
+    return False
+
+
 def _read_by_bases(
     store: Store, candidate: Mapping[str, ArtifactRef], live: Mapping[str, ArtifactRef] | None
 ) -> list[RunFilter]:
@@ -246,12 +253,12 @@ def _measure_backing(store: Store, refs: Mapping[str, ArtifactRef], heldout: Hel
 
 
 def _measure_retrieval(store: Store, refs: Mapping[str, ArtifactRef], heldout: Heldout) -> Figures:
-    from rhapsody_lib.retrieval.evaluate import compare_halves, lexical_weight_of
+    from rhapsody_lib.retrieval.evaluate import calibration_of, compare_halves
     from rhapsody_lib.retrieval.serving import Encoder
 
-    weight = lexical_weight_of(store.fetch(refs["catalogue"]))
+    calibration = calibration_of(store.fetch(refs["catalogue"]))
     encoder = Encoder.load(store.fetch(refs["encoder"]))
-    return compare_halves(encoder, heldout.queries, heldout.others, lexical_weight=weight)
+    return compare_halves(encoder, heldout.queries, heldout.others, calibration=calibration)
 
 
 def _try_song(store: Store, refs: Mapping[str, ArtifactRef], corpus: Path) -> dict[str, Any]:

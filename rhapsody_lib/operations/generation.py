@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rhapsody_lib.artifacts import Store
+from rhapsody_lib.errors import InputError
 from rhapsody_lib.music.plan import SongPlan, plan_from_lyrics
 from rhapsody_lib.music.score import Score
+from rhapsody_lib.operations.opening import open_catalogue
 from rhapsody_lib.operations.priming import key_or_none, primed_by
 from rhapsody_lib.operations.recipes import STAGE_VERSIONS
 from rhapsody_lib.progress import reporter
@@ -26,6 +28,7 @@ from rhapsody_lib.settings import SongSettings
 if TYPE_CHECKING:
     from rhapsody_lib.lyrics.decoder import LyricsResult
     from rhapsody_lib.retrieval.search import Match
+    from rhapsody_lib.words.document import Lyrics
 
 MATCHES_SHOWN = 5
 
@@ -94,15 +97,43 @@ def _heldout_copying(lyrics: Path) -> dict[str, float]:
     return dict(found or {})
 
 
-def find_match(store: str, release: Release, draft: LyricsResult) -> list[Match]:
-    """The songs of the catalogue whose lyrics are most similar, best first."""
-    from rhapsody_lib.retrieval.search import Catalogue, find_matches
+def open_matcher(store: str, release: Release) -> Callable[[Lyrics, SongSettings | None], list[Match]]:
+    """What finds the songs of the catalogue whose lyrics are most similar, best first: encoder and catalogue loaded."""
+    from rhapsody_lib.operations.matching import filters_of, having_melody
+    from rhapsody_lib.retrieval.search import find_matches
     from rhapsody_lib.retrieval.serving import Encoder
 
     opened = Store(store)
-    catalogue = Catalogue.load(opened.fetch(release.refs["catalogue"]))
+    catalogue = open_catalogue(opened, release.refs["catalogue"])
     encoder = Encoder.load(opened.fetch(release.refs["encoder"]))
-    return find_matches(catalogue, encoder, draft.best.lyrics, k=MATCHES_SHOWN, require_track=True)
+
+    def match(lyrics: Lyrics, request: SongSettings | None) -> list[Match]:
+        found = find_matches(
+            catalogue,
+            encoder,
+            lyrics,
+            k=MATCHES_SHOWN,
+            require_track=True,
+            filters=filters_of(request) if request else None,
+            accept=having_melody(opened, release.refs["corpus"]) if request and request.match_melody else None,
+        )
+        if request and not found and request.filters_match:
+            raise InputError(
+                "No song that passes the filters of the match has music"
+                f"{' with a melody' if request.match_melody else ''}. Leave out or widen one of them."
+            )
+        return found
+
+    return match
+
+
+def find_match(store: str, release: Release, draft: LyricsResult, request: SongSettings | None = None) -> list[Match]:
+    """The songs of the catalogue whose lyrics are most similar, best first, of those that the request allows.
+
+    Raises:
+        InputError: it allows none.
+    """
+    return open_matcher(store, release)(draft.best.lyrics, request)
 
 
 def compose_backing(

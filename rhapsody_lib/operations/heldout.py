@@ -38,8 +38,8 @@ class Heldout:
         songs: lyrics of held-out songs that neither release has learnt, nor, after `without_known`, its base model.
         scores: music of songs that neither release has learnt, nor, after `without_known`, its base model of music;
             they need not be those of `songs`.
-        queries: lyrics of held-out songs that are looked for. The live release may have learnt them: no encoder is
-            trained on songs.
+        queries: lyrics of held-out songs that are looked for. The live release may have learnt them, unless its encoder
+            was tuned.
         others: lyrics of training songs, among which songs are looked for.
         notes: what to know of the choice, as sentences.
     """
@@ -51,7 +51,7 @@ class Heldout:
     notes: tuple[str, ...]
 
 
-def choose_songs(corpus: Path, live_corpus: Path | None) -> Heldout:
+def choose_songs(corpus: Path, live_corpus: Path | None, *, live_tuned: bool = False) -> Heldout:
     """Songs held out of a candidate's corpus that are not trained on in the live release's corpus.
 
     At most `MAX_SONGS`, chosen by the digest of their ids: the same corpora always give the same songs. Of the other
@@ -60,6 +60,7 @@ def choose_songs(corpus: Path, live_corpus: Path | None) -> Heldout:
     Args:
         corpus: folder of the candidate's corpus.
         live_corpus: folder of the live release's; none where there is none, or it is the same.
+        live_tuned: whether the live release's encoder was tuned on its songs, so that these cannot be looked for.
 
     Raises:
         DamagedArtifactError: a table cannot be read.
@@ -81,14 +82,19 @@ def choose_songs(corpus: Path, live_corpus: Path | None) -> Heldout:
     return Heldout(
         songs=_lyrics(chosen),
         scores=_scores(corpus, places),
-        queries=_lyrics(_first_by_digest(_rows(corpus, "heldout"), MAX_QUERIES)),
+        queries=_lyrics(_first_by_digest(_wanted(corpus, learnt if live_tuned else set()), MAX_QUERIES)),
         others=_lyrics(_first_by_digest(_rows(corpus, "train"), MAX_OTHERS)),
         notes=tuple(_notes(heldout, new, len(chosen))),
     )
 
 
+def _wanted(corpus: Path, learnt: set[str]) -> Iterator[dict[str, Any]]:
+    """Held-out songs but those of the marks."""
+    return (row for row in _rows(corpus, "heldout") if learnt.isdisjoint(_marks(row)))
+
+
 def without_known(heldout: Heldout, read: Sequence[RunFilter], music: Sequence[frozenset[str]] = ()) -> Heldout:
-    """The same without the lyrics and the scores that base models have read; `queries` stay, for none learns them.
+    """The same without the lyrics and the scores that base models have read; `queries` stay, for no base learns them.
 
     Args:
         heldout: the choice.

@@ -140,7 +140,8 @@ def explain_training(store: Store, settings: Settings, sources: Sequence[str]) -
     steps: list[Step] = []
 
     def look(kind: str, recipe_of: Callable[..., Recipe], *inputs: ArtifactRef | None) -> ArtifactRef | None:
-        missing = [step.kind for step in steps if step.key is None and step.kind in _INPUTS.get(kind, ())]
+        wanted = ("corpus",) if kind == "encoder" and settings.encoder.tunes else _INPUTS.get(kind, ())
+        missing = [step.kind for step in steps if step.key is None and step.kind in wanted]
         if missing:
             steps.append(Step(kind, None, f"its input {' and '.join(missing)} is built anew"))
             return None
@@ -151,7 +152,8 @@ def explain_training(store: Store, settings: Settings, sources: Sequence[str]) -
 
     corpus = look("corpus", lambda: corpus_recipe(settings, sources))
     look("lyrics", lambda ref: lyrics_recipe(settings, ref), corpus)
-    encoder = look("encoder", lambda: encoder_recipe(settings))
+    songs = (corpus,) if settings.encoder.tunes else ()
+    encoder = look("encoder", lambda *refs: encoder_recipe(settings, *refs), *songs)
     look("catalogue", lambda *refs: catalogue_recipe(settings, *refs), corpus, encoder)
     look("backing", lambda ref: backing_recipe(settings, ref), corpus)
     return steps

@@ -31,7 +31,7 @@ class TrainingSteps(Protocol):
     @property
     def train_lyrics(self) -> Callable[[str, Settings, ArtifactRef], ArtifactRef]: ...
     @property
-    def train_encoder(self) -> Callable[[str, Settings], ArtifactRef]: ...
+    def train_encoder(self) -> Callable[[str, Settings, ArtifactRef], ArtifactRef]: ...
     @property
     def embed_catalogue(self) -> Callable[[str, Settings, ArtifactRef, ArtifactRef], ArtifactRef]: ...
     @property
@@ -165,7 +165,7 @@ def train_models(
         return {"lyrics": steps.train_lyrics(store, settings, corpus)}
 
     def catalogue() -> dict[str, ArtifactRef]:
-        encoder = steps.train_encoder(store, settings)
+        encoder = steps.train_encoder(store, settings, corpus)
         return {"encoder": encoder, "catalogue": steps.embed_catalogue(store, settings, corpus, encoder)}
 
     def backing() -> dict[str, ArtifactRef]:
@@ -178,6 +178,6 @@ def train_models(
 def make_song(steps: SongSteps, store: str, release: Release, request: SongSettings, out: Path) -> SongResult:
     """Words, the matched song, music primed with it, and the files."""
     draft = steps.write_lyrics(store, release, request)
-    matches = steps.find_match(store, release, draft)
+    matches = steps.find_match(store, release, draft, request)
     composition = steps.compose_backing(store, release, request, draft, matches)
     return steps.write_song(release, request, draft, matches, composition, out)

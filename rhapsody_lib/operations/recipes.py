@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rhapsody_lib.artifacts import ArtifactRef, Recipe
 from rhapsody_lib.errors import InputError
@@ -11,7 +12,9 @@ from rhapsody_lib.hashing import known_sha256
 from rhapsody_lib.settings import Settings
 
 #: Raised whenever a stage gives other results from the same settings and inputs.
-STAGE_VERSIONS = {"corpus": 3, "lyrics": 3, "encoder": 1, "catalogue": 2, "backing": 3, "evaluation": 3, "song": 3}
+STAGE_VERSIONS = {"corpus": 4, "lyrics": 3, "encoder": 1, "catalogue": 3, "backing": 3, "evaluation": 4, "song": 4}
+#: The settings of an encoder that is taken as it is; the others are of its tuning.
+_UNTUNED = {"model", "max_tokens"}
 
 
 def corpus_recipe(settings: Settings, sources: Sequence[str]) -> Recipe:
@@ -42,25 +45,39 @@ def lyrics_recipe(settings: Settings, corpus: ArtifactRef) -> Recipe:
     return Recipe("lyrics", STAGE_VERSIONS["lyrics"], {"lyrics": chosen, "seed": settings.seed}, inputs)
 
 
-def encoder_recipe(settings: Settings) -> Recipe:
+def encoder_recipe(settings: Settings, corpus: ArtifactRef | None = None) -> Recipe:
     """Recipe of the exported sentence encoder: its settings; of a model given as a folder the contents, not the path.
 
+    Only one that is tuned depends on the corpus, the seed and the settings of the tuning: one that is taken as it is
+    is the same beside every corpus.
+
     Raises:
-        InputError: the model is a folder that this machine does not see.
+        InputError: the model is a folder that this machine does not see, or it is to be tuned without a corpus.
     """
-    model, folder = settings.encoder.model, Path(settings.encoder.model).expanduser()
-    values = {"encoder": settings.encoder.model_dump(mode="json")}
-    if not folder.is_dir():
-        if model.startswith(("/", ".", "~")):
-            raise InputError(
-                f"encoder.model '{model}': there is no such folder on this machine. It must be on every machine that "
-                "trains or retrains; or give a model's name, or use encoder.model=offline."
-            )
-        return Recipe("encoder", STAGE_VERSIONS["encoder"], values, {})
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    values["encoder"]["model"] = "a folder"
-    inputs = {path.relative_to(folder).as_posix(): known_sha256(path) for path in files}
+    chosen = settings.encoder.model_dump(mode="json", include=None if settings.encoder.tunes else _UNTUNED)
+    inputs = _model_files(settings.encoder.model)
+    if inputs:
+        chosen["model"] = "a folder"
+    values: dict[str, Any] = {"encoder": chosen}
+    if settings.encoder.tunes:
+        if corpus is None:
+            raise InputError("The sentence encoder is tuned on songs: name their sources, or use encoder.tuning=none.")
+        values, inputs = {**values, "seed": settings.seed}, {**inputs, "corpus": corpus.sha256}
     return Recipe("encoder", STAGE_VERSIONS["encoder"], values, inputs)
+
+
+def _model_files(model: str) -> dict[str, str]:
+    """SHA-256 by name of the files of a model given as a folder; none of one given by name."""
+    folder = Path(model).expanduser()
+    if folder.is_dir():
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        return {path.relative_to(folder).as_posix(): known_sha256(path) for path in files}
+    if model.startswith(("/", ".", "~")):
+        raise InputError(
+            f"encoder.model '{model}': there is no such folder on this machine. It must be on every machine that "
+            "trains or retrains; or give a model's name, or use encoder.model=offline."
+        )
+    return {}
 
 
 def catalogue_recipe(settings: Settings, corpus: ArtifactRef, encoder: ArtifactRef) -> Recipe:

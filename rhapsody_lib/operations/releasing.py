@@ -126,7 +126,7 @@ def release_made_from(store: Store, settings: Settings, sources: Sequence[str]) 
             continue
         recipes = (
             lyrics_recipe(settings, refs["corpus"]),
-            encoder_recipe(settings),
+            encoder_recipe(settings, refs["corpus"]),
             catalogue_recipe(settings, refs["corpus"], refs["encoder"]),
             backing_recipe(settings, refs["corpus"]),
         )

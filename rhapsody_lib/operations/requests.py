@@ -20,10 +20,11 @@ def check_request(**values: Any) -> SongSettings:
 
     Raises:
         InputError: a value is out of its limits, the prompt has nothing to sing, the form names no sections, the key
-            is no key, or the primer no file that can be read.
+            is no key, a filter of the match no filter, or the primer no file that can be read.
     """
     from rhapsody_lib.lyrics.decoder import prompt_lines
     from rhapsody_lib.lyrics.form import check_form
+    from rhapsody_lib.operations.matching import filters_of
     from rhapsody_lib.operations.priming import check_primer, key_or_none
 
     try:
@@ -33,6 +34,7 @@ def check_request(**values: Any) -> SongSettings:
     prompt_lines(request.prompt)
     check_form(request.form, request.lines_per_section)
     key_or_none(request.key)
+    filters_of(request)
     check_primer(request.primer)
     return request
 

@@ -29,8 +29,10 @@ def train_lyrics(store: str, settings: Settings, corpus: ArtifactRef) -> Artifac
     return _trained(store, lyrics_recipe(settings, corpus), corpus, train)
 
 
-def train_encoder(store: str, settings: Settings) -> ArtifactRef:
-    """Take the sentence encoder by its name and export it for serving."""
+def train_encoder(store: str, settings: Settings, corpus: ArtifactRef | None = None) -> ArtifactRef:
+    """Take the sentence encoder by its name, tune it on a corpus if the settings say so, and export it for serving."""
+    if settings.encoder.tunes and corpus is not None:
+        return _trained(store, encoder_recipe(settings, corpus), corpus, _encoder_tuning(settings))
 
     def make(folder: Path) -> None:
         from rhapsody_lib.retrieval.encoder import build_encoder
@@ -38,6 +40,15 @@ def train_encoder(store: str, settings: Settings) -> ArtifactRef:
         build_encoder(folder, settings.encoder, progress=reporter("Exporting encoder"))
 
     return Store(store).build(encoder_recipe(settings), make)
+
+
+def _encoder_tuning(settings: Settings) -> Callable[..., None]:
+    def train(songs: Path, out: Path, checkpoint: Checkpoint, **reports: Any) -> None:
+        from rhapsody_lib.retrieval.tuning import tune_encoder
+
+        tune_encoder(songs, out, checkpoint, settings.encoder, seed=split_seed(settings.seed, "encoder"), **reports)
+
+    return train
 
 
 def train_backing(store: str, settings: Settings, corpus: ArtifactRef) -> ArtifactRef:

@@ -1,112 +1,161 @@
-"""Embedding the catalogue: vectors of songs and stanzas, the lexical index, and how well they find songs."""
+"""Embedding the catalogue: segments of vectors, the lexical index, and how well they find songs."""
 
 from __future__ import annotations
 
-import itertools
+import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from rhapsody_lib.optional import is_installed
 from rhapsody_lib.progress import Progress, silent
-from rhapsody_lib.retrieval.corpus_songs import CorpusSong, count_songs, read_songs, track_of_song
+from rhapsody_lib.retrieval.corpus_songs import count_songs, read_songs, song_facts
+from rhapsody_lib.retrieval.index import ExactIndex
+from rhapsody_lib.retrieval.inverted import INVERTED_FROM_SONGS, InvertedIndex
 from rhapsody_lib.retrieval.layout import (
     CARD_FILE,
+    INVERTED_FILE,
+    LAYOUT_VERSION,
     LEXICON_FILE,
     METRICS_FILE,
-    SONG_VECTORS_FILE,
+    SEGMENTS_FOLDER,
+    SHAPES_FILE,
+    SONGS_FILE,
     STANZA_VECTORS_FILE,
     songs_schema,
-    stanzas_schema,
 )
 from rhapsody_lib.retrieval.lexical import LexicalIndex
 from rhapsody_lib.retrieval.metrics import evaluate_retrieval
+from rhapsody_lib.retrieval.opened import Locate, in_folder, load_segments
+from rhapsody_lib.retrieval.scoring import SongMatrix
+from rhapsody_lib.retrieval.segments import Segment, column_vectors, map_stanzas, stanzas_between, write_batch
 from rhapsody_lib.retrieval.serving import Encoder, Vectors
-from rhapsody_lib.retrieval.shards import Stanzas, VectorShard, plan_shards, read_shard, vector_column
-from rhapsody_lib.retrieval.stanzas import StanzaEmbedder, lexical_text, mean_vector, song_stanzas
+from rhapsody_lib.retrieval.shapes import ShapeTable
+from rhapsody_lib.retrieval.shards import VectorShard, plan_shards, write_shard
+from rhapsody_lib.retrieval.stanzas import REMEMBERED_TEXTS, StanzaEmbedder, lexical_text
+from rhapsody_lib.seeding import split_seed
 from rhapsody_lib.settings import CatalogueSettings
 
-#: A song, its stanzas as (section name, text), and their vectors.
-Embedded = tuple[CorpusSong, Stanzas, Vectors]
-#: Embeds shards and gives the folder of each, in order.
-ReadShards = Callable[[Sequence[VectorShard]], Iterable[Path]]
+logger = logging.getLogger(__name__)
 
-_SONGS_A_BATCH = 64
+#: Stanzas that the recall of an inverted file is measured with, and the segments they are taken from.
+_STANZAS_SAMPLED, _SEGMENTS_SAMPLED = 500, 5
+
+#: How the name of an encoder ends that has learnt from a corpus (`tuning`).
+TUNED_NAME = ", tuned"
+#: Embeds shards, tells of each that is done, and then knows where their segments are.
+MakeSegments = Callable[[Sequence[VectorShard], Progress], Locate]
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
     path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-class _VectorFiles:
-    """The two vector files while they are written, a record batch a batch of songs."""
+def _segments_here(corpus: Path, encoder: Path, out: Path) -> MakeSegments:
+    """Embeds every song in this process, into segments in the catalogue's own folder."""
 
-    def __init__(self, out: Path, dimension: int) -> None:
-        self.schemas = songs_schema(dimension), stanzas_schema(dimension)
-        self.sinks = [pa.OSFile(str(out / name), "wb") for name in (SONG_VECTORS_FILE, STANZA_VECTORS_FILE)]
-        self.writers = [pa.ipc.new_file(*pair) for pair in zip(self.sinks, self.schemas, strict=True)]
-        self.songs = self.stanzas = 0
+    def make(plan: Sequence[VectorShard], progress: Progress) -> Locate:
+        for number, shard in enumerate(plan):
+            folder = out / SEGMENTS_FOLDER / f"{number:04d}"
+            folder.mkdir(parents=True)
+            write_shard(shard.songs(corpus), encoder, folder)
+            progress(shard.stop, plan[-1].stop, "songs embedded")
+        return in_folder(out)
 
-    def __enter__(self) -> _VectorFiles:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for file in [*self.writers, *self.sinks]:
-            file.close()
-
-    def add(self, songs: Sequence[Embedded], tracks: dict[str, str]) -> None:
-        """Write some songs as one record batch of each file."""
-        firsts = []
-        for _, stanzas, _ in songs:
-            firsts.append(self.stanzas)
-            self.stanzas += len(stanzas)
-        flat = [stanza for _, stanzas, _ in songs for stanza in stanzas]
-        columns = (
-            [
-                pa.array([song.song_id for song, _, _ in songs], pa.string()),
-                pa.array([song.lyrics.title for song, _, _ in songs], pa.string()),
-                pa.array([tracks.get(song.song_id) for song, _, _ in songs], pa.string()),
-                pa.array(firsts, pa.int64()),
-                pa.array([len(stanzas) for _, stanzas, _ in songs], pa.int32()),
-                vector_column(np.array([mean_vector(vectors) for _, _, vectors in songs], dtype=np.float32)),
-            ],
-            [
-                pa.array([name for name, _ in flat], pa.string()),
-                pa.array([text for _, text in flat], pa.string()),
-                vector_column(np.concatenate([vectors for _, _, vectors in songs])),
-            ],
-        )
-        for writer, schema, values in zip(self.writers, self.schemas, columns, strict=True):
-            writer.write_batch(pa.record_batch(values, schema=schema))
-        self.songs += len(songs)
+    return make
 
 
-def _embedded_here(corpus: Path, embedder: StanzaEmbedder) -> Iterator[Embedded]:
-    """Every song, embedded by this process a batch at a time."""
-    for songs in read_songs(corpus, batch_size=_SONGS_A_BATCH):
-        stanzas = [song_stanzas(song.lyrics, embedder.encoder) for song in songs]
-        vectors = embedder.encode([text for texts in stanzas for _, text in texts])
-        ends = np.cumsum([len(texts) for texts in stanzas])
-        yield from zip(songs, stanzas, np.split(vectors, ends[:-1]), strict=True)
+def write_songs(out: Path, facts: pa.Table, segments: Sequence[Segment]) -> dict[str, int]:
+    """Write songs.arrow: what is known of each song, and what centring needs of its vector.
+
+    Args:
+        out: folder of the catalogue.
+        facts: of `corpus_songs.song_facts`, in the order of the segments' songs.
+        segments: those of the catalogue.
+
+    Returns:
+        Numbers of songs, of stanzas, and of songs with a track.
+    """
+    matrix = SongMatrix.of([segment.vectors for segment in segments])
+    counts = np.concatenate([segment.column("stanza_count") for segment in segments])
+    values: dict[str, Any] = {
+        "first_stanza": np.concatenate([segment.column("first_stanza") for segment in segments]),
+        "stanza_count": counts,
+        "product": matrix.products,
+        "length": matrix.lengths,
+        "wordless": matrix.wordless,
+    }
+    schema = songs_schema()
+    columns = [
+        pa.array(values[field.name], field.type) if field.name in values else _one_piece(facts, field)
+        for field in schema
+    ]
+    write_batch(out / SONGS_FILE, columns, schema.with_metadata({"mean": matrix.mean.tobytes()}))
+    with_track = len(facts) - facts.column("track_id").null_count
+    return {"songs": len(facts), "stanzas": int(counts.sum()), "songs_with_track": with_track}
 
 
-def _embedded_in_shards(
-    corpus: Path, plan: Sequence[VectorShard], read: ReadShards, embedder: StanzaEmbedder
-) -> Iterator[Embedded]:
-    """Every song with what the shards hold of it; the embedder gets to know their texts."""
-    for shard, folder in zip(plan, read(plan), strict=True):
-        for song, stanzas, vectors in read_shard(shard.songs(corpus), folder):
-            embedder.remember([text for _, text in stanzas], vectors)
-            yield song, stanzas, vectors
+def _one_piece(facts: pa.Table, field: pa.Field) -> pa.Array:
+    return pa.concat_arrays(facts.column(field.name).cast(field.type).chunks)
+
+
+def write_inverted(out: Path, segments: Sequence[Segment], locate: Locate) -> dict[str, Any] | None:
+    """Write an inverted file where there are so many songs that it is worth it, and the extra `index` is installed.
+
+    Returns:
+        Lists that a query looks into, and the recall that was measured; none if there is no inverted file.
+    """
+    exact = ExactIndex([segment.vectors for segment in segments])
+    if len(exact) < INVERTED_FROM_SONGS:
+        return None
+    if not is_installed("faiss"):
+        logger.warning("%d songs are searched exactly: the extra 'index' (faiss) is not installed", len(exact))
+        return None
+    queries = _sampled_stanzas(segments, locate)
+    index = InvertedIndex.build(exact, queries, seed=split_seed(0, "inverted"))
+    if index is None:
+        return None
+    index.write(out / INVERTED_FILE)
+    return {"probes": index.probes, "recall_at_10": round(index.recall, 4), "queries": len(queries)}
+
+
+def _sampled_stanzas(segments: Sequence[Segment], locate: Locate) -> Vectors:
+    """Stanzas of the catalogue, evenly from a few of its segments: real vectors that are not themselves searched."""
+    chosen = sorted({round(place) for place in np.linspace(0, len(segments) - 1, _SEGMENTS_SAMPLED)})
+    parts = []
+    for number in chosen:
+        vectors = column_vectors(map_stanzas(locate(number, STANZA_VECTORS_FILE)))
+        parts.append(vectors[:: max(1, len(vectors) * len(chosen) // _STANZAS_SAMPLED)])
+    return np.concatenate(parts)
 
 
 def _lexical_texts(corpus: Path) -> Iterator[str]:
     for batch in read_songs(corpus):
         for song in batch:
             yield lexical_text(song.lyrics)
+
+
+def _remember(embedder: StanzaEmbedder, segments: Sequence[Segment], locate: Locate) -> None:
+    """Let the embedder know the stanzas of the songs that come first by the digest of their ids: they are measured."""
+    places = (
+        (hashlib.sha256(str(song_id).encode()).digest(), number, row)
+        for number, segment in enumerate(segments)
+        for row, song_id in enumerate(segment.batch.column("song_id").to_pylist())
+    )
+    wanted: dict[int, list[int]] = {}
+    for _, number, row in sorted(places)[: REMEMBERED_TEXTS // 8]:
+        wanted.setdefault(number, []).append(row)
+    for number, rows in sorted(wanted.items()):
+        stanzas = map_stanzas(locate(number, STANZA_VECTORS_FILE))
+        firsts, counts = (segments[number].column(name) for name in ("first_stanza", "stanza_count"))
+        for row in rows:
+            found, vectors = stanzas_between(stanzas, int(firsts[row]), int(counts[row]))
+            embedder.remember([text for _, text in found], vectors)
 
 
 def embed_catalogue(
@@ -116,7 +165,7 @@ def embed_catalogue(
     settings: CatalogueSettings,
     *,
     progress: Progress = silent,
-    read_shards: ReadShards | None = None,
+    make_segments: MakeSegments | None = None,
 ) -> dict[str, Any]:
     """Embed every song of a corpus, whatever its split, and measure the result.
 
@@ -126,8 +175,8 @@ def embed_catalogue(
         out: folder to write to (see `layout`); made if missing.
         settings: share of TF-IDF in the score.
         progress: told of the songs embedded, then of the texts that measure the search.
-        read_shards: embeds the songs in shards, elsewhere or side by side, where there are more than one shard takes;
-            without it this process embeds them all. The result is the same.
+        make_segments: embeds the songs elsewhere or side by side, and knows where the segments are; without it this
+            process embeds them into `out`. The result is the same.
 
     Returns:
         The content of catalogue.json, with that of metrics.json as `metrics`.
@@ -136,31 +185,34 @@ def embed_catalogue(
         SourceError: the corpus is missing or empty.
         DamagedArtifactError: the corpus or the encoder cannot be read.
     """
-    total, tracks, served = count_songs(corpus), track_of_song(corpus), Encoder.load(encoder, threads=1)
+    count_songs(corpus)
+    served = Encoder.load_bulk(encoder)
     out.mkdir(parents=True, exist_ok=True)
-    embedder, with_track = StanzaEmbedder(served, texts_at_once=0), 0
-    plan = [] if read_shards is None else plan_shards(corpus)
-    if read_shards is not None and plan:
-        embedded = _embedded_in_shards(corpus, plan, read_shards, embedder)
-    else:
-        embedded = _embedded_here(corpus, embedder)
-    with _VectorFiles(out, served.dimension) as files:
-        while songs := list(itertools.islice(embedded, _SONGS_A_BATCH)):
-            files.add(songs, tracks)
-            with_track += sum(song.song_id in tracks for song, _, _ in songs)
-            progress(files.songs, total, "songs embedded")
-    LexicalIndex.build(_lexical_texts(corpus)).write(out / LEXICON_FILE)
-    metrics = evaluate_retrieval(
-        corpus, served, lexical_weight=settings.lexical_weight, embedder=embedder, progress=progress
-    )
+    plan = plan_shards(corpus)
+    locate = (make_segments or _segments_here(corpus, encoder, out))(plan, progress)
     card = {
-        "songs": files.songs,
-        "stanzas": files.stanzas,
-        "songs_with_track": with_track,
+        "layout": LAYOUT_VERSION,
+        "segments": len(plan),
         "dimension": served.dimension,
-        "lexical_weight": settings.lexical_weight,
         "encoder": {"model": served.card["model"], "onnx_sha256": served.card["onnx_sha256"]},
     }
+    segments = load_segments(card, locate)
+    card |= write_songs(out, song_facts(corpus), segments)
+    card["inverted"] = write_inverted(out, segments, locate)
+    LexicalIndex.build(_lexical_texts(corpus)).write(out / LEXICON_FILE)
+    ShapeTable.build(_lexical_texts(corpus)).write(out / SHAPES_FILE)
+    embedder = StanzaEmbedder(served)
+    _remember(embedder, segments, locate)
+    metrics = evaluate_retrieval(
+        corpus,
+        served,
+        lexical_weight=settings.lexical_weight,
+        # Of songs that the encoder was tuned on it knows more than of new words, and would weigh too much.
+        split="heldout" if str(served.card["model"]).endswith(TUNED_NAME) else "",
+        embedder=embedder,
+        progress=progress,
+    )
+    card["score"] = metrics["score"]
     _write_json(out / METRICS_FILE, metrics)
     _write_json(out / CARD_FILE, card)
     return card | {"metrics": metrics}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from rhapsody_lib.corpus.schema import SONGS_FILE, TRACKS_FILE
@@ -15,6 +17,9 @@ from rhapsody_lib.errors import DamagedArtifactError, SourceError
 from rhapsody_lib.words.document import Lyrics, parse_lyrics
 
 _COLUMNS = ["song_id", "title", "lyrics", "split"]
+_SONG_FACTS = ("song_id", "title", "artist", "language", "genres", "year", "licence")
+_TRACK_FACTS = ("track_id", "tempo_bpm", "key", "time_signature")
+_ROWS_A_BATCH = 4096
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,25 @@ class CorpusSong:
     song_id: str
     split: str
     lyrics: Lyrics
+
+
+@dataclass(frozen=True)
+class RawSong:
+    """A song as it stands in the table, its words not yet parsed; `words` is the digest of its title and words."""
+
+    song_id: str
+    title: str
+    text: str
+
+    @property
+    def words(self) -> bytes:
+        """Digest [16 bytes] of all that decides which stanzas the song has."""
+        return hashlib.blake2b(f"{self.title}\0{self.text}".encode("utf-8", "replace"), digest_size=16).digest()
+
+    @property
+    def lyrics(self) -> Lyrics:
+        """The parsed words."""
+        return parse_lyrics(self.text, self.title)
 
 
 def _open(path: Path) -> pq.ParquetFile:
@@ -56,6 +80,11 @@ def _songs(table: pa.Table | pa.RecordBatch) -> list[CorpusSong]:
     ]
 
 
+def _raw_songs(table: pa.Table | pa.RecordBatch) -> list[RawSong]:
+    columns = (table.column(name).to_pylist() for name in ("song_id", "title", "lyrics"))
+    return [RawSong(song_id, title or "", text or "") for song_id, title, text in zip(*columns, strict=True)]
+
+
 def read_songs(corpus: Path, batch_size: int = 256) -> Iterator[list[CorpusSong]]:
     """Songs of a corpus folder in their order, at most `batch_size` at a time."""
     with _open(corpus / SONGS_FILE) as file:
@@ -63,14 +92,21 @@ def read_songs(corpus: Path, batch_size: int = 256) -> Iterator[list[CorpusSong]
             yield _songs(batch)
 
 
-def read_song_rows(corpus: Path, start: int, stop: int) -> list[CorpusSong]:
+def read_raw_songs(corpus: Path) -> Iterator[RawSong]:
+    """Songs of a corpus folder in their order, not parsed."""
+    with _open(corpus / SONGS_FILE) as file:
+        for batch in file.iter_batches(_ROWS_A_BATCH, columns=_COLUMNS[:3]):
+            yield from _raw_songs(batch)
+
+
+def read_song_rows(corpus: Path, start: int, stop: int) -> list[RawSong]:
     """Songs of a corpus folder in rows `start` to `stop` (excluded); the row groups beside them are not read."""
     with _open(corpus / SONGS_FILE) as file:
         counts = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
         firsts = [0, *itertools.accumulate(counts)]
         groups = [group for group in range(len(counts)) if firsts[group] < stop and firsts[group + 1] > start]
-        table = file.read_row_groups(groups, columns=_COLUMNS)
-        return _songs(table.slice(start - firsts[groups[0]] if groups else 0, stop - start))
+        table = file.read_row_groups(groups, columns=_COLUMNS[:3])
+        return _raw_songs(table.slice(start - firsts[groups[0]] if groups else 0, stop - start))
 
 
 def song_ids(corpus: Path) -> list[str]:
@@ -79,11 +115,22 @@ def song_ids(corpus: Path) -> list[str]:
         return [str(song_id) for song_id in file.read(columns=["song_id"]).column("song_id").to_pylist()]
 
 
-def track_of_song(corpus: Path) -> dict[str, str]:
-    """The track of each song that has one; of several, the first by `track_id`."""
-    with _open(corpus / TRACKS_FILE) as file:
-        table = file.read(columns=["track_id", "song_id"])
-    pairs = sorted(
-        zip(*(table.column(name).to_pylist() for name in ("track_id", "song_id")), strict=True), reverse=True
-    )
-    return {song_id: track_id for track_id, song_id in pairs}
+def songs_digest(songs: Iterable[RawSong]) -> str:
+    """SHA-256 in hex of the ids, titles and words of songs."""
+    digest = hashlib.sha256()
+    for song in songs:
+        digest.update(song.song_id.encode("utf-8", "replace") + b"\0" + song.words)
+    return digest.hexdigest()
+
+
+def song_facts(corpus: Path) -> pa.Table:
+    """A row a song, in order: what the corpus says of it and of its track; of several, the first by `track_id`."""
+    with _open(corpus / SONGS_FILE) as file, _open(corpus / TRACKS_FILE) as tracks_file:
+        songs = file.read(columns=list(_SONG_FACTS))
+        tracks = tracks_file.read(columns=[*_TRACK_FACTS, "song_id"])
+    tracks = tracks.sort_by([("track_id", "ascending")]).combine_chunks()
+    # Of equal values `index_in` finds the first.
+    rows = pc.index_in(songs.column("song_id"), value_set=tracks.column("song_id"))
+    for name in _TRACK_FACTS:
+        songs = songs.append_column(name, tracks.column(name).take(rows))
+    return songs

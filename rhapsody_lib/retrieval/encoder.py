@@ -9,7 +9,7 @@ import importlib.util
 import json
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ OFFLINE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 OPSET = 17
 _HUB_NAME = re.compile(r"^[\w.-]+(/[\w.-]+)?$")
 _PROBES = ("A short line", "Two lines of a song\nthat is a little longer than the other one, so that it is padded")
+_KNOWN_WORDS = 16
 #: Cosine between the model and its export on `_PROBES` that the export must reach.
 _LEAST_PARITY = 0.9999
 
@@ -113,6 +114,21 @@ def _quiet() -> Iterator[None]:
             logging.enable_progress_bar()
 
 
+def _missing_weights(folder: Path) -> list[str]:
+    """Names of weights that the files lack: such are drawn at random, and the model loads all the same.
+
+    A model may do without its pooler, which mean pooling does not use, and an encoder without a decoder.
+    """
+    listed = folder / "modules.json"
+    first = json.loads(listed.read_text(encoding="utf-8"))[0]["path"] if listed.is_file() else ""
+    if not (folder / first / "config.json").is_file():
+        return []
+    _, info = require("transformers").AutoModel.from_pretrained(
+        str(folder / first), local_files_only=True, use_safetensors=True, output_loading_info=True
+    )
+    return sorted(name for name in info["missing_keys"] if not re.search(r"pooler|decoder", name))
+
+
 def load_model(model: str, folder: Path) -> Any:
     """A `SentenceTransformer` on the CPU, in evaluation mode.
 
@@ -121,7 +137,7 @@ def load_model(model: str, folder: Path) -> Any:
         folder: where `model_folder` found it.
 
     Raises:
-        InputError: the model cannot be loaded, or only with code of its own.
+        InputError: the model cannot be loaded, or only with code of its own, or it is damaged.
     """
     library = require("sentence_transformers")
     try:
@@ -134,11 +150,16 @@ def load_model(model: str, folder: Path) -> Any:
                 trust_remote_code=False,
                 model_kwargs={"use_safetensors": True, "attn_implementation": "eager"},
             )
+            missing = _missing_weights(folder)
     except Exception as error:  # any class, from any of three libraries, on a folder that is not ours
         raise InputError(
             f"encoder.model '{model}': is not a sentence-transformers model that loads without code of its own "
             f"({type(error).__name__}: {error})."
         ) from error
+    torch = require("torch")
+    if missing or not all(bool(torch.isfinite(values).all()) for values in loaded.parameters()):
+        what = f"lacks {len(missing)} weights, such as {missing[0]}" if missing else "holds weights that are no numbers"
+        raise InputError(f"encoder.model '{model}': is damaged, it {what}. Get it again, or choose another model.")
     if not hasattr(loaded.tokenizer, "backend_tokenizer"):
         raise InputError(f"encoder.model '{model}': has no tokenizer.json (a 'fast' tokenizer). Choose another model.")
     return loaded.eval()
@@ -179,13 +200,23 @@ def _export_onnx(model: Any, path: Path) -> None:
         )
 
 
+def _known_words(model: Any) -> str:
+    """Some of the model's own words, for one of a language that the probes are not in."""
+    size = model.tokenizer.backend_tokenizer.get_vocab_size()
+    special = set(model.tokenizer.all_special_ids)
+    ids = [token for token in np.linspace(0, size - 1, _KNOWN_WORDS, dtype=int).tolist() if token not in special]
+    return str(model.tokenizer.decode(ids))
+
+
 def _check_parity(model: Any, name: str, folder: Path) -> None:
-    texts = [*_PROBES, " ".join(_PROBES * 6)]
+    texts = [*_PROBES, " ".join(_PROBES * 6), _known_words(model)]
     expected = model.encode(texts, prompt="", normalize_embeddings=True, show_progress_bar=False)
-    cosines = np.sum(Encoder.load(folder).encode(texts) * expected, axis=1)
-    if not np.all(cosines > _LEAST_PARITY):
+    served = Encoder.load(folder).encode(texts)
+    cosines = np.sum(served * expected, axis=1)[served.any(axis=1)]  # a text of unknown words alone is served as zero
+    if not len(cosines) or not np.all(cosines > _LEAST_PARITY):
+        how = f"cosine {cosines.min():.4f} to the original" if len(cosines) else "it knows no word of the texts tried"
         raise InputError(
-            f"encoder.model '{name}': does not survive the export to ONNX (cosine {cosines.min():.4f} to the original)."
+            f"encoder.model '{name}': does not survive the export to ONNX ({how})."
             f" Choose another model, e.g. {OFFLINE_MODEL}."
         )
 
@@ -230,6 +261,26 @@ def export_encoder(model: Any, name: str, weights: dict[str, str], out: Path, ma
     return card
 
 
+def load_base(model: str) -> tuple[Any, str, dict[str, str]]:
+    """The model that `encoder.model` names, what it is called, and the SHA-256 of its weight files by name.
+
+    Raises:
+        InputError: the model cannot be had or loaded.
+        MissingExtraError: the extra `retrieval` or `offline` is not installed.
+    """
+    folder = model_folder(model)
+    weights = {path.relative_to(folder).as_posix(): file_sha256(path) for path in sorted(folder.rglob("*.safetensors"))}
+    return load_model(model, folder), Path(model).name if Path(model).is_dir() else model, weights
+
+
+def unknown_share(model: Any, texts: Sequence[str]) -> float:
+    """Share of the tokens of texts that the model's tokenizer does not know; 0 for no texts."""
+    unknown = model.tokenizer.unk_token_id
+    tokens = [encoding.ids for encoding in model.tokenizer.backend_tokenizer.encode_batch(list(texts))]
+    found = sum(row.count(unknown) for row in tokens) if unknown is not None else 0
+    return found / max(1, sum(map(len, tokens)))
+
+
 def build_encoder(out: Path, settings: EncoderSettings, *, progress: Progress = silent) -> dict[str, Any]:
     """Get the model that the settings name and write it for serving. The same model gives the same bytes.
 
@@ -241,11 +292,8 @@ def build_encoder(out: Path, settings: EncoderSettings, *, progress: Progress = 
         MissingExtraError: the extra `retrieval` or `offline` is not installed.
     """
     progress(0, 2, "loading the sentence encoder")
-    folder = model_folder(settings.model)
-    model = load_model(settings.model, folder)
+    model, name, weights = load_base(settings.model)
     progress(1, 2, "exporting the sentence encoder")
-    weights = {path.relative_to(folder).as_posix(): file_sha256(path) for path in sorted(folder.rglob("*.safetensors"))}
-    name = Path(settings.model).name if Path(settings.model).is_dir() else settings.model
     card = export_encoder(model, name, weights, out, settings.max_tokens)
     progress(2, 2, "sentence encoder exported")
     return card

@@ -9,7 +9,8 @@ from rhapsody_lib.words.document import Lyrics, LyricSection
 _LEAST_WORDS = 4
 
 
-def _without_repeats(lyrics: Lyrics) -> list[LyricSection]:
+def different_sections(lyrics: Lyrics) -> list[LyricSection]:
+    """The sections with each different line once, where it stands first; lines are the same when their words are."""
     seen: set[tuple[str, ...]] = set()
     sections = []
     for section in lyrics.sections:
@@ -30,7 +31,7 @@ def song_halves(lyrics: Lyrics) -> tuple[Lyrics, Lyrics] | None:
     Lines count as the same when their words are. A song of a single line is cut between words; a phrase that returns
     inside such a line is not found, and stands in both halves.
     """
-    sections = _without_repeats(lyrics)
+    sections = different_sections(lyrics)
     total = sum(len(section.lines) for section in sections)
     if total < 2:
         words = sections[0].lines[0].split() if sections else []

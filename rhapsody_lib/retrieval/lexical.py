@@ -1,20 +1,23 @@
 """TF-IDF with sublinear term frequency (Manning, Raghavan, Schuetze: Introduction to Information Retrieval, 6.4.1).
 
-An inverted index in one Arrow file: a row a term, sorted, with the songs it stands in and its weight in each. Alone it
-finds the other half of a song better than an untuned encoder; their sum beats both.
+An inverted index in one Arrow file: a row a term, sorted, with the songs it stands in and its weight in each. A term is
+a word, or two words side by side in a line: with the pairs, phrases count too. Alone it finds the other half of a song
+better than an untuned encoder; their sum beats both (`docs/retrieval.md`).
 """
 
 from __future__ import annotations
 
+import bisect
+import itertools
+import math
 import re
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 _WORD = re.compile(r"\w+(?:'\w+)*")
@@ -33,8 +36,18 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(text.replace("\u2019", "'").lower())
 
 
+def terms_of(text: str) -> list[str]:
+    """The words of a text, and the pairs of words that stand side by side in a line, joined by a space."""
+    terms: list[str] = []
+    for line in text.splitlines():
+        words = words_of(line)
+        terms += words
+        terms += map(" ".join, itertools.pairwise(words))
+    return terms
+
+
 def _term_weights(words: Iterable[str]) -> dict[str, float]:
-    return {term: 1.0 + float(np.log(count)) for term, count in Counter(words).items()}
+    return {term: 1.0 + math.log(count) for term, count in Counter(words).items()}
 
 
 @dataclass(frozen=True)
@@ -47,15 +60,16 @@ class LexicalIndex:
     starts: NDArray[np.int64]
     songs: NDArray[np.int32]
     weights: NDArray[np.float32]
+    split: Callable[[str], list[str]] = field(default=terms_of)
 
     @classmethod
-    def build(cls, texts: Iterable[str]) -> LexicalIndex:
-        """Index texts; song `i` is the i-th text."""
+    def build(cls, texts: Iterable[str], split: Callable[[str], list[str]] = terms_of) -> LexicalIndex:
+        """Index texts; song `i` is the i-th text, cut into terms by `split`."""
         number: dict[str, int] = {}
         columns: list[NDArray[np.int32]] = []
         values: list[NDArray[np.float32]] = []
         for text in texts:
-            weights = _term_weights(words_of(text))
+            weights = _term_weights(split(text))
             columns.append(np.array([number.setdefault(term, len(number)) for term in weights], dtype=np.int32))
             values.append(np.array(list(weights.values()), dtype=np.float32))
         lengths = np.array([len(column) for column in columns], dtype=np.int64)
@@ -72,23 +86,29 @@ class LexicalIndex:
         order = np.argsort(rank[terms], kind="stable")
         by_name = np.argsort(rank)
         starts = np.concatenate([[0], np.cumsum(frequency[by_name])]).astype(np.int64)
-        return cls(len(columns), pa.array(names, pa.string()), idf[by_name], starts, songs[order], weights_[order])
+        return cls(
+            len(columns), pa.array(names, pa.string()), idf[by_name], starts, songs[order], weights_[order], split
+        )
 
     def scores(self, text: str) -> NDArray[np.float32]:
         """Cosine of the text's TF-IDF vector to each song's, in [0, 1], float32 [songs]; 0 without a known word."""
         result = np.zeros(self.song_count, dtype=np.float32)
-        query = _term_weights(words_of(text))
-        found = pc.index_in(pa.array(list(query), pa.string()), value_set=self.terms).to_pylist()
+        query = _term_weights(self.split(text))
         known = [
-            (term, weight * float(self.idf[term]))
-            for term, weight in zip(found, query.values(), strict=True)
-            if term is not None
+            (place, weight * float(self.idf[place]))
+            for term, weight in query.items()
+            if (place := self._place(term)) is not None
         ]
         norm = float(np.sqrt(sum(weight**2 for _, weight in known)))
         for term, weight in known:
             postings = slice(self.starts[term], self.starts[term + 1])
             result[self.songs[postings]] += np.float32(weight / norm) * self.weights[postings]
         return result
+
+    def _place(self, term: str) -> int | None:
+        """Row of a term, found by halving: of a mapped index little more is read than what is looked for."""
+        place = bisect.bisect_left(range(len(self.terms)), term, key=lambda row: str(self.terms[row]))
+        return place if place < len(self.terms) and str(self.terms[place]) == term else None
 
     def write(self, path: Path) -> None:
         """Write as an uncompressed Arrow file, so that it can be memory-mapped."""

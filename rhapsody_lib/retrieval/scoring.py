@@ -1,4 +1,4 @@
-"""How similar a text is to every song: cosine, cosine about the catalogue's mean, and their sum with TF-IDF."""
+"""How similar a text is to every song: by the encoder's cosine, plain and about the catalogue's mean, and by TF-IDF."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rhapsody_lib.retrieval.lexical import LexicalIndex
 from rhapsody_lib.retrieval.serving import Vectors
+from rhapsody_lib.retrieval.shapes import ShapeTable
 
 Scores = NDArray[np.float32]
 _TINY = 1e-6
@@ -59,6 +61,17 @@ def standardised(scores: Scores) -> Scores:
     return (scores - scores.mean()) / deviation if deviation > _TINY else np.zeros_like(scores)
 
 
-def hybrid(centred: Scores, lexical: Scores, lexical_weight: float) -> Scores:
-    """Weighted sum of both, each in standard deviations over the catalogue."""
-    return (1 - lexical_weight) * standardised(centred) + lexical_weight * standardised(lexical)
+def features_of(
+    matrix: SongMatrix, lexicon: LexicalIndex, shapes: ShapeTable, query: Vectors, text: str
+) -> tuple[Scores, tuple[Scores, Scores, Scores]]:
+    """Plain cosines [songs], and what a song's score is the sum of (`calibration.FEATURES`), [songs] each.
+
+    Args:
+        matrix: vectors of the songs.
+        lexicon: their lexical index.
+        shapes: of their lines.
+        query: unit vector of the text.
+        text: the words that are looked for.
+    """
+    cosines = matrix.cosines(query)
+    return cosines, (matrix.centred(query, cosines), lexicon.scores(text), shapes.scores(text))

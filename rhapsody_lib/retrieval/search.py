@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import json
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from rhapsody_lib.errors import DamagedArtifactError, InputError
-from rhapsody_lib.retrieval.layout import CARD_FILE, LEXICON_FILE, SONG_VECTORS_FILE, STANZA_VECTORS_FILE
-from rhapsody_lib.retrieval.lexical import LexicalIndex
-from rhapsody_lib.retrieval.scoring import Scores, SongMatrix, hybrid
+from rhapsody_lib.errors import InputError
+from rhapsody_lib.retrieval.filters import MatchFilters
+from rhapsody_lib.retrieval.lexical import words_of
+from rhapsody_lib.retrieval.opened import Catalogue
+from rhapsody_lib.retrieval.scoring import Scores, features_of
 from rhapsody_lib.retrieval.serving import Encoder, Vectors
 from rhapsody_lib.retrieval.stanzas import StanzaEmbedder, lexical_text, song_stanzas
 from rhapsody_lib.words.document import Lyrics
 
 #: Scores that differ by less are ties: more digits are the processor's, not the songs'.
 _DECIMALS = 5
+#: Songs of which one holds so large a share of the other's runs of three words are one song.
+_SAME_SONG = 0.6
+_RUN_WORDS = 3
+#: Rows that are ranked at first, and how many times more each time that these do not suffice.
+_FIRST_ROWS, _MORE_ROWS = 50, 8
+Stanzas = list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -39,15 +44,20 @@ class Closest:
 class Match:
     """A catalogue song found, `rank` 1 the best.
 
-    `similarity` is the cosine of the two songs' SBERT vectors, in [-1, 1]; `lexical` that of their TF-IDF vectors, in
-    [0, 1]; `score`, which ranks, is their weighted sum in standard deviations over this catalogue. Only a song with a
-    `track_id` can prime the music. `closest` is none where the catalogue song has no words.
+    `confidence`, in [0, 1], is the one number that tells how good the match is: of the halves of this catalogue's songs
+    that got it, that share had found the song they were cut from. `score` ranks: the weighted sum of the encoder's
+    cosine, of the TF-IDF cosine and of the nearness of the lines' lengths, each in standard deviations over the
+    catalogue. `similarity` is the plain cosine of the two songs' vectors, in [-1, 1]; `lexical` that of their TF-IDF
+    vectors, in [0, 1]. Only a song with a `track_id` can prime the music. `closest` is none where the catalogue song
+    has no words.
     """
 
     rank: int
     song_id: str
     title: str
+    artist: str | None
     track_id: str | None
+    confidence: float
     similarity: float
     lexical: float
     score: float
@@ -57,62 +67,6 @@ class Match:
     def has_track(self) -> bool:
         """Whether the song has a track."""
         return self.track_id is not None
-
-
-def _open(path: Path) -> pa.Table:
-    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-
-
-def _matrices(table: pa.Table, dimension: int) -> list[Vectors]:
-    """Vectors of each record batch [rows x dimension], where they lie in the file."""
-    return [
-        chunk.flatten().to_numpy(zero_copy_only=True).reshape(-1, dimension)
-        for chunk in table.column("vector").chunks
-        if len(chunk)
-    ]
-
-
-@dataclass(frozen=True)
-class Catalogue:
-    """A loaded catalogue: tables memory-mapped, `matrix` over the songs, `card` what catalogue.json says."""
-
-    card: dict[str, Any]
-    songs: pa.Table
-    stanzas: pa.Table
-    matrix: SongMatrix
-    lexicon: LexicalIndex
-
-    @classmethod
-    def load(cls, folder: Path) -> Catalogue:
-        """Memory-map a folder of `embed_catalogue`.
-
-        Raises:
-            DamagedArtifactError: a file is missing or not what it should be.
-        """
-        try:
-            card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
-            songs, stanzas = _open(folder / SONG_VECTORS_FILE), _open(folder / STANZA_VECTORS_FILE)
-            lexicon = LexicalIndex.load(folder / LEXICON_FILE, songs.num_rows)
-            matrix = SongMatrix.of(_matrices(songs, int(card["dimension"])))
-        except (OSError, ValueError, KeyError, TypeError, ZeroDivisionError) as error:  # Arrow's errors are ValueErrors
-            raise DamagedArtifactError(
-                f"{folder}: is not a usable catalogue ({type(error).__name__}: {error}). Embed the catalogue again."
-            ) from error
-        return cls(card, songs, stanzas, matrix, lexicon)
-
-    @property
-    def has_track(self) -> NDArray[np.bool_]:
-        """Whether each song has a track [songs]."""
-        valid: NDArray[np.bool_] = self.songs.column("track_id").is_valid().to_numpy()
-        return valid
-
-    def stanzas_of(self, row: int) -> tuple[list[tuple[str, str]], Vectors]:
-        """(name, text) of the stanzas of the song in a row, and their vectors [stanzas x dimension]."""
-        first, count = (self.songs.column(name)[row].as_py() for name in ("first_stanza", "stanza_count"))
-        part = self.stanzas.slice(first, count)
-        dimension = int(self.card["dimension"])
-        vectors = np.concatenate([np.empty((0, dimension), np.float32), *_matrices(part, dimension)])
-        return list(zip(part.column("name").to_pylist(), part.column("text").to_pylist(), strict=True)), vectors
 
 
 def best_rows(scores: Scores, song_ids: pa.ChunkedArray, k: int) -> list[int]:
@@ -142,10 +96,7 @@ def _rounded(value: float) -> float:
 
 
 def _closest(
-    stanzas: list[tuple[str, str]],
-    vectors: Vectors,
-    others: tuple[list[tuple[str, str]], Vectors],
-    lines: StanzaEmbedder,
+    stanzas: Stanzas, vectors: Vectors, others: tuple[Stanzas, Vectors], lines: StanzaEmbedder
 ) -> Closest | None:
     if not len(vectors) or not len(others[1]):
         return None
@@ -165,38 +116,91 @@ def _closest(
     )
 
 
+def _runs(stanzas: Stanzas) -> set[tuple[str, ...]]:
+    """Runs of three words of a song."""
+    words = [word for _, text in stanzas for word in words_of(text)]
+    return set(zip(*(words[start:] for start in range(_RUN_WORDS)), strict=False))
+
+
+def _same_song(one: set[tuple[str, ...]], other: set[tuple[str, ...]]) -> bool:
+    fewer = min(len(one), len(other))
+    return fewer > 0 and len(one & other) >= _SAME_SONG * fewer
+
+
+def _different_songs(catalogue: Catalogue, ranked: Scores) -> Iterator[tuple[int, tuple[Stanzas, Vectors]]]:
+    """Rows from the best on with their stanzas; of songs that are nearly the same, only the best."""
+    seen: list[set[tuple[str, ...]]] = []
+    done, wanted = 0, _FIRST_ROWS
+    while True:
+        rows = best_rows(ranked, catalogue.songs.column("song_id"), wanted)
+        for row in rows[done:]:
+            stanzas = catalogue.stanzas_of(row)
+            runs = _runs(stanzas[0])
+            if not any(_same_song(runs, other) for other in seen):
+                seen.append(runs)
+                yield row, stanzas
+        if len(rows) < wanted:
+            return
+        done, wanted = wanted, wanted * _MORE_ROWS
+
+
 def find_matches(
-    catalogue: Catalogue, encoder: Encoder, lyrics: Lyrics, k: int = 5, *, require_track: bool = False
+    catalogue: Catalogue,
+    encoder: Encoder,
+    lyrics: Lyrics,
+    k: int = 5,
+    *,
+    require_track: bool = False,
+    filters: MatchFilters | None = None,
+    accept: Callable[[str | None], bool] | None = None,
 ) -> list[Match]:
-    """The k most similar songs of the catalogue, best first; fewer if it has fewer.
+    """The k most similar songs of the catalogue, best first; fewer if it has fewer. A song and its copy count once.
 
     Args:
         catalogue: the loaded catalogue.
         encoder: the encoder it was embedded with.
         lyrics: the new song; lyrics without words match nothing better than anything else.
         k: number of matches.
-        require_track: leave out songs without a track. The scores of the others do not change.
+        require_track: leave out songs without a track. Scores and confidences of the others do not change.
+        filters: what else is left out; nor by these do they change.
+        accept: whether a song with this track may be found, asked from the best song on until there are k.
 
     Raises:
-        InputError: the catalogue was embedded with another encoder.
+        InputError: the catalogue was embedded with another encoder, or no song passes the filters.
     """
     _check_encoder(catalogue, encoder)
-    stanzas = song_stanzas(lyrics, encoder)
-    embedder = StanzaEmbedder(encoder)
+    allowed = (filters or MatchFilters()).passing(catalogue.songs)
+    stanzas, embedder, text = song_stanzas(lyrics, encoder), StanzaEmbedder(encoder), lexical_text(lyrics)
     (query, *_), vectors = embedder.songs([stanzas])
-    cosines, lexical = catalogue.matrix.cosines(query), catalogue.lexicon.scores(lexical_text(lyrics))
-    scores = hybrid(catalogue.matrix.centred(query, cosines), lexical, float(catalogue.card["lexical_weight"]))
-    scores = np.round(scores, _DECIMALS)
-    ranked = np.where(catalogue.has_track, scores, -np.inf) if require_track else scores
-    rows = best_rows(ranked, catalogue.songs.column("song_id"), k)
+    cosines, features = features_of(catalogue.matrix, catalogue.lexicon, catalogue.shapes, query, text)
+    scores = np.round(catalogue.calibration.scores(features), _DECIMALS)
+    confidences = catalogue.calibration.confidences(scores)
+    if require_track:
+        allowed &= catalogue.has_track
+    ranked = np.where(allowed, scores, np.float32(-np.inf))
+    songs = catalogue.songs
+
+    def fact(row: int, name: str) -> str | None:
+        value: str | None = songs.column(name)[row].as_py()
+        return value
+
+    found = (
+        (row, other)
+        for row, other in _different_songs(catalogue, ranked)
+        if accept is None or accept(fact(row, "track_id"))
+    )
     return [
         Match(
             rank=rank,
-            **{name: catalogue.songs.column(name)[row].as_py() for name in ("song_id", "title", "track_id")},
+            song_id=fact(row, "song_id") or "",
+            title=fact(row, "title") or "",
+            artist=fact(row, "artist"),
+            track_id=fact(row, "track_id"),
+            confidence=_rounded(confidences[row]),
             similarity=_rounded(np.clip(cosines[row], -1, 1)),
-            lexical=_rounded(np.clip(lexical[row], 0, 1)),
+            lexical=_rounded(np.clip(features[1][row], 0, 1)),
             score=_rounded(scores[row]),
-            closest=_closest(stanzas, vectors, catalogue.stanzas_of(row), embedder),
+            closest=_closest(stanzas, vectors, other, embedder),
         )
-        for rank, row in enumerate(rows, start=1)
+        for rank, (row, other) in enumerate(itertools.islice(found, max(0, k)), start=1)
     ]

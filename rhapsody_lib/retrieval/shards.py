@@ -1,128 +1,135 @@
-"""Shards of the catalogue: the vectors of a run of songs, embedded on their own, in any process.
+"""Embedding in shards: each makes a segment of the catalogue, from a run of songs, on its own, in any process.
 
-Each text is embedded alone, so its vector depends on nothing but the text and the encoder. So shards give the same
-catalogue however the songs are cut, and a text that was embedded before need not be embedded again.
+Each text is embedded alone, so its vector depends on nothing but the text and the encoder. So what was embedded before
+need not be embedded again, and a segment has the same bytes whether it was made at once or from earlier ones.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
-from rhapsody_lib.chunking import most_in_shard, stable_runs
-from rhapsody_lib.retrieval.corpus_songs import CorpusSong, read_song_rows, song_ids
+from rhapsody_lib.chunking import stable_runs
+from rhapsody_lib.retrieval.corpus_songs import RawSong, read_raw_songs, read_song_rows, song_ids, songs_digest
+from rhapsody_lib.retrieval.layout import SONG_VECTORS_FILE, STANZA_VECTORS_FILE
+from rhapsody_lib.retrieval.segments import Segment, Stanzas, map_stanzas, stanzas_between, write_segment
 from rhapsody_lib.retrieval.serving import Encoder, Vectors
 from rhapsody_lib.retrieval.stanzas import StanzaEmbedder, song_stanzas
 
-#: Songs of a shard, about: some minutes of work for one processor.
-SHARD_SONGS = 500
-VECTORS_FILE = "vectors.arrow"
-Stanzas = list[tuple[str, str]]
+#: Songs of a shard, about: some minutes of work for one processor. A catalogue of more than `MOST_SHARDS` such shards
+#: has larger ones, for each is a file that every search has open.
+SHARD_SONGS, MOST_SHARDS = 500, 128
+Embedded = tuple[Stanzas, Vectors]
 
 
 @dataclass(frozen=True)
 class VectorShard:
-    """The songs of a corpus in rows `start` to `stop` (excluded); `bounds` are the lowest and the highest id."""
+    """The songs of a corpus in rows `start` to `stop` (excluded).
+
+    `bounds` are the lowest and the highest id, `digest` is that of the songs' ids and words.
+    """
 
     start: int
     stop: int
     bounds: tuple[str, str]
+    digest: str
 
-    def songs(self, corpus: Path) -> list[CorpusSong]:
+    def songs(self, corpus: Path) -> list[RawSong]:
         """These songs."""
         return read_song_rows(corpus, self.start, self.stop)
 
 
+def songs_in_shard(count: int) -> int:
+    """Songs of a shard, about, where there are `count` songs."""
+    size = SHARD_SONGS
+    while size * MOST_SHARDS < count:
+        size *= 2
+    return size
+
+
 def plan_shards(corpus: Path) -> list[VectorShard]:
-    """The songs of a corpus folder cut into shards of about `SHARD_SONGS`; none if all of them would fit one shard."""
-    ids = song_ids(corpus)
-    if len(ids) <= most_in_shard(SHARD_SONGS):
-        return []
-    runs = stable_runs(ids, SHARD_SONGS)
-    return [
-        VectorShard(run.start, run.stop, (min(ids[run.start : run.stop]), max(ids[run.start : run.stop])))
-        for run in runs
-    ]
+    """The songs of a corpus folder cut into shards."""
+    ids, songs = song_ids(corpus), read_raw_songs(corpus)
+    plan = []
+    for run in stable_runs(ids, songs_in_shard(len(ids))):
+        names = ids[run.start : run.stop]
+        digest = songs_digest(itertools.islice(songs, len(run)))
+        plan.append(VectorShard(run.start, run.stop, (min(names), max(names)), digest))
+    return plan
 
 
-def songs_digest(songs: Iterable[CorpusSong]) -> str:
-    """SHA-256 in hex of the ids and words of songs."""
-    digest = hashlib.sha256()
-    for song in songs:
-        digest.update(json.dumps([song.song_id, song.lyrics.text()]).encode() + b"\n")
-    return digest.hexdigest()
+class _Earlier:
+    """What an earlier shard of the same encoder holds."""
 
+    def __init__(self, folder: Path, encoder: Encoder) -> None:
+        digest = str(encoder.card["onnx_sha256"])
+        self._songs = Segment.load(folder / SONG_VECTORS_FILE, dimension=encoder.dimension, encoder_sha256=digest)
+        self._stanzas = map_stanzas(folder / STANZA_VECTORS_FILE)
 
-def _schema(dimension: int) -> pa.Schema:
-    names = ("song_id", "name", "text")
-    return pa.schema([*((name, pa.string()) for name in names), ("vector", pa.list_(pa.float32(), dimension))])
+    def songs(self, wanted: set[bytes]) -> dict[bytes, Embedded]:
+        """The songs with these words."""
+        words = self._songs.batch.column("words").to_pylist()
+        firsts, counts = self._songs.column("first_stanza"), self._songs.column("stanza_count")
+        return {
+            name: stanzas_between(self._stanzas, int(firsts[row]), int(counts[row]))
+            for row, name in enumerate(words)
+            if name in wanted
+        }
 
-
-def _table(folder: Path) -> pa.Table:
-    with pa.OSFile(str(folder / VECTORS_FILE)) as source:
-        return pa.ipc.open_file(source).read_all()
-
-
-def _vectors(table: pa.Table) -> Vectors:
-    column = table.column("vector").combine_chunks()
-    values: Vectors = column.flatten().to_numpy(zero_copy_only=False)
-    return values.reshape(len(column), column.type.list_size)
-
-
-def vector_column(vectors: Vectors) -> pa.FixedSizeListArray:
-    """Vectors [rows x dimension] as a column."""
-    return pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), vectors.shape[1])
-
-
-def _remember(embedder: StanzaEmbedder, folder: Path, wanted: set[str]) -> set[str]:
-    """Let the embedder know the vectors that an earlier shard holds of the texts wanted; returns those texts."""
-    table = _table(folder)
-    texts = table.column("text").to_pylist()
-    rows = [row for row, text in enumerate(texts) if text in wanted]
-    embedder.remember([texts[row] for row in rows], _vectors(table)[np.array(rows, dtype=np.int64)])
-    return {texts[row] for row in rows}
+    def texts(self, wanted: set[str]) -> dict[str, Vectors]:
+        """Vectors of these texts."""
+        texts = self._stanzas.column("text").to_pylist()
+        _, vectors = stanzas_between(self._stanzas, 0, len(texts))
+        return {text: vectors[row] for row, text in enumerate(texts) if text in wanted}
 
 
 def write_shard(
-    songs: Sequence[CorpusSong], encoder: Path, out: Path, *, earlier: Iterable[Path] = (), texts_at_once: int = 0
+    songs: Sequence[RawSong], encoder: Path, out: Path, *, earlier: Iterable[Path] = (), texts_at_once: int = 0
 ) -> None:
-    """Embed the stanzas of songs into `out`.
+    """Embed the stanzas of songs into a segment.
 
     Args:
         songs: the songs of a shard.
         encoder: folder of the encoder.
         out: the folder to write into.
-        earlier: folders of shards of the same encoder, whose vectors are taken over where the texts are the same.
+        earlier: folders of segments of the same encoder; what they hold of the songs, or of their texts, is taken over.
         texts_at_once: texts embedded side by side; 0 is one for each processor. The result does not depend on it.
+
+    Raises:
+        DamagedArtifactError: the encoder cannot be read, or gives what are no vectors.
     """
-    embedder = StanzaEmbedder(Encoder.load(encoder, threads=1), texts_at_once=texts_at_once)
-    rows = [(song.song_id, *stanza) for song in songs for stanza in song_stanzas(song.lyrics, embedder.encoder)]
-    texts = [text for _, _, text in rows]
-    missing = set(texts)
+    served = Encoder.load_bulk(encoder, texts_at_once=texts_at_once)
+    words = [song.words for song in songs]
+    missing, known, before = set(words), dict[bytes, Embedded](), list[_Earlier]()
     for folder in earlier if missing else ():
-        missing -= _remember(embedder, folder, missing)
+        before.append(_Earlier(folder, served))
+        found = before[-1].songs(missing)
+        known |= found
+        missing -= found.keys()
         if not missing:
             break
-    vectors = embedder.encode(texts)
-    schema = _schema(embedder.encoder.dimension)
-    columns = [pa.array([row[place] for row in rows], pa.string()) for place in range(3)]
-    with pa.OSFile(str(out / VECTORS_FILE), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-        writer.write_batch(pa.record_batch([*columns, vector_column(vectors)], schema=schema))
+    new = {name: song for name, song in zip(words, songs, strict=True) if name in missing}
+    known |= _embed(new, StanzaEmbedder(served), before)
+    rows = [(song.song_id, name, known[name][0]) for song, name in zip(songs, words, strict=True)]
+    digest = str(served.card["onnx_sha256"])
+    write_segment(out, rows, [known[name][1] for name in words], digest, served.dimension)
 
 
-def read_shard(songs: Sequence[CorpusSong], folder: Path) -> Iterator[tuple[CorpusSong, Stanzas, Vectors]]:
-    """Each song of a shard with its stanzas, as (section name, text), and their vectors [stanzas x dimension]."""
-    table = _table(folder)
-    vectors, rows = _vectors(table), dict[str, list[int]]()
-    ids, names, texts = (table.column(name).to_pylist() for name in ("song_id", "name", "text"))
-    for row, song_id in enumerate(ids):
-        rows.setdefault(song_id, []).append(row)
-    for song in songs:
-        held = rows.get(song.song_id, [])
-        yield song, [(names[row], texts[row]) for row in held], vectors[np.array(held, dtype=np.int64)]
+def _embed(songs: dict[bytes, RawSong], embedder: StanzaEmbedder, before: Sequence[_Earlier]) -> dict[bytes, Embedded]:
+    """Stanzas and vectors of songs by the digest of their words; texts that stand in earlier segments are known."""
+    stanzas = {name: song_stanzas(song.lyrics, embedder.encoder) for name, song in songs.items()}
+    missing, known = {text for found in stanzas.values() for _, text in found}, dict[str, Vectors]()
+    for shard in before if missing else ():
+        found = shard.texts(missing)
+        known |= found
+        missing -= found.keys()
+    texts = sorted(missing)
+    known |= dict(zip(texts, embedder.encode(texts), strict=True))
+    return {
+        name: (found, np.array([known[text] for _, text in found], np.float32).reshape(-1, embedder.encoder.dimension))
+        for name, found in stanzas.items()
+    }

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from rhapsody_lib.processors import available_processors
 from rhapsody_lib.progress import Progress, silent
 from rhapsody_lib.retrieval.serving import Encoder, Vectors
 from rhapsody_lib.words.document import Lyrics
 
 #: Texts that are remembered with their vectors: 20,000 of 384 numbers are 31 MB.
 REMEMBERED_TEXTS = 20_000
-#: Texts that one thread embeds before it takes the next.
-_TEXTS_AT_A_TURN = 8
 
 
 def split_to_fit(text: str, fits: Callable[[str], bool]) -> list[str]:
@@ -63,19 +59,10 @@ def mean_vector(stanza_vectors: Vectors) -> Vectors:
 
 
 class StanzaEmbedder:
-    """Embeds texts and remembers the first `REMEMBERED_TEXTS`, so that halves of known songs cost little.
+    """Embeds texts and remembers the first `REMEMBERED_TEXTS`, so that halves of known songs cost little."""
 
-    Each text is embedded alone: beside others it would be padded, and the low bits of its vector would depend on them.
-    On a processor this is no slower.
-
-    Args:
-        encoder: what embeds.
-        texts_at_once: texts embedded side by side; 0 is one for each processor. Load the encoder with one thread then.
-    """
-
-    def __init__(self, encoder: Encoder, *, texts_at_once: int = 1) -> None:
+    def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
-        self._texts_at_once = texts_at_once or available_processors()
         self._known: dict[str, Vectors] = {}
 
     def remember(self, texts: Sequence[str], vectors: Vectors) -> None:
@@ -85,21 +72,10 @@ class StanzaEmbedder:
                 break
             self._known.setdefault(text, vector)
 
-    def _embedded(self, texts: list[str], progress: Progress) -> Vectors:
-        if self._texts_at_once == 1 or len(texts) < 2:
-            return self.encoder.encode(texts, batch_size=1, progress=progress)
-        parts = [texts[start : start + _TEXTS_AT_A_TURN] for start in range(0, len(texts), _TEXTS_AT_A_TURN)]
-        vectors: list[Vectors] = []
-        with ThreadPoolExecutor(self._texts_at_once) as pool:
-            for part in pool.map(lambda part: self.encoder.encode(part, batch_size=1), parts):
-                vectors.append(part)
-                progress(min(len(texts), len(vectors) * _TEXTS_AT_A_TURN), len(texts), "texts embedded")
-        return np.concatenate(vectors)
-
     def encode(self, texts: Sequence[str], *, progress: Progress = silent) -> Vectors:
         """Unit vectors [texts x dimension]; a text that stands twice is embedded once."""
         missing = [text for text in dict.fromkeys(texts) if text not in self._known]
-        vectors = dict(zip(missing, self._embedded(missing, progress), strict=True))
+        vectors = dict(zip(missing, self.encoder.encode(missing, progress=progress), strict=True))
         rows = [vectors[text] if text in vectors else self._known[text] for text in texts]
         self.remember(missing, np.array([vectors[text] for text in missing], dtype=np.float32))
         return np.array(rows, dtype=np.float32).reshape(len(texts), self.encoder.dimension)

@@ -9,18 +9,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rhapsody_lib.music.score import PARTS, Score
 from rhapsody_lib.progress import Progress, silent
 from rhapsody_lib.song.engraving import engrave
 from rhapsody_lib.song.karaoke import backing_midi, karaoke_file, song_midi
+from rhapsody_lib.song.mp3 import encode_recording
 from rhapsody_lib.song.musicxml import leadsheet
-from rhapsody_lib.song.page import FILES, song_page
+from rhapsody_lib.song.page import FILES, RECORDING, song_page
 from rhapsody_lib.song.pianoroll import draw_pianoroll
-from rhapsody_lib.song.render import encode_mp3, place_of, render_song
+from rhapsody_lib.song.render import place_of, render_song
 from rhapsody_lib.song.stems import VOCAL_FILE, Stems, stem_file
+from rhapsody_lib.song.voices import told_voices
 from rhapsody_lib.words.document import Lyrics
 
 PAGE_FILE, INFO_FILE = "index.html", "song.json"
@@ -58,7 +60,8 @@ def _sounding(score: Score, *, vocal: bool) -> list[str]:
 
 def _told_files(score: Score, files: Mapping[str, bytes], *, audio: bool, vocal: bool) -> dict[str, Any]:
     """What song.json tells of each file: what it is, and the digest of those that are the same everywhere."""
-    told: dict[str, Any] = {name: {"about": about} for name, (about, _) in FILES.items() if audio or name != "song.mp3"}
+    wanted = FILES.keys() - (set() if audio else {RECORDING}) - (set() if vocal else {VOCAL_FILE})
+    told: dict[str, Any] = {name: {"about": about} for name, (about, _) in FILES.items() if name in wanted}
     told[PAGE_FILE] = {"about": "the song on one page"}
     for part in _sounding(score, vocal=vocal) if audio else ():
         told[stem_file(part)] = {"about": f"{part} alone, without the room, in mono"}
@@ -79,11 +82,30 @@ def _info_text(
     }
     if audio:
         told["mix"] = {part: asdict(place_of(part, vocal=vocal)) for part in _sounding(score, vocal=vocal)}
+    if vocal:
+        told["voices"] = told_voices(score.syllables)
     return json.dumps(told, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
-def _recording(score: Score, *, vocal: bool, progress: Progress) -> tuple[dict[str, bytes], float]:
-    """The recording and the parts alone by file name, and what the page multiplies their sum by."""
+@dataclass(frozen=True)
+class Pictures:
+    """The notes as a picture, and the pages of the lead sheet."""
+
+    pianoroll: bytes
+    sheet: list[str]
+
+
+def _pictures(score: Score, sheet: bytes) -> Pictures:
+    return Pictures(draw_pianoroll(score), engrave(sheet))
+
+
+def _recorded(
+    score: Score, sheet: bytes, *, vocal: bool, progress: Progress
+) -> tuple[dict[str, bytes], float, Pictures]:
+    """The recording and the parts alone by file name, what the page multiplies their sum by, and the pictures.
+
+    LAME lets other threads run: the parts are encoded while others are played, the mix while the pictures are drawn.
+    """
     voice = None
     if vocal:
         from rhapsody_lib.song.guide_vocal import sing_score
@@ -91,8 +113,9 @@ def _recording(score: Score, *, vocal: bool, progress: Progress) -> tuple[dict[s
         voice = sing_score(score)
     with Stems() as stems:
         rendering = render_song(score, vocal=voice, on_part=stems.add, progress=progress)
-        files = {"song.mp3": encode_mp3(rendering.samples)}
-        return {**files, **stems.files()}, rendering.gain
+        recording = stems.beside(encode_recording, rendering.samples)
+        pictures = _pictures(score, sheet)
+        return {RECORDING: recording.result(), **stems.files()}, rendering.gain, pictures
 
 
 def song_files(
@@ -110,21 +133,22 @@ def song_files(
         InputError: the song is too long for audio.
         MissingExtraError: something needed to write a file is not installed.
     """
-    sheet = leadsheet(score)
+    sheet, midi = leadsheet(score), song_midi(score)
     files = {
         "lyrics.txt": lyrics_text(lyrics).encode(errors="replace"),
-        "song.mid": song_midi(score),
-        "song.kar": karaoke_file(score),
-        "backing.mid": backing_midi(score),
+        "song.mid": midi,
+        "song.kar": karaoke_file(score, midi),
+        "backing.mid": backing_midi(score, midi),
         "leadsheet.musicxml": sheet,
     }
     told = _info_text(lyrics, score, info, files, audio=audio, vocal=audio and vocal)
     files[INFO_FILE] = told.encode(errors="replace")
-    gain = 1.0
     if audio:
-        recorded, gain = _recording(score, vocal=vocal, progress=progress)
+        recorded, gain, pictures = _recorded(score, sheet, vocal=vocal, progress=progress)
         files |= recorded
-    files["pianoroll.png"] = draw_pianoroll(score)
-    page = song_page(lyrics, score, info, files, sheet=engrave(sheet), gain=gain)
+    else:
+        gain, pictures = 1.0, _pictures(score, sheet)
+    files["pianoroll.png"] = pictures.pianoroll
+    page = song_page(lyrics, score, info, files, sheet=pictures.sheet, gain=gain)
     files[PAGE_FILE] = page.encode(errors="replace")
     return files

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from rhapsody_lib.errors import MissingExtraError
 from rhapsody_lib.music.score import Score
 from rhapsody_lib.optional import is_installed
+from rhapsody_lib.song.mp3 import SAMPLE_RATE_HZ
 from rhapsody_lib.song.notation import upper_voice
-from rhapsody_lib.song.render import SAMPLE_RATE_HZ, frames_of
+from rhapsody_lib.song.render import frames_of
 from rhapsody_lib.song.speech import speak
 from rhapsody_lib.song.syllable_notes import SyllableRun, syllable_runs
 from rhapsody_lib.song.world import world

@@ -9,11 +9,11 @@ right.
 from __future__ import annotations
 
 import io
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 from rhapsody_lib.music.midi import score_to_midi
-from rhapsody_lib.music.score import Score
+from rhapsody_lib.music.score import PARTS, Score
 from rhapsody_lib.optional import require
 
 #: A syllable that begins with one of these would be taken for a control; it is written with the full-width sign.
@@ -25,26 +25,47 @@ def song_midi(score: Score) -> bytes:
     return score_to_midi(score)
 
 
-def backing_midi(score: Score) -> bytes:
-    """The five tracks without melody and words, to sing or play to."""
-    silent = replace(score, parts={**score.parts, "melody": ()}, syllables=())
-    return _without_track(score_to_midi(silent, lyrics="none"), "melody")
+def backing_midi(score: Score, midi: bytes | None = None) -> bytes:
+    """The five tracks without melody and words, to sing or play to.
+
+    Args:
+        score: the song.
+        midi: its `song_midi`, where that is written already.
+    """
+    head, conductor, *tracks = _chunks(midi or song_midi(score))
+    kept = [chunk for part, chunk in zip(PARTS, tracks, strict=True) if part != "melody"]
+    return _written(head, [_without(_track_of(head, conductor), {"lyrics"})], kept)
 
 
-def _file(data: bytes) -> Any:
-    return require("mido").MidiFile(file=io.BytesIO(data), charset="utf-8")
+def _chunks(data: bytes) -> list[bytes]:
+    """The chunks of a MIDI file of ours: the header, the conductor track, a track for each of `PARTS`.
+
+    Tracks of notes are taken over as they are: writing them is most of the time that a MIDI file needs.
+    """
+    chunks, at = [], 0
+    while at < len(data):
+        end = at + 8 + int.from_bytes(data[at + 4 : at + 8], "big")
+        chunks.append(data[at:end])
+        at = end
+    return chunks
 
 
-def _saved(file: Any) -> bytes:
+def _header(header: bytes, tracks: int) -> bytes:
+    """The header of a file with so many tracks."""
+    return header[:10] + tracks.to_bytes(2, "big") + header[12:]
+
+
+def _track_of(header: bytes, chunk: bytes) -> Any:
+    """A track chunk as mido's track."""
+    data = io.BytesIO(_header(header, 1) + chunk)
+    return require("mido").MidiFile(file=data, charset="utf-8").tracks[0]
+
+
+def _chunk_of(track: Any) -> bytes:
+    """A track of mido as a chunk."""
     buffer = io.BytesIO()
-    file.save(file=buffer)
-    return buffer.getvalue()
-
-
-def _without_track(data: bytes, name: str) -> bytes:
-    file = _file(data)
-    file.tracks[:] = [track for track in file.tracks if track.name != name]
-    return _saved(file)
+    require("mido").MidiFile(type=1, charset="utf-8", tracks=[track]).save(file=buffer)
+    return _chunks(buffer.getvalue())[1]
 
 
 def _plain(text: str) -> str:
@@ -80,12 +101,11 @@ def _words_track(score: Score, author: str) -> Any:
     return track
 
 
-def _without_texts(track: Any) -> Any:
-    """The track without its text events, which a karaoke player would show as words; times stay."""
-    mido = require("mido")
-    kept, carried = mido.MidiTrack(), 0
+def _without(track: Any, kinds: set[str]) -> Any:
+    """The track without its events of some kinds; the others keep their times."""
+    kept, carried = require("mido").MidiTrack(), 0
     for message in track:
-        if message.type in {"text", "marker", "cue_marker"}:
+        if message.type in kinds:
             carried += message.time
         else:
             kept.append(message.copy(time=message.time + carried))
@@ -93,18 +113,22 @@ def _without_texts(track: Any) -> Any:
     return kept
 
 
-def karaoke_file(score: Score, *, author: str = "Rhapsody") -> bytes:
+def _written(head: bytes, tracks: Sequence[Any], chunks: Sequence[bytes]) -> bytes:
+    return _header(head, len(tracks) + len(chunks)) + b"".join([*map(_chunk_of, tracks), *chunks])
+
+
+def karaoke_file(score: Score, midi: bytes | None = None, *, author: str = "Rhapsody") -> bytes:
     """The song as a `.kar` file: a `Soft Karaoke` track with headers, the `Words` track, then the six parts.
 
     Args:
         score: with its words fitted.
+        midi: its `song_midi`, where that is written already.
         author: the second title line that players show.
     """
     mido = require("mido")
-    file = _file(score_to_midi(score, lyrics="none"))
-    tracks = [_without_texts(track) for track in file.tracks]
-    tracks[0].name = "Soft Karaoke"
-    headers = [mido.MetaMessage("text", text=text) for text in ("@KMIDI KARAOKE FILE", "@V0100")]
-    tracks[0][1:1] = headers
-    file.tracks[:] = [tracks[0], _words_track(score, author), *tracks[1:]]
-    return _saved(file)
+    head, conductor, *tracks = _chunks(midi or song_midi(score))
+    # A karaoke player would show any text as words.
+    first = _without(_track_of(head, conductor), {"lyrics", "text", "marker", "cue_marker"})
+    first.name = "Soft Karaoke"
+    first[1:1] = [mido.MetaMessage("text", text=text) for text in ("@KMIDI KARAOKE FILE", "@V0100")]
+    return _written(head, [first, _words_track(score, author)], tracks)

@@ -1,7 +1,8 @@
 """index.html: the song as one offline file that plays, shows its notes and sings along with its words.
 
-Everything is inlined. Text of a user never becomes markup: it stands in a JSON block whose `<` are escaped and is shown
-by `textContent`, and the page's content security policy runs only the one script whose hash it names.
+Everything but the recording is inlined; where that is not beside the page, the page mixes it from the parts. Text of a
+user never becomes markup: it stands in a JSON block whose `<` are escaped and is shown by `textContent`, and the page's
+content security policy runs only the one script whose hash it names.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from rhapsody_lib.words.document import Lyrics
 #: What each file of a bundle is, with its media type, in the order of the download buttons.
 FILES: Mapping[str, tuple[str, str]] = {
     "song.mp3": ("the recording", "audio/mpeg"),
+    "guide_vocal.mp3": ("the voice alone", "audio/mpeg"),
     "lyrics.txt": ("the words", "text/plain"),
     "song.mid": ("melody, words, five tracks", "audio/midi"),
     "backing.mid": ("five tracks to sing over", "audio/midi"),
@@ -38,6 +40,8 @@ FILES: Mapping[str, tuple[str, str]] = {
     "pianoroll.png": ("the notes as a picture", "image/png"),
     "song.json": ("how it was made", "application/json"),
 }
+#: The one file that the page plays from beside it and does not hold: the parts, which it does hold, add up to it.
+RECORDING = "song.mp3"
 #: Parts in the order they are drawn: the melody lies on top.
 _DRAWN = ("strings", "guitar", "piano", "bass", "drums", "melody")
 #: One script in eight pieces, in the order they build on each other.
@@ -150,7 +154,7 @@ def _parts(score: Score) -> list[dict[str, Any]]:
 
 
 def _match(info: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
-    """The matched song for the page, and the others: title, artist, similarity, pairs of closest lines."""
+    """The matched song for the page, and the others: title, artist, confidence, pairs of closest lines."""
     shown = []
     for match in info.get("matches") or []:
         closest = match.get("closest") or []
@@ -159,7 +163,7 @@ def _match(info: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[dict[st
             {
                 "title": str(match.get("title") or "untitled"),
                 "artist": str(match.get("artist") or ""),
-                "similarity": float(match.get("similarity") or 0.0),
+                "confidence": float(match.get("confidence") or 0.0),
                 "primed": bool(info.get("primer")) and info.get("primer") == match.get("title"),
                 "pairs": [[str(pair["generated_line"]), str(pair["catalogue_line"])] for pair in pairs],
             }
@@ -210,7 +214,7 @@ def _sheet_notes(score: Score) -> list[list[float]]:
 
 def _page_data(lyrics: Lyrics, score: Score, info: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any]:
     match, others = _match(info)
-    audio = "song.mp3" in files
+    audio = RECORDING in files
     return {
         "title": lyrics.title,
         "prompt": " ".join(str(info.get("prompt", "")).split()),
@@ -227,7 +231,11 @@ def _page_data(lyrics: Lyrics, score: Score, info: Mapping[str, Any], files: Map
         "bpm": round(score.tempo_bpm, 2),
         "bars": [_seconds(score, start) for start, _ in score.bars()],
         "has_chords": bool(score.chords),
-        "files": [{"name": name, "about": FILES[name][0], "type": FILES[name][1]} for name in FILES if name in files],
+        "files": [
+            {"name": name, "about": FILES[name][0], "type": FILES[name][1], "beside": name == RECORDING}
+            for name in FILES
+            if name in files
+        ],
     }
 
 
@@ -247,16 +255,16 @@ def song_page(
         score: with the words fitted.
         info: what song.json tells; of it `prompt`, `seed`, `release`, `primer`, `matches`, `settings` and `versions`
             are shown where present.
-        files: contents of the files to offer for download, by names of `FILES`. With `song.mp3` the page plays it,
-            without it the page says so and runs silently; with the parts alone it mixes them itself.
+        files: contents of the files to offer for download, by names of `FILES`. With `song.mp3` the page plays it
+            from beside itself, without it the page says so and runs silently; with the parts alone it mixes them.
         sheet: the pages of the lead sheet as SVG, from `engrave`.
         gain: what the sum of the parts is multiplied by.
     """
     script, style = "".join(map(_packaged, _SCRIPTS)), _packaged("page_style.css")
     holders = [
         f'<script type="text/plain" data-file="{name}">{base64.b64encode(files[name]).decode()}</script>'
-        for name in (*FILES, *map(stem_file, MIX))
-        if name in files
+        for name in dict.fromkeys([*FILES, *map(stem_file, MIX)])
+        if name in files and name != RECORDING
     ]
     data = {**_page_data(lyrics, score, info, files), "gain": round(gain, 4), "sheet": []}
     if sheet:

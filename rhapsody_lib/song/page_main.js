@@ -5,16 +5,21 @@ const buildMatch = () => {
   byId("match").hidden = false;
   byId("match-title").textContent = match.title;
   byId("match-artist").textContent = match.artist ? `by ${match.artist}` : "";
-  byId("match-bar").style.width = `${Math.max(0, Math.min(1, match.similarity)) * 100}%`;
-  byId("match-score").textContent = `Similarity of the words ${match.similarity.toFixed(2)} of 1.${match.primed ? " Its music set this song going." : ""}`;
-  match.pairs.forEach(([ours, theirs]) => {
+  byId("match-bar").style.width = `${Math.max(0, Math.min(1, match.confidence)) * 100}%`;
+  byId("match-score").textContent = `Sure by ${match.confidence.toFixed(2)} of 1: of song halves that matched as well, that share had found their own song.${match.primed ? " Its music set this song going." : ""}`;
+  const lines = (pairs) => pairs.map(([ours, theirs]) => {
     const pair = make("p", "pair", ours);
     pair.dir = "auto";
     pair.append(make("span", "theirs", theirs));
-    byId("match-pairs").append(pair);
+    return pair;
   });
+  byId("match-pairs").append(...lines(match.pairs));
   byId("match-others").hidden = !song.others.length;
-  song.others.forEach((other) => byId("match-list").append(make("li", "", `${other.title} (${other.similarity.toFixed(2)})`)));
+  song.others.forEach((other) => {
+    const item = make("li", "", `${other.title}${other.artist ? ` by ${other.artist}` : ""} (${other.confidence.toFixed(2)})`);
+    item.append(...lines(other.pairs));
+    byId("match-list").append(item);
+  });
 };
 const buildFacts = () => {
   byId("prompt").textContent = song.prompt;
@@ -29,6 +34,7 @@ const buildFacts = () => {
   });
   song.files.forEach((file) => {
     const item = make("li");
+    item.dataset.file = file.name;
     const button = make("button");
     button.type = "button";
     button.append(make("b", "", file.name), make("span", "", file.about));
@@ -119,8 +125,18 @@ buildFacts();
 buildMatch();
 buildLyrics();
 bind();
-if (song.audio) audio.src = URL.createObjectURL(new Blob([fileBytes("song.mp3")], { type: "audio/mpeg" }));
-else tell("This song was made without audio. Play runs silently through its words and notes; the MIDI files hold the music.");
+/* The page without its folder: the parts that it holds are mixed here, and silence keeps the time until they are ready. */
+const playAlone = () => {
+  root.dataset.alone = "true";
+  byId("files").querySelectorAll("[data-file='song.mp3']").forEach((item) => item.remove());
+  player.use(silence);
+  if (song.stems.length) useStems();
+  else tell("The recording song.mp3 is not beside this page, so it plays silently.");
+};
+if (song.audio) {
+  audio.addEventListener("error", playAlone, { once: true });
+  audio.src = "song.mp3";
+} else tell("This song was made without audio. Play runs silently through its words and notes; the MIDI files hold the music.");
 readColours();
 sizeCanvas();
 show();

@@ -20,12 +20,13 @@ const fileBytes = (name) => {
   return holder ? Uint8Array.from(atob(holder.textContent), (char) => char.charCodeAt(0)) : null;
 };
 const download = (file) => {
-  const url = URL.createObjectURL(new Blob([fileBytes(file.name)], { type: file.type }));
+  const url = file.beside ? file.name : URL.createObjectURL(new Blob([fileBytes(file.name)], { type: file.type }));
   const link = make("a");
   link.href = url;
-  link.download = file.name;
+  link.download = file.name.split("/").pop();
+  if (file.beside) link.target = "_blank";
   link.click();
-  setTimeout(() => URL.revokeObjectURL(url), 60000);
+  if (!file.beside) setTimeout(() => URL.revokeObjectURL(url), 60000);
 };
 
 /* Time: the recording's, or a silent clock where the song was made without audio, or that of the parts mixed here. */

@@ -42,7 +42,9 @@ const drawGrid = (time, from, until, x0, height) => {
     if (section.end < from || section.start > until) return;
     pen.fillStyle = ink.soft;
     pen.fillRect(x, 0, 1, height);
-    pen.fillText(section.name, Math.max(x, 0) + 7, 16);
+    const left = Math.max(x, 0) + 7;
+    // The name of a section that is nearly past would lie under the next one's.
+    if (left + pen.measureText(section.name).width < x0 + (section.end - time) * scale) pen.fillText(section.name, left, 16);
   });
 };
 const draw = () => {

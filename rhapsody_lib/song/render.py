@@ -1,4 +1,4 @@
-"""Audio: the score played by a General MIDI soundfont and written as MP3. Offline, sample-accurate, deterministic.
+"""Audio: the score played by a General MIDI soundfont and mixed. Offline, sample-accurate, deterministic.
 
 The soundfont is the one that pretty_midi's wheel carries; it is used where it is installed, never copied.
 """
@@ -6,7 +6,7 @@ The soundfont is the one that pretty_midi's wheel carries; it is used where it i
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -18,20 +18,15 @@ from rhapsody_lib.errors import InputError, MissingExtraError
 from rhapsody_lib.music.score import PARTS, Score
 from rhapsody_lib.optional import is_installed, require
 from rhapsody_lib.progress import Progress, silent
+from rhapsody_lib.song.mp3 import MARGIN_FRAMES, SAMPLE_RATE_HZ, STEM_RATE_HZ, halved, in_16_bits
 from rhapsody_lib.song.room import add_room
 
-SAMPLE_RATE_HZ = 44_100
 TAIL_S = 2.0
 MAX_DURATION_S = 15 * 60.0
 #: Peak of the samples before encoding; MP3 may overshoot by some tenths of a decibel and must stay below -1 dBFS.
 PEAK_DBFS = -2.0
-BIT_RATE_KBPS = 160
-#: Of a part alone, in mono.
-STEM_BIT_RATE_KBPS = 64
-#: LAME's -q: 7 is a sixth of the time of 2 and hardly told from it at this rate.
-LAME_EFFORT = 7
-#: Frames encoded in one call, so that the copy as 16-bit integers stays small.
-BLOCK_FRAMES = 65_536
+#: Frames handled at once: fifteen tenths of a second, small enough for a processor's cache.
+BLOCK_FRAMES = 15 * SAMPLE_RATE_HZ // 10
 SOUNDFONT_NAME = "TimGM6mb.sf2"
 DRUM_CHANNEL = 9
 #: Root mean square of the melody in the mix, before the whole is brought to its peak.
@@ -117,34 +112,79 @@ def _events(score: Score, part: str) -> list[tuple[int, int, int, int]]:
     return sorted(events)
 
 
-def _render_part(synth: Any, score: Score, part: str, frames: int) -> np.ndarray:
-    """One part alone, float32 [frames, 2], as loud as the soundfont has it."""
+def _generate(synth: Any, view: memoryview, start: int, end: int) -> None:
+    """Play on into frames `start` to `end` of a stereo buffer."""
+    if end > start:
+        synth.generate_simple(end - start, buffer=view[8 * start : 8 * end])
+
+
+def _play_blocks(synth: Any, score: Score, part: str, frames: int) -> Iterator[np.ndarray]:
+    """One part alone, float32 [`BLOCK_FRAMES` at most, 2] a block in a buffer that is used again."""
     channel = DRUM_CHANNEL if part == "drums" else PARTS.index(part)
     synth.program_change(channel, score.programs.get(part, 0), part == "drums")
     synth.control_change(channel, 10, MIX[part].pan)
-    samples = np.zeros((frames, 2), dtype=np.float32)
-    view = samples.data.cast("B")
-    position, frame_bytes = 0, samples.itemsize * 2
-    for frame, _, pitch, velocity in _events(score, part):
-        if frame > position:
-            synth.generate_simple(frame - position, buffer=view[position * frame_bytes : frame * frame_bytes])
-            position = frame
-        if velocity:
-            synth.noteon(channel, pitch, velocity)
-        else:
-            synth.noteoff(channel, pitch)
-    synth.generate_simple(frames - position, buffer=view[position * frame_bytes :])
+    buffer = np.zeros((BLOCK_FRAMES, 2), dtype=np.float32)
+    view = buffer.data.cast("B")
+    events, index = _events(score, part), 0
+    for start in range(0, frames, BLOCK_FRAMES):
+        position, count = 0, min(BLOCK_FRAMES, frames - start)
+        while index < len(events) and events[index][0] < start + count:
+            frame, _, pitch, velocity = events[index]
+            _generate(synth, view, position, frame - start)
+            position, index = frame - start, index + 1
+            if velocity:
+                synth.noteon(channel, pitch, velocity)
+            else:
+                synth.noteoff(channel, pitch)
+        _generate(synth, view, position, count)
+        yield buffer[:count]
     synth.sounds_off()
-    return samples
 
 
-def _active_level(mono: np.ndarray) -> float:
-    """Root mean square of the tenths of a second that are not silent."""
-    block = SAMPLE_RATE_HZ // 10
-    mono = mono[: len(mono) // block * block].reshape(-1, block)
-    power = np.einsum("ij,ij->i", mono, mono) / block
-    active = power[power > power.max(initial=0.0) * 1e-4]
-    return float(np.sqrt(active.mean())) if active.size else 0.0
+def _vocal_blocks(vocal: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(vocal), BLOCK_FRAMES):
+        yield np.repeat(vocal[start : start + BLOCK_FRAMES, None], 2, axis=1)
+
+
+def _mono(stereo: np.ndarray) -> np.ndarray:
+    # Adding the columns is ten times as fast as a sum over the axis of two.
+    mono: np.ndarray = stereo[:, 0] + stereo[:, 1]
+    mono *= np.float32(0.5)
+    return mono
+
+
+class _Take:
+    """One part as it was played, in 16 bits a sample: half the memory. Each block is stored at its own peak's scale."""
+
+    def __init__(self, blocks: Iterator[np.ndarray], frames: int) -> None:
+        self.count = -(-frames // BLOCK_FRAMES)
+        self._samples = np.zeros((self.count, BLOCK_FRAMES, 2), dtype=np.int16)
+        self._steps = np.zeros(self.count, dtype=np.float32)
+        tenth, powers = SAMPLE_RATE_HZ // 10, [np.zeros(0)]
+        for number, block in enumerate(blocks):
+            step = max(float(block.max()), -float(block.min()), 1e-9) / 32_767
+            self._samples[number, : len(block)] = np.rint(block * np.float32(1 / step))
+            self._steps[number] = step
+            mono = _mono(block)[: len(block) // tenth * tenth].reshape(-1, tenth)
+            powers.append(np.einsum("ij,ij->i", mono, mono) / tenth)
+        self._powers = np.concatenate(powers)
+
+    @property
+    def level(self) -> float:
+        """Root mean square of the tenths of a second that are not silent."""
+        active = self._powers[self._powers > self._powers.max(initial=0.0) * 1e-4]
+        return float(np.sqrt(active.mean())) if active.size else 0.0
+
+    def _piece(self, number: int, part: slice) -> np.ndarray:
+        if not 0 <= number < self.count:
+            return np.zeros((MARGIN_FRAMES, 2), dtype=np.float32)
+        piece: np.ndarray = self._samples[number, part] * self._steps[number]
+        return piece
+
+    def block(self, number: int) -> np.ndarray:
+        """A block with `MARGIN_FRAMES` of the ones before and after, float32 [frames, 2]."""
+        before, after = self._piece(number - 1, slice(-MARGIN_FRAMES, None)), slice(None, MARGIN_FRAMES)
+        return np.concatenate([before, self._piece(number, slice(None)), self._piece(number + 1, after)])
 
 
 def place_of(part: str, *, vocal: bool) -> Place:
@@ -153,9 +193,9 @@ def place_of(part: str, *, vocal: bool) -> Place:
     return replace(place, level_db=place.level_db + BEHIND_VOCAL_DB) if vocal and part == "melody" else place
 
 
-def _gain(mono: np.ndarray, place: Place) -> float:
+def _gain(level: float, place: Place) -> float:
     """The factor that brings a part to its level in the mix; soundfonts play instruments up to 25 dB apart."""
-    level_db = 20 * np.log10(max(_active_level(mono), 1e-9) / REFERENCE_LEVEL)
+    level_db = 20 * np.log10(max(level, 1e-9) / REFERENCE_LEVEL)
     return float(10 ** (np.clip(place.level_db - level_db, -MAX_GAIN_DB, MAX_GAIN_DB) / 20))
 
 
@@ -192,8 +232,9 @@ def render_song(
     Args:
         score: the song.
         vocal: a voice to mix in, float32 [frames_of(score)], of any level.
-        on_part: given each part that sounds, alone, without the room, in mono: float32 [frames], as loud as it stands
-            beside the others. Called as the parts are made, so that it may encode them meanwhile.
+        on_part: given each part that sounds, alone, without the room, in mono at `STEM_RATE_HZ`: int16 [half of the
+            frames], as loud as it stands beside the others. Called as the parts are made, so that it may encode them
+            meanwhile.
         soundfont: another General MIDI soundfont.
         progress: told of each part.
 
@@ -210,72 +251,50 @@ def render_song(
     synth.sfload(str(soundfont or find_soundfont()))
     frames = frames_of(score)
     mix = np.zeros((frames, 2), dtype=np.float32)
-    send = np.zeros(frames, dtype=np.float32)
+    send = np.zeros((frames + 1) // 2, dtype=np.float32)
     for number, part in enumerate((*PARTS, "vocal")):
         progress(number, len(PARTS) + 2, part)
-        place = place_of(part, vocal=vocal is not None)
         if part == "vocal" and vocal is not None:
-            samples = np.repeat(vocal[:, None], 2, axis=1)
+            blocks = _vocal_blocks(vocal)
         elif score.parts.get(part):
-            samples = _render_part(synth, score, part, frames)
+            blocks = _play_blocks(synth, score, part, frames)
         else:
             continue
-        # Adding the columns is ten times as fast as a sum over the axis of two.
-        mono = samples[:, 0] + samples[:, 1]
-        mono *= np.float32(0.5)
-        gain = np.float32(_gain(mono, place))
-        mono *= gain
-        samples *= gain
-        mix += samples
-        del samples  # a part of ten minutes is 200 MB
-        send += mono * np.float32(place.room)
+        take = _Take(blocks, frames)
+        alone = _mix_in(take, place_of(part, vocal=vocal is not None), mix, send)
+        del take  # one of ten minutes is 100 MB
         if on_part:
-            on_part(part, mono)
-        del mono
-    add_room(mix, send, SAMPLE_RATE_HZ)
+            on_part(part, alone)
+        del alone
+    add_room(mix, send, STEM_RATE_HZ)
+    del send
     progress(len(PARTS) + 2, len(PARTS) + 2, "mix")
     return _normalised(mix)
+
+
+def _mix_in(take: _Take, place: Place, mix: np.ndarray, send: np.ndarray) -> np.ndarray:
+    """Add a part to the mix and to what the room gets, both in place; the part in mono at half the rate, in 16 bits."""
+    gain, room = np.float32(_gain(take.level, place)), np.float32(place.room)
+    alone = np.empty((take.count, BLOCK_FRAMES // 2), dtype=np.int16)
+    for number in range(take.count):
+        block = take.block(number)
+        block *= gain
+        mono = _mono(block)
+        start, count = number * BLOCK_FRAMES, min(BLOCK_FRAMES, len(mix) - number * BLOCK_FRAMES)
+        inside = slice(MARGIN_FRAMES, MARGIN_FRAMES + count)
+        mix[start : start + count] += block[inside]
+        half = halved(mono)
+        alone[number] = in_16_bits(half)
+        sent = send[start // 2 : start // 2 + len(half)]
+        sent += half[: len(sent)] * room
+    return alone.reshape(-1)[: len(send)]
 
 
 def _normalised(samples: np.ndarray) -> Rendering:
     """The samples scaled in place to a peak of `PEAK_DBFS`, with the last tenth of a second faded out."""
     fade = min(len(samples), SAMPLE_RATE_HZ // 10)
     samples[-fade:] *= np.linspace(1.0, 0.0, fade, dtype=np.float32)[:, None]
-    peak = float(np.abs(samples).max(initial=0.0))
+    peak = max(float(samples.max(initial=0.0)), -float(samples.min(initial=0.0)))  # their absolute is 200 MB more
     gain = 10 ** (PEAK_DBFS / 20) / peak if peak > 0 else 1.0
     samples *= np.float32(gain)
     return Rendering(samples, gain)
-
-
-def in_16_bits(samples: np.ndarray) -> np.ndarray:
-    """Samples as 16-bit integers, if they are not yet; what is beyond -1 to 1 is cut off."""
-    if samples.dtype == np.int16:
-        return samples
-    whole = np.empty(samples.shape, dtype="<i2")
-    for start in range(0, len(samples), BLOCK_FRAMES):
-        block = samples[start : start + BLOCK_FRAMES]
-        whole[start : start + BLOCK_FRAMES] = np.rint(np.clip(block, -1.0, 1.0) * 32_767)
-    return whole
-
-
-def encode_mp3(samples: np.ndarray) -> bytes:
-    """Samples as MP3 by LAME, at a constant `BIT_RATE_KBPS`, or `STEM_BIT_RATE_KBPS` in mono.
-
-    LAME is called directly, for libsndfile offers no choice of its effort and takes six times as long. It lets other
-    threads run meanwhile.
-
-    Args:
-        samples: float32 [frames, 2], or [frames] in mono; or the same `in_16_bits`.
-
-    Raises:
-        MissingExtraError: lameenc is not installed.
-    """
-    encoder: Any = require("lameenc").Encoder()
-    encoder.set_in_sample_rate(SAMPLE_RATE_HZ)
-    encoder.set_channels(samples.ndim)
-    encoder.set_bit_rate(BIT_RATE_KBPS if samples.ndim == 2 else STEM_BIT_RATE_KBPS)
-    encoder.set_quality(LAME_EFFORT)
-    encoded = bytearray()
-    for start in range(0, len(samples), BLOCK_FRAMES):
-        encoded += encoder.encode(in_16_bits(samples[start : start + BLOCK_FRAMES]).tobytes())
-    return bytes(encoded + encoder.flush())

@@ -24,13 +24,15 @@ from numpy.typing import NDArray
 
 from rhapsody_lib.errors import RhapsodyError
 from rhapsody_lib.optional import require
+from rhapsody_lib.song.voices import LATIN_VOICE, voices_of
 
-VOICE = b"en-us"
 #: Slow enough that a syllable has a vowel to be held.
 WORDS_PER_MINUTE = 130
 _SYNCHRONOUS, _RATE, _RANGE = 2, 1, 4
 _PHONEMES, _UTF8 = 0x100, 1
-_VOWEL = re.compile(r"^[',%=]*[aeiouAEIOUV03@]")
+_VOWEL = re.compile(r"^[',%=]*[aeiouyAEIOUVWY013@&]")
+#: What is sung for a word that no voice can read, in English phonemes.
+UNREAD = f"{LATIN_VOICE} @"
 #: Louder than this, speech has begun; and it goes on for so many samples before and after.
 _FLOOR, _MARGIN = 0.008, 200
 #: A song of 120 lines is spoken in some seconds.
@@ -39,11 +41,23 @@ _TIMEOUT_S = 120
 
 @dataclass(frozen=True)
 class Speech:
-    """Spoken words: the phonemes of each one's syllables, and how each sounds, at `rate_hz`."""
+    """Spoken words: voice and phonemes of each one's syllables, and how each of them sounds, at `rate_hz`."""
 
     rate_hz: int
     words: list[list[str]]
     sounds: Mapping[str, NDArray[np.float64]]
+
+
+def _plain(text: str, *, latin: bool) -> str:
+    """The letters and digits of a text, without accents where English is read."""
+    text = text.replace("’", "'").lower()
+    if latin:
+        text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+        return re.sub(r"[^a-z0-9' ]", "", text).strip()
+    kept = (
+        char for char in unicodedata.normalize("NFC", text) if unicodedata.category(char)[0] in "LMN" or char == " "
+    )
+    return "".join(kept).strip()
 
 
 class _Speaker:
@@ -59,13 +73,11 @@ class _Speaker:
                 "pip install --force-reinstall espeakng-loader. Or ask for a song without --vocal."
             )
         self._heard: list[NDArray[np.int16]] = []
+        self._voice = ""
         kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
         self._callback = kind(self._hear)
         library = self._library
         library.espeak_SetSynthCallback(self._callback)
-        library.espeak_SetVoiceByName(VOICE)
-        library.espeak_SetParameter(_RATE, WORDS_PER_MINUTE, 0)
-        library.espeak_SetParameter(_RANGE, 0, 0)
         library.espeak_TextToPhonemes.restype = ctypes.c_char_p
         library.espeak_TextToPhonemes.argtypes = [ctypes.POINTER(ctypes.c_char_p), ctypes.c_int, ctypes.c_int]
         library.espeak_Synth.argtypes = [
@@ -78,26 +90,40 @@ class _Speaker:
             self._heard.append(np.ctypeslib.as_array(samples, (count,)).copy())
         return 0
 
+    def _speak_as(self, voice: str) -> None:
+        if voice != self._voice:
+            self._voice = voice
+            self._library.espeak_SetVoiceByName(voice.encode())
+            self._library.espeak_SetParameter(_RATE, WORDS_PER_MINUTE, 0)
+            self._library.espeak_SetParameter(_RANGE, 0, 0)
+
     def _phonemes(self, text: str) -> list[str]:
-        plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-        plain = re.sub(r"[^a-z0-9' ]", "", plain.replace("’", "'")).strip()
+        """Phonemes in the language of the voice; none where eSpeak would spell it out in English instead."""
+        plain = _plain(text, latin=self._voice == LATIN_VOICE)
         pointer = ctypes.c_char_p(plain.encode())
         found = self._library.espeak_TextToPhonemes(ctypes.byref(pointer), _UTF8, ord("_") << 8) if plain else b""
-        return [phoneme for phoneme in found.decode(errors="replace").strip().split("_") if phoneme.strip()]
+        told = found.decode(errors="replace").strip()
+        return [] if "(" in told else [phoneme for phoneme in told.split("_") if phoneme.strip(" |")]
 
-    def syllables(self, texts: tuple[str, ...]) -> list[str]:
-        """Phonemes of each syllable of a word: the word's, cut before each vowel's consonant; or else each alone."""
+    def syllables(self, texts: tuple[str, ...], voice: str) -> list[str]:
+        """Voice and phonemes of each syllable of a word, cut before each vowel's consonant; or else of each alone."""
+        if not voice:
+            return [UNREAD] * len(texts)
+        self._speak_as(voice)
         phonemes = self._phonemes("".join(texts))
         vowels = [index for index, phoneme in enumerate(phonemes) if _VOWEL.match(phoneme)]
         if len(vowels) != len(texts):
-            return ["".join(self._phonemes(text)) or "@" for text in texts]
+            alone = ["".join(self._phonemes(text)) for text in texts]
+            return [f"{voice} {found}" if found else UNREAD for found in alone]
         inner = [after - min(1, after - before - 1) for before, after in pairwise(vowels)]
         cuts = [0, *inner, len(phonemes)]
-        return ["".join(phonemes[start:end]) for start, end in pairwise(cuts)]
+        return [f"{voice} {''.join(phonemes[start:end])}" for start, end in pairwise(cuts)]
 
-    def say(self, phonemes: str) -> NDArray[np.float64]:
-        """The sound of phonemes on one tone, without the silence around it; empty if there is none."""
+    def say(self, syllable: str) -> NDArray[np.float64]:
+        """The sound of a syllable on one tone, without the silence around it; empty if there is none."""
         self._heard.clear()
+        voice, _, phonemes = syllable.partition(" ")
+        self._speak_as(voice)
         text = f"[[{phonemes}]]".encode() + b"\0"
         self._library.espeak_Synth(text, len(text), 0, 1, 0, _UTF8 | _PHONEMES, None, None)
         self._library.espeak_Synchronize()
@@ -138,7 +164,9 @@ def speak(words: Sequence[Sequence[str]]) -> Speech:
 def _main() -> None:
     """Speak the words of standard input, JSON, and write them to standard output as NumPy's archive."""
     speaker = _Speaker()
-    words = [speaker.syllables(tuple(word)) for word in json.loads(sys.stdin.buffer.read())]
+    told_words = [tuple(word) for word in json.loads(sys.stdin.buffer.read())]
+    voices = voices_of(map("".join, told_words))
+    words = [speaker.syllables(word, voice) for word, voice in zip(told_words, voices, strict=True)]
     phonemes = list(dict.fromkeys(each for word in words for each in word))
     sounds = [speaker.say(each) for each in phonemes]
     told = json.dumps({"rate_hz": speaker.rate_hz, "words": words, "phonemes": phonemes})

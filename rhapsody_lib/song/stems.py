@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
 import numpy as np
 
-from rhapsody_lib.song.render import encode_mp3, in_16_bits
+from rhapsody_lib.song.mp3 import encode_stem
 
 VOCAL_FILE = "guide_vocal.mp3"
-#: Parts that wait to be encoded at once; a four-minute one is 21 MB.
+#: Parts that wait to be encoded at once; one of ten minutes is 26 MB.
 _WAITING = 2
 
 
@@ -35,11 +36,15 @@ class Stems:
         self._pool.shutdown(cancel_futures=True)
 
     def add(self, part: str, samples: np.ndarray) -> None:
-        """Take a part, float32 [frames]; what waits is half of its size."""
+        """Take a part, int16 [frames] at `STEM_RATE_HZ`."""
         waiting = [future for future in self._encoded.values() if not future.done()]
         if len(waiting) >= _WAITING:
             waiting[0].result()
-        self._encoded[part] = self._pool.submit(encode_mp3, in_16_bits(samples))
+        self._encoded[part] = self._pool.submit(encode_stem, samples)
+
+    def beside(self, encode: Callable[[np.ndarray], bytes], samples: np.ndarray) -> Future[bytes]:
+        """Encode something else meanwhile."""
+        return self._pool.submit(encode, samples)
 
     def files(self) -> dict[str, bytes]:
         """The files by name, when all are encoded."""

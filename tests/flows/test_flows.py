@@ -73,7 +73,7 @@ def test_a_song_of_the_flow_is_the_song_without_it(trained, tmp_path):
         assert (tmp_path / "flow" / name).read_bytes() == (tmp_path / "direct" / name).read_bytes()
     shown = artifact("song")
     assert result.lyrics.splitlines()[1] in shown
-    assert f"{result.matches[0].similarity:.2f}" in shown
+    assert f"{result.matches[0].confidence:.2f}" in shown
 
 
 def test_the_command_is_a_flow_run_where_a_server_is_set(trained, tmp_path, monkeypatch, rhapsody):
@@ -124,7 +124,6 @@ def test_each_stage_is_a_flow_of_its_own(trained, name):
     import importlib
 
     flow = getattr(importlib.import_module(f"flows.{name}"), name)
-    sources = {} if name == "train_encoder" else {"sources": [trained.source]}
-    ref = flow(profile=trained.profile, store=trained.store, **sources)
+    ref = flow(sources=[trained.source], profile=trained.profile, store=trained.store)
     assert Path(Store(trained.store).fetch(ref)).is_dir()
     assert ref in live_release(Store(trained.store)).refs.values()

@@ -78,6 +78,17 @@ def test_a_step_starts_a_run_once_and_finds_what_it_made(store, runs, monkeypatc
     assert [name for name, _ in runs] == ["train-encoder/adhoc"]
 
 
+def test_the_corpus_is_handed_on_to_an_encoder_that_is_tuned_and_to_no_other(store, corpus, runs, monkeypatch):
+    @flow(persist_result=False)
+    def tune(store: str, settings: Settings, corpus: ArtifactRef) -> ArtifactRef:
+        return pools.train_encoder(store, settings, corpus)
+
+    chosen = [Settings(), load_settings("fast", ["encoder.tuning=pairs"])]
+    ends(monkeypatch, *(built(store, encoder_recipe(settings, corpus)) for settings in chosen))
+    assert len({tune(store, settings, corpus) for settings in chosen}) == 2
+    assert [parameters["order"]["corpus"] is not None for _, parameters in runs] == [False, True]
+
+
 def test_a_crashed_run_is_started_again(store, runs, monkeypatch):
     waits: list[float] = []
     monkeypatch.setattr("prefect.task_engine.time", SimpleNamespace(**{**vars(time), "sleep": waits.append}))

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from rhapsody_lib.artifacts import Store
+from rhapsody_lib.operations import ahead, generation
 from rhapsody_lib.release import live_release, release_numbers
+from rhapsody_lib.words.document import parse_lyrics
 
 TEXT_FILES = ("lyrics.txt", "song.mid", "song.kar", "leadsheet.musicxml", "song.json")
 
@@ -32,7 +34,7 @@ def test_a_prompt_becomes_a_song(rhapsody, trained, tmp_path):
     lines = [line for line in result["lyrics"].splitlines() if line and not line.startswith("[")]
     assert lines[0].lower().startswith("the sky is blue")
     assert 4 <= len(lines) <= 24
-    assert -1 <= result["matches"][0]["similarity"] <= 1
+    assert 0 <= result["matches"][0]["confidence"] <= 1
     assert {"lyrics.txt", "song.mid", "song.kar", "backing.mid", "pianoroll.png", "index.html", "song.json"} <= set(
         result["files"]
     )
@@ -305,3 +307,12 @@ def test_a_store_that_cannot_be_used_is_one_error(rhapsody, tmp_path):
         code, _, stderr = rhapsody("song", "one", "--store", str(tmp_path / name))
         assert code == 4
         assert said in stderr
+
+
+def test_the_match_is_found_by_another_process_as_by_this_one(trained):
+    release, lyrics = live_release(Store(trained.store)), parse_lyrics("the sky is blue\nabove the little town\n")
+    process = ahead._start(trained.store, release)
+    assert process is not None
+    found = ahead._ask(process, lyrics, None)
+    assert found
+    assert found == generation.open_matcher(trained.store, release)(lyrics, None)

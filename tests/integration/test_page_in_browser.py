@@ -39,7 +39,7 @@ def write_page(folder: Path, *, audio: bool = False) -> tuple[Path, int]:
     score = fit_words(lyrics, sample_score())
     match = {
         "title": HOSTILE,
-        "similarity": 0.5,
+        "confidence": 0.5,
         "closest": {"generated_line": HOSTILE, "catalogue_line": HOSTILE},
     }
     info = {"prompt": HOSTILE, "seed": 1, "primer": HOSTILE, "matches": [match, match]}
@@ -64,14 +64,16 @@ def test_scripts_run_and_show_the_words_and_markup_does_not(tmp_path: Path) -> N
     assert "owned" not in re.findall(r"<title>(.*?)</title>", dom)
     assert len(re.findall(r'<span class="syl[ "]', dom)) == syllables
     assert "made without audio" in dom
-    assert dom.count('class="pair"') == 1
+    assert dom.count('class="pair"') == 2  # the matched song and the other
 
 
 def test_a_song_with_audio_has_a_source_to_play(tmp_path: Path) -> None:
     pytest.importorskip("tinysoundfont")
     page, _ = write_page(tmp_path, audio=True)
     dom = dom_of(page, tmp_path / "profile")
-    assert re.search(r'<audio id="audio"[^>]* src="blob:', dom)
+    assert re.search(r'<audio id="audio"[^>]* src="song.mp3"', dom)
+    assert "data-alone" not in root_tag(dom)
+    assert 'data-file="song.mp3"' not in dom.partition('<script type="application/json"')[2]
     assert "made without audio" not in re.sub(r"<script>.*?</script>", "", dom, flags=re.DOTALL)
     assert "data-violation" not in root_tag(dom)
 
@@ -142,6 +144,25 @@ def open_song(tab: Tab, folder: Path) -> None:
     tab.call("Page.enable")
     tab.call("Page.addScriptToEvaluateOnNewDocument", source=METER + COUNTER)
     tab.open(files["index.html"])
+
+
+def test_a_page_without_its_folder_plays_its_parts(tmp_path: Path) -> None:
+    pytest.importorskip("tinysoundfont")
+    pytest.importorskip("websockets")
+    page, _ = write_page(tmp_path, audio=True)
+    sent = tmp_path / "sent" / "index.html"
+    sent.parent.mkdir()
+    page.rename(sent)
+    with open_browser(tmp_path / "profile") as tab:
+        tab.call("Page.enable")
+        tab.call("Page.addScriptToEvaluateOnNewDocument", source=METER)
+        tab.open(sent)
+        tab.run("player.play()")
+        tab.wait("root.dataset.stems")
+        tab.wait("player.time > 1 && loudness() > 0.01")
+        assert tab.run("root.dataset.alone && !root.dataset.violation && !root.dataset.error")
+        assert tab.run("document.querySelectorAll('#files [data-file=\"song.mp3\"]').length") == 0
+        assert tab.run("document.querySelectorAll('#files li').length") > 4
 
 
 def click(tab: Tab, selector: str) -> None:

@@ -71,8 +71,8 @@ def song(folder: Path, text: str, lyrics: str, files: dict[str, bytes]) -> SongR
         (folder / name).write_bytes(data)
     closest = Closest("verse 1", "verse 2", 0.5, text, text, 0.5)
     matches = [
-        Match(rank, "song", text, "track", similarity, lexical=0.0, score=0.0, closest=found)
-        for rank, similarity, found in ((1, 0.5, closest), (2, 0.25, None))
+        Match(rank, "song", text, "artist", "track", sure, similarity=0.0, lexical=0.0, score=0.0, closest=found)
+        for rank, sure, found in ((1, 0.5, closest), (2, 0.25, None))
     ]
     return SongResult(text, lyrics, matches, folder, {name: folder / name for name in files}, 61.0, 3)
 
@@ -84,7 +84,7 @@ def test_a_plain_song_reads_as_it_is(pages: dict[str, Any], tmp_path: Path) -> N
     assert pages["key"] == "song"
     assert pages["description"] == "Don't go, release 3"
     assert "<code>[verse 1]\nDon't go\n\n[chorus]\nStay\n</code>" in html
-    assert "<li><strong>Don't go</strong>, similarity 0.50: Don't go / Don't go</li>" in html
+    assert "<li><strong>Don't go</strong>, sure by 0.50 of 1: Don't go / Don't go</li>" in html
     assert "Files: s3://bucket/song" in html
     assert "<td>1:01</td>" in html
     assert "<td>G major</td>" in html

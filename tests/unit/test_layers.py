@@ -13,6 +13,7 @@ HEAVY = (
     "torch",
     "sentence_transformers",
     "onnxruntime",
+    "openvino",
     "matplotlib",
     "lingua",
     "symusic",

@@ -58,8 +58,9 @@ def test_no_song_that_the_live_release_has_learnt_is_ever_measured_on(tmp_path: 
     chosen = choose_songs(corpus, live)
     assert titles(chosen) == {f"Song {number}" for number in range(learnt, 20)}
     assert note in chosen.notes[0]
-    # No encoder learns songs, so any held-out one may be looked for.
+    # An encoder that is taken as it is has learnt no song, so any held-out one may be looked for.
     assert {song.title for song in chosen.queries} == {f"Song {number}" for number in range(10, 20)}
+    assert choose_songs(corpus, live, live_tuned=True).queries == chosen.songs
 
 
 def test_songs_that_either_base_model_has_read_are_left_out(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rhapsody_lib import hashing
+from rhapsody_lib.artifacts import ArtifactRef
 from rhapsody_lib.errors import InputError
 from rhapsody_lib.hashing import file_sha256, known_sha256
 from rhapsody_lib.operations.recipes import encoder_recipe
@@ -31,6 +32,21 @@ def test_a_folder_that_this_machine_does_not_see_is_refused_and_a_name_is_not(tm
         with pytest.raises(InputError, match="no such folder on this machine"):
             encoder_recipe(encoder(model))
     assert encoder_recipe(encoder("sentence-transformers/all-MiniLM-L6-v2")).inputs == {}
+
+
+def test_only_a_tuned_encoder_depends_on_its_corpus_and_the_tuning(tmp_path: Path) -> None:
+    one, other = (ArtifactRef(kind="corpus", key=key * 64, uri="x", sha256=key * 64) for key in "ab")
+    plain = Settings(seed=1, encoder=EncoderSettings(epoch_songs=7))
+    assert encoder_recipe(plain, one) == encoder_recipe(plain) == encoder_recipe(Settings())
+    tuned = Settings(encoder=EncoderSettings(tuning="pairs"))
+    keys = {encoder_recipe(tuned, corpus).key for corpus in (one, other)}
+    keys |= {encoder_recipe(Settings(seed=1, encoder=tuned.encoder), one).key, encoder_recipe(plain).key}
+    keys |= {encoder_recipe(Settings(encoder=EncoderSettings(tuning="pairs", epoch_songs=7)), one).key}
+    assert len(keys) == 5
+    assert encoder_recipe(tuned, one).inputs == {"corpus": "a" * 64}
+    assert not EncoderSettings(tuning="pairs", max_epochs=0).tunes
+    with pytest.raises(InputError, match=r"encoder\.tuning=none"):
+        encoder_recipe(tuned)
 
 
 def test_a_file_is_read_again_only_when_it_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

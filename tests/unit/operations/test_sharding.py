@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from rhapsody_lib import operations
+from rhapsody_lib import garbage, operations, uses
 from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
 from rhapsody_lib.corpus import reading
+from rhapsody_lib.errors import DamagedArtifactError
+from rhapsody_lib.operations.opening import open_catalogue
 from rhapsody_lib.operations.sharding import EarlierShard, earlier_shards, in_turn, overlapping, stored_shards
 from rhapsody_lib.progress import reporting
+from rhapsody_lib.release import RELEASE_KINDS, publish_release
 from rhapsody_lib.settings import CorpusSettings, Settings
 from tests.trained import songs_folder
 from tests.unit.retrieval.conftest import write_encoder
@@ -122,16 +126,90 @@ def test_other_settings_find_no_shard_of_these(songs, tmp_path, parsed):
     assert len(parsed) == 12
 
 
-def test_the_catalogue_does_not_depend_on_the_shards(songs, tmp_path, monkeypatch):
-    catalogues = []
-    for size in (1000, 3, 5):
-        monkeypatch.setattr("rhapsody_lib.retrieval.shards.SHARD_SONGS", size)
-        store = str(tmp_path / f"store-{size}")
-        corpus = operations.prepare_corpus(store, SETTINGS, ("songbook",))
-        encoder = Store(store).build(Recipe("encoder", 1, {}, {}), write_encoder)
-        catalogues.append(files(store, operations.embed_catalogue(store, SETTINGS, corpus, encoder)))
-        assert (kinds(store).count("vectors-shard") > 1) == (size < 1000)
-    assert catalogues[0] == catalogues[1] == catalogues[2]
+@pytest.fixture
+def embedded(monkeypatch) -> list[str]:
+    """Titles of the songs whose words are embedded for a catalogue."""
+    from rhapsody_lib.retrieval import shards
+
+    titles: list[str] = []
+    plain = shards._embed
+
+    def noted(songs, *rest):
+        titles.extend(song.title for song in songs.values())
+        return plain(songs, *rest)
+
+    monkeypatch.setattr(shards, "_embed", noted)
+    return titles
+
+
+def embed(store: Path) -> ArtifactRef:
+    """The catalogue of what the songbook holds now."""
+    corpus = operations.prepare_corpus(str(store), SETTINGS, ("songbook",))
+    encoder = Store(str(store)).build(Recipe("encoder", 1, {}, {}), write_encoder)
+    return operations.embed_catalogue(str(store), SETTINGS, corpus, encoder)
+
+
+def test_added_songs_alone_are_embedded_and_the_catalogue_is_that_of_all(songs, tmp_path, embedded):
+    more = songs_folder(tmp_path / "more", each=4)
+    new = min({path.name for path in more.iterdir()} - {path.name for path in songs.iterdir()})
+    before = Store(str(tmp_path / "store")).parts(embed(tmp_path / "store"))
+    old = set(embedded)
+    assert len(old) == 12
+    embedded.clear()
+    shutil.copy(more / new, songs / "hush.txt")
+    grown = embed(tmp_path / "store")
+    assert len(embedded) == 1
+    assert not old & set(embedded)
+    assert set(before) & set(Store(str(tmp_path / "store")).parts(grown))
+    anew = embed(tmp_path / "other")
+    assert files(str(tmp_path / "store"), grown) == files(str(tmp_path / "other"), anew)
+    stores = Store(str(tmp_path / "store")), Store(str(tmp_path / "other"))
+    for kind, key in stores[0].parts(grown):
+        assert files(stores[0].root, stores[0].part(kind, key)) == files(stores[1].root, stores[1].part(kind, key))
+    catalogue = open_catalogue(stores[0], grown)
+    assert catalogue.songs.num_rows == 13
+    for row in range(13):
+        stanzas, vectors = catalogue.stanzas_of(row)
+        assert len(stanzas) == len(vectors) > 0
+
+
+@pytest.mark.parametrize("name", ["stanzas.arrow", ""])
+def test_a_damaged_segment_is_refused_and_made_again(songs, tmp_path, name):
+    store = Store(str(tmp_path / "store"))
+    ref = embed(tmp_path / "store")
+    part = store.part(*store.parts(ref)[1])
+    folder = store.fetch(part)
+    if name:
+        (folder / name).write_bytes((folder / name).read_bytes()[:-100])
+    else:
+        shutil.rmtree(folder.parent)
+    with pytest.raises(DamagedArtifactError, match="rhapsody train"):
+        catalogue = open_catalogue(store, ref)
+        for row in range(12):
+            catalogue.stanzas_of(row)
+    assert embed(tmp_path / "store") == ref
+    assert open_catalogue(store, ref).songs.num_rows == 12
+    assert store.part(part.kind, part.key) == part
+
+
+def test_a_released_catalogue_keeps_its_segments(songs, tmp_path, monkeypatch):
+    store = Store(str(tmp_path / "store"))
+    ref = embed(tmp_path / "store")
+    publish_release(store, dict.fromkeys(RELEASE_KINDS, ref), {}, reason="keeps them")
+    lost = embed_of_others(songs, tmp_path)
+    uses._in_use.clear()
+    now = garbage.store_clock(store)
+    monkeypatch.setattr(garbage, "store_clock", lambda _: now + timedelta(days=91))
+    garbage.collect(store, garbage.Policy(), garbage.find_garbage(store, garbage.Policy()))
+    assert store.find(lost.kind, lost.key) is None
+    assert {(found.kind, found.key) for found in store.artifacts()} == {(ref.kind, ref.key), *store.parts(ref)}
+
+
+def embed_of_others(songs: Path, tmp_path: Path) -> ArtifactRef:
+    """A catalogue, in the same store, of fewer songs."""
+    for path in sorted(songs.glob("*.txt"))[:6]:
+        path.unlink()
+    return embed(tmp_path / "store")
 
 
 def test_progress_tells_of_the_shards(songs, tmp_path):

@@ -5,11 +5,14 @@ import pytest
 
 from rhapsody_lib.errors import DamagedArtifactError, SourceError
 from rhapsody_lib.retrieval.catalogue import embed_catalogue
-from rhapsody_lib.retrieval.search import Catalogue
+from rhapsody_lib.retrieval.opened import Catalogue
 from rhapsody_lib.retrieval.stanzas import mean_vector
 from rhapsody_lib.settings import CatalogueSettings
 
-FILES = {"songs.arrow", "stanzas.arrow", "lexicon.arrow", "catalogue.json", "metrics.json"}
+FILES = {
+    *("songs.arrow", "lexicon.arrow", "shapes.arrow", "catalogue.json", "metrics.json"),
+    *("segments/0000/vectors.arrow", "segments/0000/stanzas.arrow"),
+}
 
 
 def embed(corpus, encoder_folder, out, **settings):
@@ -25,8 +28,10 @@ def test_what_is_written(corpus, encoder_folder, encoder, tmp_path):
         CatalogueSettings(lexical_weight=0.25),
         progress=lambda done, total, note="": calls.append((done, total, note)),
     )
-    assert {file.name for file in tmp_path.iterdir()} == FILES
-    assert (card["songs"], card["songs_with_track"], card["stanzas"], card["lexical_weight"]) == (4, 3, 9, 0.25)
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()} == FILES
+    assert (card["songs"], card["songs_with_track"], card["stanzas"]) == (4, 3, 9)
+    weights = card["score"]["weights"]
+    assert weights["lexical"] / (weights["lexical"] + weights["dense"]) == pytest.approx(0.25)
     assert json.loads((tmp_path / "metrics.json").read_text()) == card.pop("metrics")
     assert json.loads((tmp_path / "catalogue.json").read_text()) == card
     assert calls[0] == (4, 4, "songs embedded")
@@ -63,11 +68,11 @@ def test_the_end_of_a_long_song_counts(make_corpus, encoder_folder, encoder, tmp
     assert float(first @ second) < 0.99
 
 
-def test_more_songs_than_a_batch(make_corpus, encoder_folder, tmp_path):
+def test_more_songs_than_a_row_group_of_parquet_reads_at_once(make_corpus, encoder_folder, tmp_path):
     texts = {f"song {index:03}": f"river {'snow ' * (index % 5)}" for index in range(150)}
     embed(make_corpus(tmp_path / "corpus", texts), encoder_folder, tmp_path / "out")
     catalogue = Catalogue.load(tmp_path / "out")
-    assert [len(chunk) for chunk in catalogue.matrix.chunks] == [64, 64, 22]
+    assert [len(chunk) for chunk in catalogue.matrix.chunks] == [150]
     assert catalogue.stanzas_of(149)[0] == [("verse 1", "river snow snow snow snow")]
 
 

@@ -11,12 +11,14 @@ from rhapsody_lib.errors import DamagedArtifactError, InputError, MissingExtraEr
 from rhapsody_lib.optional import is_installed
 from rhapsody_lib.retrieval import encoder as room
 from rhapsody_lib.retrieval.encoder import OFFLINE_MODULE, build_encoder, load_model, model_folder, offline_folder
+from rhapsody_lib.retrieval.engines import LEAST_COSINE
 from rhapsody_lib.retrieval.serving import Encoder
 from rhapsody_lib.settings import EncoderSettings
 
 pytestmark = pytest.mark.skipif(not is_installed("sentence_transformers"), reason="the extra 'retrieval' is absent")
 needs_weights = pytest.mark.skipif(not is_installed(OFFLINE_MODULE), reason="packaged weights absent: extra 'offline'")
 TEXTS = ["The sky is blue", "A river\nruns down to the sea\nand I go with it", "雪", "", "love " * 400]
+KNOWN = [0, 1, 4]
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +68,14 @@ def test_packaged_weights_survive_the_export(tmp_path, no_network):
     assert (card["model"], card["dimension"], card["max_tokens"]) == ("offline", 384, 256)
     assert card["weights_sha256"] == {"model.safetensors": room.OFFLINE_SHA256}
     expected = load_model("offline", offline_folder()).encode(TEXTS, normalize_embeddings=True)
-    cosines = np.sum(Encoder.load(tmp_path / "one").encode(TEXTS) * expected, axis=1)
-    assert cosines.min() > 0.99999
+    for served, least in (
+        (Encoder.load(tmp_path / "one"), 0.99999),
+        (Encoder.load_bulk(tmp_path / "one"), LEAST_COSINE),
+    ):
+        cosines = np.sum(served.encode(TEXTS) * expected, axis=1)
+        assert cosines[KNOWN].min() > least
+        # What is unknown is similar to nothing, not to all else that is unknown.
+        assert not np.delete(cosines, KNOWN).any()
 
 
 def test_a_folder_gives_the_same_bytes_again(tiny_model, tmp_path, no_network):
@@ -93,7 +101,8 @@ def test_the_models_own_limit_is_not_exceeded(tiny_model, tmp_path, asked, expec
     served = Encoder.load(tmp_path)
     assert served.fits("love " * (expected - 2))
     assert not served.fits("love " * (expected - 1))
-    np.testing.assert_allclose(np.linalg.norm(served.encode(TEXTS), axis=1), 1, atol=1e-5)
+    lengths = np.linalg.norm(served.encode(TEXTS), axis=1)
+    np.testing.assert_allclose(lengths, [1, 1, 0, 0, 1], atol=1e-5)
 
 
 def test_pickled_weights_are_never_loaded(tiny_model, tmp_path):
@@ -155,3 +164,46 @@ def test_packaged_weights_absent_or_altered(monkeypatch, tmp_path):
     monkeypatch.setattr(room, "OFFLINE_MODULE", "altered_weights")
     with pytest.raises(DamagedArtifactError, match="SHA-256 differs"):
         offline_folder()
+
+
+def _copied(folder, to):
+    import shutil
+
+    shutil.copytree(folder, to)
+    return to / "model.safetensors"
+
+
+def test_a_damaged_model_is_refused_and_not_filled_up_at_random(tiny_model, tmp_path):
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    lacking, numberless, short = (tmp_path / name for name in ("lacking", "numberless", "short"))
+    weights = load_file(_copied(tiny_model, lacking))
+    name = next(name for name in weights if name.endswith("layer.1.output.dense.weight"))
+    save_file(
+        {key: value for key, value in weights.items() if key != name}, lacking / "model.safetensors", {"format": "pt"}
+    )
+    _copied(tiny_model, numberless)
+    weights[name] = torch.full_like(weights[name], float("nan"))
+    save_file(weights, numberless / "model.safetensors", {"format": "pt"})
+    path = _copied(tiny_model, short)
+    path.write_bytes(path.read_bytes()[:-100])
+    for folder, said in ((lacking, "lacks 1 weights"), (numberless, "no numbers"), (short, "without code of its own")):
+        with pytest.raises(InputError, match=said):
+            build_encoder(tmp_path / "out", EncoderSettings(model=str(folder)))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_of_other_words_than_the_probes_is_exported(tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setattr(room, "_PROBES", ("zzz", "yyy xxx"))
+    assert build_encoder(tmp_path / "out", EncoderSettings(model=str(tiny_model)))["dimension"] == 16
+
+
+def test_the_ancestors_model_is_known_by_its_short_name(monkeypatch, tmp_path):
+    import huggingface_hub
+
+    asked = []
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, **_: asked.append(name) or str(tmp_path))
+    assert model_folder("bert-base-nli-mean-tokens") == tmp_path
+    assert asked == ["sentence-transformers/bert-base-nli-mean-tokens"]

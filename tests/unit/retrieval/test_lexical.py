@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhapsody_lib.retrieval.lexical import LexicalIndex, words_of
+from rhapsody_lib.retrieval.lexical import LexicalIndex, terms_of, words_of
 
 TEXTS = st.lists(
     st.lists(st.sampled_from(["ab", "c'd", "snow", "é", "雪"]), max_size=12).map(" ".join), min_size=1, max_size=8
@@ -15,7 +15,7 @@ TEXTS = st.lists(
 
 def naive_scores(texts: list[str], query: str) -> list[float]:
     """The textbook formula, word by word."""
-    documents = [Counter(words_of(text)) for text in texts]
+    documents = [Counter(terms_of(text)) for text in texts]
     idf = {
         word: math.log((1 + len(texts)) / (1 + sum(word in document for document in documents))) + 1
         for document in documents
@@ -27,7 +27,7 @@ def naive_scores(texts: list[str], query: str) -> list[float]:
         norm = math.sqrt(sum(weight**2 for weight in weights.values()))
         return {word: weight / norm for word, weight in weights.items()}
 
-    wanted = vector(Counter(words_of(query)))
+    wanted = vector(Counter(terms_of(query)))
     return [sum(weight * wanted.get(word, 0) for word, weight in vector(document).items()) for document in documents]
 
 
@@ -65,3 +65,14 @@ def test_no_known_word_is_similar_to_nothing(query):
 
 def test_words():
     assert words_of("Don’t go, 'cause I'm YOURS!") == ["don't", "go", "cause", "i'm", "yours"]
+
+
+def test_terms_are_words_and_their_neighbours_in_a_line():
+    assert terms_of("The cold cold\nnight") == ["the", "cold", "cold", "the cold", "cold cold", "night"]
+
+
+def test_a_phrase_counts_more_than_its_words():
+    scores = LexicalIndex.build(["cold night train", "night of cold train", "rain"]).scores("cold night")
+    assert scores[0] > scores[1] > scores[2] == 0
+    words = LexicalIndex.build(["cold night train", "train night cold"], words_of).scores("cold night")
+    assert words[0] == words[1]

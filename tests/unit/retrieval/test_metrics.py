@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from rhapsody_lib.retrieval.calibration import USUAL
 from rhapsody_lib.retrieval.metrics import evaluate_retrieval, figures, rank_of, sampled_halves
 from rhapsody_lib.retrieval.stanzas import StanzaEmbedder
 
@@ -12,15 +13,20 @@ def test_ties_do_not_flatter():
 
 
 def test_figures():
-    assert figures(np.array([1, 2, 10, 20])) == {"recall_at_1": 0.25, "recall_at_10": 0.75, "mrr": 0.4125}
+    assert figures(np.array([1, 2, 10, 20])) == {
+        **{"recall_at_1": 0.25, "recall_at_10": 0.75, "mrr": 0.4125},
+        "ndcg_at_10": round((1 + 1 / np.log2(3) + 1 / np.log2(11)) / 4, 4),
+    }
 
 
 def test_halves_with_words_of_their_own_are_found(make_corpus, encoder, tmp_path):
     texts = {"a": "river boat\nboat river", "b": "ice snow\nsnow ice", "c": "oven\noven oven", "d": "rail\nrail rail"}
     result = evaluate_retrieval(make_corpus(tmp_path, texts), encoder)
     assert result["songs"] == 4
-    for method in ("sbert", "sbert_centred", "tfidf", "sum"):
-        assert result[method] == {"recall_at_1": 1, "recall_at_10": 1, "mrr": 1}, method
+    for method in ("sbert", "sbert_centred", "tfidf"):
+        assert result[method] == {"recall_at_1": 1, "recall_at_10": 1, "mrr": 1, "ndcg_at_10": 1}, method
+    assert result["sum"]["mrr"] > 0.8
+    assert result["score"]["queries"] == 4
 
 
 def test_halves_without_common_words_are_not(make_corpus, encoder, tmp_path):
@@ -30,12 +36,12 @@ def test_halves_without_common_words_are_not(make_corpus, encoder, tmp_path):
     assert result["sbert"]["recall_at_1"] == 0
 
 
-def test_the_lexical_weight_moves_the_sum_alone(make_corpus, encoder, tmp_path):
+def test_the_lexical_weight_is_kept_where_it_is_given(make_corpus, encoder, tmp_path):
     texts = {"a": "river zig\nriver zag", "b": "snow zag\nriver zig boat", "c": "bread zig zig\nsnow zag zag"}
     corpus = make_corpus(tmp_path, texts)
-    lexical, neural = (evaluate_retrieval(corpus, encoder, lexical_weight=weight) for weight in (1.0, 0.0))
-    assert lexical["sum"] == lexical["tfidf"] == neural["tfidf"]
-    assert neural["sum"] == neural["sbert_centred"]
+    for share in (1.0, 0.0, 0.25):
+        weights = evaluate_retrieval(corpus, encoder, lexical_weight=share)["score"]["weights"]
+        assert weights["lexical"] / (weights["lexical"] + weights["dense"]) == pytest.approx(share, abs=1e-4)
 
 
 def test_a_sample_depends_on_the_ids_alone(make_corpus, tmp_path):
@@ -56,4 +62,4 @@ def test_the_split_chooses_songs(corpus, encoder):
 @pytest.mark.parametrize("texts", [{"a": "snow"}, {"a": ""}])
 def test_nothing_to_halve(make_corpus, encoder, tmp_path, texts):
     result = evaluate_retrieval(make_corpus(tmp_path, texts), encoder, embedder=StanzaEmbedder(encoder))
-    assert result == {"task": "second half -> first half", "songs": 0, "split": "all"}
+    assert result == {"task": "second half -> first half", "songs": 0, "split": "all", "score": USUAL.to_card()}

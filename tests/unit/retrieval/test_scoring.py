@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhapsody_lib.retrieval.scoring import SongMatrix, hybrid, standardised
+from rhapsody_lib.retrieval.scoring import SongMatrix, standardised
 
 
 def unit_vectors(seed, rows):
@@ -54,10 +54,3 @@ def test_songs_without_words_come_last_and_move_no_mean():
 def test_standardised():
     assert standardised(np.array([3, 3, 3], np.float32)).tolist() == [0, 0, 0]
     np.testing.assert_allclose(standardised(np.array([1, 3], np.float32)), [-1, 1])
-
-
-def test_the_weight_is_the_share_of_the_lexical_score():
-    centred, lexical = np.array([0.1, 0.2], np.float32), np.array([0.9, 0.0], np.float32)
-    assert hybrid(centred, lexical, 0).argmax() == 1
-    assert hybrid(centred, lexical, 1).argmax() == 0
-    assert hybrid(centred, lexical, 0.5).tolist() == pytest.approx([0, 0], abs=1e-6)

@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhapsody_lib.errors import DamagedArtifactError, InputError
+from rhapsody_lib.errors import InputError
 from rhapsody_lib.retrieval.catalogue import embed_catalogue
-from rhapsody_lib.retrieval.search import Catalogue, best_rows, find_matches
+from rhapsody_lib.retrieval.filters import MatchFilters
+from rhapsody_lib.retrieval.opened import Catalogue
+from rhapsody_lib.retrieval.search import best_rows, find_matches
 from rhapsody_lib.settings import CatalogueSettings
 from rhapsody_lib.words.document import Lyrics, parse_lyrics
 
@@ -52,7 +54,9 @@ def test_matches_are_ranked_and_k_may_exceed_the_catalogue(catalogue, encoder):
 
 
 def test_the_closest_lines_stand_beside_one_another(catalogue, encoder):
-    lyrics = parse_lyrics("[verse 1]\na ticket\nlove\n\n[chorus]\nthe kiss\nthe engine on my rail")
+    lyrics = parse_lyrics(
+        "[verse 1]\nmy ticket of the train\nlove of the heart\n\n[chorus]\nthe kiss of the heart\nthe engine on my rail"
+    )
     match = find_matches(catalogue, encoder, lyrics, 1)[0]
     assert match.song_id == "rail"
     assert (match.closest.generated_section, match.closest.catalogue_section) == ("chorus", "verse 2")
@@ -105,13 +109,47 @@ def test_another_encoder_is_refused(catalogue, other_encoder):
         find_matches(catalogue, other_encoder, parse_lyrics("snow"))
 
 
-@pytest.mark.parametrize("broken", ["songs.arrow", "stanzas.arrow", "lexicon.arrow", "catalogue.json"])
-@pytest.mark.parametrize("content", [None, b"", b"not what it should be"])
-def test_a_damaged_folder_is_one_clear_error(folder, tmp_path, broken, content):
-    for file in folder.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    (tmp_path / broken).unlink()
-    if content is not None:
-        (tmp_path / broken).write_bytes(content)
-    with pytest.raises(DamagedArtifactError, match="Embed the catalogue again"):
-        Catalogue.load(tmp_path)
+def test_filters_leave_songs_out_and_change_no_number(make_corpus, encoder_folder, encoder, songs, tmp_path):
+    embed_catalogue(make_corpus(tmp_path / "corpus", songs), encoder_folder, tmp_path / "out", CatalogueSettings())
+    catalogue, lyrics = Catalogue.load(tmp_path / "out"), parse_lyrics(songs["rail"])
+    everything = {match.song_id: match for match in find_matches(catalogue, encoder, lyrics)}
+    some = find_matches(catalogue, encoder, lyrics, accept=lambda track: track != "rail-a")
+    assert [match.song_id for match in some] == [name for name in everything if name != "rail"]
+    assert all(
+        (match.score, match.confidence) == (everything[match.song_id].score, everything[match.song_id].confidence)
+        for match in some
+    )
+    with pytest.raises(InputError, match="language xx leaves 0"):
+        find_matches(catalogue, encoder, lyrics, filters=MatchFilters(language="xx"))
+
+
+def test_a_song_and_its_copy_count_once(make_corpus, encoder_folder, encoder, songs, tmp_path):
+    texts = {**songs, "rail again": songs["rail"].replace("whistle", "kiss"), "sea again": songs["sea"] + "\nlove\n"}
+    embed_catalogue(make_corpus(tmp_path / "corpus", texts), encoder_folder, tmp_path / "out", CatalogueSettings())
+    matches = find_matches(Catalogue.load(tmp_path / "out"), encoder, parse_lyrics(songs["rail"]), 6)
+    assert matches[0].song_id == "rail"
+    found = [match.song_id for match in matches]
+    assert "rail again" not in found
+    assert len({"sea", "sea again"} & set(found)) == 1
+    assert [match.rank for match in matches] == [1, 2, 3, 4]
+
+
+def test_confidences_fall_with_the_rank(catalogue, encoder, songs):
+    for text in songs.values():
+        told = [match.confidence for match in find_matches(catalogue, encoder, parse_lyrics(text))]
+        assert told == sorted(told, reverse=True)
+        assert all(0 <= value <= 1 for value in told)
+
+
+def test_lyrics_of_fifty_thousand_words(catalogue, encoder):
+    matches = find_matches(catalogue, encoder, parse_lyrics("the train on the rail and snow\n" * 7143), 2)
+    assert matches[0].song_id == "rail"
+
+
+def test_a_catalogue_of_songs_without_words(make_corpus, encoder_folder, encoder, tmp_path):
+    embed_catalogue(
+        make_corpus(tmp_path / "c", {"a": "", "b": ""}), encoder_folder, tmp_path / "o", CatalogueSettings()
+    )
+    matches = find_matches(Catalogue.load(tmp_path / "o"), encoder, parse_lyrics("the train"))
+    assert [match.song_id for match in matches] == ["a", "b"]
+    assert [match.closest for match in matches] == [None, None]

@@ -271,8 +271,8 @@ def test_a_prompt_that_is_no_text_is_still_told(fitted: Score) -> None:
 
 @pytest.mark.parametrize("vocal", [False, True])
 def test_the_mix_is_told_as_it_was_played(vocal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contents, "_recording", lambda *_, **__: ({"song.mp3": b""}, 1.0))
-    monkeypatch.setattr(contents, "engrave", lambda _: [])
+    pictures = contents.Pictures(b"", [])
+    monkeypatch.setattr(contents, "_recorded", lambda *_, **__: ({"song.mp3": b""}, 1.0, pictures))
     score = fit_words(sample_lyrics(), sample_score())
     files = contents.song_files(sample_lyrics(), score, {}, audio=True, vocal=vocal)
     mix = json.loads(files["song.json"])["mix"]

@@ -9,9 +9,10 @@ import pytest
 from rhapsody_lib.errors import MissingExtraError, RhapsodyError
 from rhapsody_lib.music.score import Note, Syllable
 from rhapsody_lib.optional import is_installed
-from rhapsody_lib.song import guide_vocal, speech
+from rhapsody_lib.song import guide_vocal, speech, voices
+from rhapsody_lib.song.mp3 import SAMPLE_RATE_HZ
 from rhapsody_lib.song.notation import upper_voice
-from rhapsody_lib.song.render import SAMPLE_RATE_HZ, frames_of
+from rhapsody_lib.song.render import frames_of
 from tests.unit.song.song_samples import BEAT, sample_score
 
 HAS_VOICE = is_installed("pyworld") and is_installed("espeakng_loader")
@@ -27,12 +28,36 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_speech_takes_no_module_from_where_it_is_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "ctypes.py").write_text("raise SystemExit('taken')")
     monkeypatch.chdir(tmp_path)
-    spoken = speech.speak([["star"], ["42"], ["青"]])
+    spoken = speech.speak([["star"], ["42"], ["ᚠ"]])
     assert all(len(sound) for sound in spoken.sounds.values())
     star, number, other = (word[0] for word in spoken.words)
-    assert star != other == "@"
+    assert star != other == speech.UNREAD
     assert "f" in number
     assert "t" in number
+
+
+@pytest.mark.skipif(not HAS_VOICE, reason="the extra 'vocal' is not installed")
+def test_other_scripts_are_read_by_their_own_voices() -> None:
+    words = [["не", "бо"], ["ου", "ρα", "νός"], ["そ", "ら"], ["하", "늘"], ["天", "空"], ["שמים"], ["star"]]
+    spoken = speech.speak(words[:4] + words[5:])
+    assert [word[0].split()[0] for word in spoken.words] == ["ru", "el", "ja", "ko", "he", "en-us"]
+    assert [len(word) for word in spoken.words] == [len(word) for word in words[:4] + words[5:]]
+    chinese = speech.speak([words[4]])
+    assert chinese.words[0][0].startswith("cmn ")
+    for each in (spoken, chinese):
+        assert speech.UNREAD not in each.sounds
+        assert all(len(sound) > each.rate_hz // 20 for sound in each.sounds.values())
+
+
+def test_the_voice_is_told_by_script_and_by_letters_of_the_song() -> None:
+    assert voices.voices_of(["the", "sky", "7"]) == ["en-us"] * 3
+    assert voices.voices_of(["небо", "7", "sky"]) == ["ru", "ru", "en-us"]
+    assert voices.voices_of(["небо", "її"]) == ["uk", "uk"]
+    assert voices.voices_of(["青い", "空"]) == ["", ""]
+    assert voices.voices_of(["天空"]) == ["cmn"]
+    assert voices.voices_of(["ᚠ"]) == [""]
+    told = [Syllable(0, "не", False, 0), Syllable(1, "бо", True, 0), Syllable(2, "ᚠ", True, 0)]
+    assert voices.told_voices(told) == {"none": 1, "ru": 1}
 
 
 def test_what_the_speaker_died_of_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

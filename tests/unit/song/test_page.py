@@ -27,10 +27,10 @@ INFO: dict[str, Any] = {
     "matches": [
         {
             "title": "Half an Umbrella",
-            "similarity": 0.62,
+            "confidence": 0.62,
             "closest": {"generated_line": "The sky is blue", "catalogue_line": "Half a sky"},
         },
-        {"title": "Cloud Names", "similarity": 0.5, "closest": None},
+        {"title": "Cloud Names", "confidence": 0.5, "closest": None},
     ],
 }
 
@@ -86,7 +86,7 @@ def test_match_is_shown_with_its_closest_lines(fitted: Score) -> None:
     assert data["match"] == {
         "title": "Half an Umbrella",
         "artist": "",
-        "similarity": 0.62,
+        "confidence": 0.62,
         "primed": True,
         "pairs": [["The sky is blue", "Half a sky"]],
     }
@@ -116,13 +116,19 @@ def test_policy_names_the_hashes_of_script_and_style_and_nothing_is_fetched(fitt
 
 
 def test_files_are_embedded_and_audio_is_told(fitted: Score) -> None:
-    files = {"song.mp3": b"\xff\xfb\x00sound", "lyrics.txt": "naïve".encode()}
+    files = {"song.mp3": b"\xff\xfb\x00sound", "guide_vocal.mp3": b"la", "lyrics.txt": "naïve".encode()}
     page = song_page(sample_lyrics(), fitted, INFO, files)
     for name, content in files.items():
-        assert f'data-file="{name}">{base64.b64encode(content).decode()}</script>' in page
+        inside = f'data-file="{name}">{base64.b64encode(content).decode()}</script>' in page
+        assert inside is (name != "song.mp3"), "the recording lies beside the page"
+    assert page.count('data-file="guide_vocal.mp3"') == 1
     data = data_of(page)
     assert data["audio"] is True
-    assert [file["name"] for file in data["files"]] == ["song.mp3", "lyrics.txt"]
+    assert [(file["name"], file["beside"]) for file in data["files"]] == [
+        ("song.mp3", True),
+        ("guide_vocal.mp3", False),
+        ("lyrics.txt", False),
+    ]
     assert data_of(song_page(sample_lyrics(), fitted, INFO, {}))["audio"] is False
 
 
@@ -143,5 +149,5 @@ def test_sheet_and_parts_are_in_the_page(fitted: Score) -> None:
     assert data["gain"] == 0.5
     assert page.count('<div class="sheet-page"><svg>') == 2
     assert len(data["sheet"]) == len(fitted.parts["melody"])
-    assert all(f'data-file="{name}">' in page for name in files)
+    assert all(f'data-file="{name}">' in page for name in ("stems/bass.mp3", "guide_vocal.mp3"))
     assert data_of(song_page(sample_lyrics(), fitted, INFO, {}))["sheet"] == []

@@ -1,0 +1,188 @@
+"""A catalogue that is opened to be searched: nothing of it is read until it is needed, and nothing is copied."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from rhapsody_lib.errors import DamagedArtifactError
+from rhapsody_lib.retrieval.calibration import Calibration
+from rhapsody_lib.retrieval.index import ExactIndex
+from rhapsody_lib.retrieval.inverted import InvertedIndex
+from rhapsody_lib.retrieval.layout import (
+    CARD_FILE,
+    INVERTED_FILE,
+    LAYOUT_VERSION,
+    LEXICON_FILE,
+    SEGMENTS_FOLDER,
+    SHAPES_FILE,
+    SONG_VECTORS_FILE,
+    SONGS_FILE,
+    STANZA_VECTORS_FILE,
+    songs_schema,
+)
+from rhapsody_lib.retrieval.lexical import LexicalIndex
+from rhapsody_lib.retrieval.scoring import SongMatrix
+from rhapsody_lib.retrieval.segments import EMBED_AGAIN, Segment, Stanzas, map_batch, map_stanzas, stanzas_between
+from rhapsody_lib.retrieval.serving import Vectors
+from rhapsody_lib.retrieval.shapes import ShapeTable
+
+#: Where the file of a segment is on this machine: number of the segment and name of the file -> path.
+Locate = Callable[[int, str], Path]
+#: Segments that are located at once: of a remote store, each is fetched.
+_LOCATED_AT_ONCE = 8
+
+
+def in_folder(folder: Path) -> Locate:
+    """Where the segments of a catalogue are that has them in its own folder."""
+    return lambda number, name: folder / SEGMENTS_FOLDER / f"{number:04d}" / name
+
+
+def load_segments(card: dict[str, Any], locate: Locate) -> list[Segment]:
+    """Map the vectors of all segments of a catalogue.
+
+    Raises:
+        DamagedArtifactError: one is missing, damaged, or not of the catalogue's encoder.
+    """
+    with ThreadPoolExecutor(_LOCATED_AT_ONCE) as pool:
+        paths = list(pool.map(lambda number: locate(number, SONG_VECTORS_FILE), range(int(card["segments"]))))
+    dimension, digest = int(card["dimension"]), str(card["encoder"]["onnx_sha256"])
+    return [Segment.load(path, dimension=dimension, encoder_sha256=digest) for path in paths]
+
+
+def open_vectors(
+    folder: Path, card: dict[str, Any], locate: Locate
+) -> tuple[pa.RecordBatch, list[Segment], SongMatrix]:
+    """Map songs.arrow and the vectors of all songs; none of them is read.
+
+    Raises:
+        DamagedArtifactError: a segment is missing, damaged, or not of the catalogue's encoder.
+        OSError: songs.arrow is missing.
+        ValueError: songs.arrow is damaged, or does not belong to the segments.
+    """
+    songs, segments = map_batch(folder / SONGS_FILE), load_segments(card, locate)
+    return songs, segments, _matrix(songs, segments)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """A catalogue as it is searched.
+
+    Args:
+        folder: where it is.
+        card: what catalogue.json says.
+        songs: a row a song (`layout.songs_schema`), memory-mapped.
+        segments: the vectors, memory-mapped.
+        matrix: the vectors of all songs, and what centring needs.
+        lexicon: the lexical index.
+        shapes: of the songs' lines.
+        calibration: how a score is weighed, and what it is worth.
+        locate: where the segments' stanzas are; those of a song are mapped when they are asked for.
+    """
+
+    folder: Path
+    card: dict[str, Any]
+    songs: pa.Table
+    segments: Sequence[Segment]
+    matrix: SongMatrix
+    lexicon: LexicalIndex
+    shapes: ShapeTable
+    calibration: Calibration
+    locate: Locate
+
+    @classmethod
+    def load(cls, folder: Path, locate: Locate | None = None) -> Catalogue:
+        """Memory-map a folder of `embed_catalogue`.
+
+        Args:
+            folder: the catalogue's.
+            locate: where its segments are; none: in its own folder.
+
+        Raises:
+            DamagedArtifactError: a file is missing or not what it should be.
+        """
+        locate = locate or in_folder(folder)
+        try:
+            card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
+            if card.get("layout") != LAYOUT_VERSION:
+                raise ValueError(f"it has layout {card.get('layout')}, not {LAYOUT_VERSION}")
+            songs, segments, matrix = open_vectors(folder, card, locate)
+            lexicon = LexicalIndex.load(folder / LEXICON_FILE, songs.num_rows)
+            shapes = ShapeTable.load(folder / SHAPES_FILE, songs.num_rows)
+            calibration = Calibration.of_card(card["score"])
+        except (OSError, ValueError, KeyError, TypeError) as error:  # Arrow's errors are ValueErrors
+            raise DamagedArtifactError(
+                f"{folder}: is not a usable catalogue ({type(error).__name__}: {error}). {EMBED_AGAIN}"
+            ) from error
+        return cls(folder, card, pa.Table.from_batches([songs]), segments, matrix, lexicon, shapes, calibration, locate)
+
+    @cached_property
+    def index(self) -> ExactIndex:
+        """Exact search over the songs' vectors."""
+        return ExactIndex(self.matrix.chunks)
+
+    @cached_property
+    def quick_index(self) -> ExactIndex | InvertedIndex:
+        """Search by the inverted file where the catalogue has one, which may miss songs; else exact search.
+
+        Raises:
+            DamagedArtifactError: the inverted file cannot be read.
+        """
+        facts = self.card.get("inverted")
+        if not facts:
+            return self.index
+        path = self.folder / INVERTED_FILE
+        probes, recall = int(facts["probes"]), float(facts["recall_at_10"])
+        return InvertedIndex.load(path, self.index, probes=probes, recall=recall) or self.index
+
+    @property
+    def has_track(self) -> NDArray[np.bool_]:
+        """Whether each song has a track [songs]."""
+        valid: NDArray[np.bool_] = self.songs.column("track_id").is_valid().to_numpy()
+        return valid
+
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        """Row of the first song of each segment, and the number of songs."""
+        return np.cumsum([0, *(segment.batch.num_rows for segment in self.segments)])
+
+    def stanzas_of(self, row: int) -> tuple[Stanzas, Vectors]:
+        """(name, text) of the stanzas of the song in a row, and their vectors [stanzas x dimension].
+
+        Raises:
+            DamagedArtifactError: they cannot be read.
+        """
+        first, count = (int(self.songs.column(name)[row].as_py()) for name in ("first_stanza", "stanza_count"))
+        if not count:
+            return [], np.empty((0, int(self.card["dimension"])), np.float32)
+        number = int(np.searchsorted(self._starts, row, side="right")) - 1
+        return stanzas_between(map_stanzas(self.locate(number, STANZA_VECTORS_FILE)), first, count)
+
+
+def _matrix(songs: pa.RecordBatch, segments: Sequence[Segment]) -> SongMatrix:
+    """The matrix of the songs of some segments, with what centring needs from songs.arrow.
+
+    Raises:
+        ValueError: they do not belong together.
+    """
+    if songs.schema.remove_metadata() != songs_schema():
+        raise ValueError(f"{SONGS_FILE} has other columns")
+    held = sum(segment.batch.num_rows for segment in segments)
+    if not songs.num_rows or held != songs.num_rows:
+        raise ValueError(f"its segments hold {held} songs, {SONGS_FILE} {songs.num_rows}")
+    mean = np.frombuffer(songs.schema.metadata[b"mean"], np.float32)
+    products, lengths = songs.column("product").to_numpy(), songs.column("length").to_numpy()
+    if not all(np.isfinite(values).all() for values in (mean, products, lengths)):
+        raise ValueError("its vectors are no numbers")
+    wordless = songs.column("wordless").to_numpy(zero_copy_only=False)
+    chunks = tuple(segment.vectors for segment in segments if segment.batch.num_rows)
+    return SongMatrix(chunks, mean, products, lengths, wordless)

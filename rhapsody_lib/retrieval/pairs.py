@@ -1,0 +1,198 @@
+"""What the encoder is tuned on: pairs of texts of one song that share no line, cut anew in each epoch.
+
+A text that is longer than a training text may be is drawn a part of, at random: so in time all of a song is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rhapsody_lib.corpus.schema import SONGS_FILE
+from rhapsody_lib.errors import DamagedArtifactError
+from rhapsody_lib.retrieval.corpus_songs import count_songs
+from rhapsody_lib.retrieval.halves import different_sections, song_halves
+from rhapsody_lib.seeding import generator
+from rhapsody_lib.words.document import Lyrics, parse_lyrics
+
+Pair = tuple[str, str]
+#: Places of the tokens of a text: (first character, character after the last) of each.
+Offsets = Callable[[str], Sequence[tuple[int, int]]]
+#: Words that a text of a pair has at least; one of fewer says too little of its song.
+_LEAST_WORDS = 6
+#: Share of the pairs of a song of several stanzas that are two of them, and of others that are a span and the rest.
+_STANZAS_SHARE, _SPANS_SHARE = 0.3, 0.3
+_DRAWS = 4
+#: Share of all artists, beside those held out, whose songs the tuning stops by; and how many songs at most.
+STOPPING_SHARE, MOST_STOPPING = 0.05, 300
+#: Songs without which an encoder is not tuned: fewer say nothing of songs of other artists.
+LEAST_SONGS, LEAST_STOPPING = 100, 20
+#: Batches whose pairs are sorted by length together.
+_BATCHES_SORTED = 8
+
+
+def heldout_artist(artist: str, share: float) -> bool:
+    """Whether the songs of an artist are kept for evaluation: always the same artists, of any corpus.
+
+    Those held out for a smaller share are among those held out for a larger one.
+
+    Args:
+        artist: as the corpus names it; case and outer blanks do not count.
+        share: of all artists, in [0, 1].
+    """
+    digest = hashlib.sha256(artist.strip().casefold().encode()).digest()
+    return int.from_bytes(digest[:8], "big") < share * 2**64
+
+
+@dataclass(frozen=True)
+class PairSong:
+    """A song to draw pairs from: its different lines, stanza by stanza."""
+
+    song_id: str
+    artist: str
+    stanzas: tuple[tuple[str, ...], ...]
+    halves: Pair
+
+    @classmethod
+    def of(cls, song_id: str, artist: str, lyrics: Lyrics) -> PairSong | None:
+        """The song; none if it is too short to be cut in two."""
+        halves = song_halves(lyrics)
+        if halves is None or min(len(_joined(half.lines).split()) for half in halves) < _LEAST_WORDS:
+            return None
+        stanzas = tuple(section.lines for section in different_sections(lyrics))
+        return cls(song_id, artist, stanzas, (_joined(halves[0].lines), _joined(halves[1].lines)))
+
+    def draw(self, random: np.random.Generator) -> Pair:
+        """Two texts of the song without a line in common: two stanzas, a span and the rest, or both sides of a cut."""
+        for _ in range(_DRAWS):
+            pair = self._drawn(random)
+            if min(len(text.split()) for text in pair) >= _LEAST_WORDS:
+                return pair if random.random() < 0.5 else (pair[1], pair[0])
+        return self.halves
+
+    def _drawn(self, random: np.random.Generator) -> Pair:
+        lines = [line for stanza in self.stanzas for line in stanza]
+        if len(lines) < 2:
+            return self.halves
+        chosen = random.random()
+        if len(self.stanzas) > 1 and chosen < _STANZAS_SHARE:
+            first, second = random.choice(len(self.stanzas), 2, replace=False)
+            return _joined(self.stanzas[first]), _joined(self.stanzas[second])
+        if len(lines) > 2 and chosen < _STANZAS_SHARE + _SPANS_SHARE:
+            length = int(random.integers(1, len(lines) // 2 + 1))
+            start = int(random.integers(0, len(lines) - length + 1))
+            return _joined(lines[start : start + length]), _joined(lines[:start] + lines[start + length :])
+        cut = int(random.integers(1, len(lines)))
+        return _joined(lines[:cut]), _joined(lines[cut:])
+
+
+def _joined(lines: Sequence[str]) -> str:
+    return "\n".join(lines)
+
+
+def part_of(text: str, offsets: Offsets, max_tokens: int, random: np.random.Generator) -> str:
+    """A text of at most `max_tokens` tokens: a longer one's part that begins at a token drawn at random."""
+    places = offsets(text)
+    if len(places) <= max_tokens:
+        return text
+    start = int(random.integers(0, len(places) - max_tokens + 1))
+    return text[places[start][0] : places[start + max_tokens - 1][1]]
+
+
+# -- the songs of a corpus ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PairData:
+    """Songs to draw pairs from, and songs of other artists by which the tuning stops.
+
+    Args:
+        train: songs that are trained on.
+        stopping: songs whose second halves look for their first halves after each epoch.
+        artists: different artists of the training songs.
+        fingerprint: digest of all that was read.
+    """
+
+    train: tuple[PairSong, ...]
+    stopping: tuple[PairSong, ...]
+    artists: int
+    fingerprint: str
+
+    @property
+    def lacks(self) -> str:
+        """What there is too little of to tune on; empty where there is enough."""
+        if len(self.train) < LEAST_SONGS:
+            return f"{len(self.train)} songs to draw pairs from, and at least {LEAST_SONGS} are needed"
+        if len(self.stopping) < LEAST_STOPPING:
+            return f"{len(self.stopping)} songs of other artists to stop by, and at least {LEAST_STOPPING} are needed"
+        return ""
+
+    def epoch(self, number: int, songs: int, seed: int) -> list[PairSong]:
+        """The songs of an epoch: the next `songs` of passes over all, each pass in another order; none twice."""
+        parts = -(-len(self.train) // songs)
+        order = generator(seed, "encoder", "pass", number // parts).permutation(len(self.train))
+        return [self.train[index] for index in np.array_split(order, parts)[number % parts]]
+
+
+def load_pairs(corpus: Path, heldout_share: float) -> PairData:
+    """Songs of a prepared corpus, by artist: those of held-out artists are not read, the next few stop the tuning.
+
+    A song of no named artist counts as of an artist of its own. Held-out songs of the corpus are not read either, for
+    releases are compared by them.
+
+    Args:
+        corpus: folder with songs.parquet.
+        heldout_share: share of the artists that is kept for evaluation.
+
+    Raises:
+        SourceError: the corpus holds no song.
+        DamagedArtifactError: its table cannot be read.
+    """
+    count_songs(corpus)
+    digest, artists = hashlib.sha256(str(heldout_share).encode()), set[str]()
+    train: list[PairSong] = []
+    stopping: list[PairSong] = []
+    for row in _rows(corpus / SONGS_FILE):
+        artist = row["artist"] or row["song_id"]
+        if row["split"] != "train" or heldout_artist(artist, heldout_share):
+            continue
+        song = PairSong.of(row["song_id"], artist, parse_lyrics(row["lyrics"] or "", row["title"] or ""))
+        if song is None:
+            continue
+        digest.update("\x1f".join((song.song_id, artist, *song.halves)).encode("utf-8", "replace"))
+        if heldout_artist(artist, heldout_share + STOPPING_SHARE):
+            stopping.append(song)
+        else:
+            train.append(song)
+            artists.add(artist)
+    stopping.sort(key=lambda song: hashlib.sha256(song.song_id.encode()).hexdigest())
+    return PairData(tuple(train), tuple(stopping[:MOST_STOPPING]), len(artists), digest.hexdigest())
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(256, columns=["song_id", "title", "artist", "lyrics", "split"]):
+                yield from batch.to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise DamagedArtifactError(f"{path}: cannot be read ({error}). Prepare the corpus again.") from error
+
+
+def batches(pairs: Sequence[Pair], size: int, random: np.random.Generator) -> list[list[Pair]]:
+    """Batches of about `size` pairs of like lengths, in a random order, so that little of a batch is padding.
+
+    What would be left over is shared out: a batch of few pairs would have few wrong answers to tell apart.
+    """
+    groups, made = max(1, round(len(pairs) / (size * _BATCHES_SORTED))), list[list[Pair]]()
+    for group in np.array_split(np.arange(len(pairs)), groups):
+        part = sorted((pairs[index] for index in group), key=lambda pair: sum(map(len, pair)))
+        count = max(1, round(len(part) / size))
+        made += [[part[index] for index in rows] for rows in np.array_split(np.arange(len(part)), count)]
+    return [made[index] for index in random.permutation(len(made))]

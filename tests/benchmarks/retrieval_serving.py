@@ -1,0 +1,182 @@
+"""The figures of the served encoder: texts per second, how exact, and how soon a query's vector is there.
+
+The peer is sentence-transformers with its own defaults, one text at a time, which is how the ancestor embedded; on one
+thread and on all processors, and the better of the two counts. Every way embeds the same texts in turn.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from rhapsody_lib.corpus.schema import SONGS_FILE
+from rhapsody_lib.processors import available_processors
+from rhapsody_lib.retrieval.engines import LEAST_COSINE
+from rhapsody_lib.retrieval.serving import Encoder, Vectors
+from rhapsody_lib.retrieval.stanzas import song_stanzas
+from rhapsody_lib.words.document import parse_lyrics
+from tests.benchmarks.retrieval_bench import ROOT, Bench
+from tests.benchmarks.table import Row, at_most, run
+
+#: Texts of each kind, and turns that they are cut into.
+_SONGS, _STANZAS, _TURNS = 80, 240, 5
+_STARTS = 3
+_OURS, _FLOAT32, _LOOP, _LOOP_ALL = "ours", "ours in float32", "loop on one thread", "loop on all processors"
+_START = """
+import json, sys, time
+from pathlib import Path
+from rhapsody_lib.retrieval.serving import Encoder
+Encoder.load(Path(sys.argv[1])).encode(["The river runs down to the sea"])
+print(json.dumps([time.process_time(), "torch" in sys.modules]))
+"""
+_PEER_START = """
+import json, sys, time
+from sentence_transformers import SentenceTransformer
+SentenceTransformer(sys.argv[1], device="cpu").encode("The river runs down to the sea")
+print(json.dumps([time.process_time(), "torch" in sys.modules]))
+"""
+
+Encode = Callable[[Sequence[str]], Vectors]
+
+
+@dataclass
+class _Way:
+    """A way to embed, and what it did."""
+
+    encode: Encode
+    seconds: list[float]
+    processor_seconds: list[float]
+    vectors: list[Vectors]
+
+    @classmethod
+    def of(cls, encode: Encode) -> _Way:
+        return cls(encode, [], [], [])
+
+    def turn(self, texts: Sequence[str]) -> None:
+        started, worked = time.perf_counter(), time.process_time()
+        self.vectors.append(self.encode(texts))
+        self.seconds.append((time.perf_counter() - started) / len(texts))
+        self.processor_seconds.append((time.process_time() - worked) / len(texts))
+
+
+def _loop(threads: int) -> Encode:
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    from rhapsody_lib.retrieval.encoder import offline_folder
+
+    model = SentenceTransformer(str(offline_folder()), device="cpu")
+
+    def encode(texts: Sequence[str]) -> Vectors:
+        torch.set_num_threads(threads)
+        return np.stack([model.encode(text, show_progress_bar=False) for text in texts])
+
+    return encode
+
+
+def _texts(corpus: Path, encoder: Encoder) -> tuple[list[str], list[str]]:
+    """Whole songs, and different stanzas of others, drawn at even distances."""
+    column = pq.read_table(corpus / SONGS_FILE, columns=["lyrics"]).column("lyrics")
+    parsed = [parse_lyrics(column[row].as_py()) for row in range(0, len(column), max(1, len(column) // (3 * _SONGS)))]
+    songs = ["\n".join("\n".join(section.lines) for section in lyrics.sections) for lyrics in parsed[::3]]
+    stanzas = [text for lyrics in parsed[1::3] + parsed[2::3] for _, text in song_stanzas(lyrics, encoder)]
+    return [text for text in songs if text][:_SONGS], list(dict.fromkeys(stanzas))[:_STANZAS]
+
+
+def _speed(what: str, ways: dict[str, _Way], bfloat16: bool) -> list[Row]:
+    rows = []
+    for unit, of in (("second", "seconds"), ("processor second", "processor_seconds")):
+        per = {name: 1 / statistics.median(getattr(way, of)) for name, way in ways.items()}
+        peer = max(per[_LOOP], per[_LOOP_ALL])
+        for name, least in ((_OURS, 4.0 if bfloat16 else 1.1), (_FLOAT32, 1.1)):
+            ratio = per[name] / peer
+            target = (f">= {least:g} x", ratio >= least) if unit == "second" else ("", None)
+            label = f"{what} a {unit}, {name}, beside a loop of encode"
+            rows.append(Row(label, round(per[name], 1), round(peer, 1), round(ratio, 2), *target))
+    return rows
+
+
+def _cosine(what: str, way: _Way, reference: _Way) -> Row:
+    pairs = zip(way.vectors, reference.vectors, strict=True)
+    least = min(float(np.sum(one * other, axis=1).min()) for one, other in pairs)
+    return Row(
+        f"{what}: least cosine to sentence-transformers in float32",
+        round(least, 6),
+        None,
+        None,
+        ">= 0.9999",
+        least >= LEAST_COSINE,
+    )
+
+
+def _same_nearest(queries: Vectors, ours: Vectors, exact: Vectors) -> list[Row]:
+    """What a catalogue in ours' precision changes for queries in float32."""
+    ranked = [np.argsort(-(queries @ vectors.T), axis=1, kind="stable")[:, :10] for vectors in (ours, exact)]
+    shared = [len(set(one) & set(other)) / 10 for one, other in zip(*ranked, strict=True)]
+    first = float(np.mean(ranked[0][:, 0] == ranked[1][:, 0]))
+    return [
+        Row("the nearest stanza of a float32 query is the same in both catalogues, share", round(first, 4)),
+        Row("of the ten nearest the same, share", round(float(np.mean(shared)), 4)),
+    ]
+
+
+def _changed_bits(encoder: Encoder, folder: Path, texts: Sequence[str]) -> Row:
+    """Texts whose vector has other bits where they stand alone, on one thread."""
+    together, one = encoder.encode(texts), Encoder.load_bulk(folder, texts_at_once=1)
+    alone = np.concatenate([one.encode([text]) for text in texts])
+    changed = int(np.sum(np.any(together != alone, axis=1)))
+    return at_most(f"texts of {len(texts)} whose vector depends on batch or threads", changed, 0)
+
+
+def _starts(bench: Bench) -> list[Row]:
+    from rhapsody_lib.retrieval.encoder import offline_folder
+
+    peer = run([sys.executable, "-c", _PEER_START, str(offline_folder())], cwd=ROOT)
+    ours = [run([sys.executable, "-c", _START, str(bench.base_encoder)], cwd=ROOT) for _ in range(_STARTS)]
+    told = [json.loads(one.stdout) for one in ours]
+    figures = (
+        ("process start to first vector, s", [one.seconds for one in ours], peer.seconds, 0.7),
+        ("the same in processor seconds", [worked for worked, _ in told], json.loads(peer.stdout)[0], None),
+        ("peak memory, MB", [one.peak_mb for one in ours], peer.peak_mb, 300),
+    )
+    rows = []
+    for what, measured, beside, limit in figures:
+        value = statistics.median(measured)
+        goal = (f"<= {limit:g}", value <= limit) if limit else ("", None)
+        rows.append(Row(f"query: {what}", round(value, 3), round(beside, 3), round(value / beside, 3), *goal))
+    return [*rows, at_most("query: torch is loaded", sum(torch for _, torch in told), 0)]
+
+
+def serving(bench: Bench) -> list[Row]:
+    """Texts per second, cosines, and the start of a query's encoder."""
+    rows = _starts(bench)
+    corpus = bench.corpus()
+    if corpus is None:
+        return rows
+    folder = bench.base_encoder
+    bulk, plain = Encoder.load_bulk(folder), Encoder.load(folder, threads=1)
+    bench.notes.append(f"A catalogue is embedded with {bulk.runtime}, a query with {plain.runtime}.")
+    kinds = dict(zip(("songs", "stanzas"), _texts(corpus, plain), strict=True))
+    encoders = {_OURS: bulk.encode, _FLOAT32: Encoder.load_bulk(folder, only_float32=True).encode, _LOOP: _loop(1)}
+    encoders[_LOOP_ALL] = _loop(available_processors())
+    for what, texts in kinds.items():
+        ways = {name: _Way.of(encode) for name, encode in encoders.items()}
+        for name in ways:
+            encoders[name](texts[:2])
+        for turn in range(_TURNS):
+            part = texts[turn::_TURNS][:5] if bench.quick else texts[turn::_TURNS]
+            for way in ways.values():
+                way.turn(part)
+        rows += _speed(what, ways, "bfloat16" in bulk.runtime)
+        rows += [_cosine(f"{what}, {name}", ways[name], ways[_LOOP]) for name in (_OURS, _FLOAT32)]
+    queries = plain.encode(kinds["songs"])
+    rows += _same_nearest(queries, np.concatenate(ways[_OURS].vectors), np.concatenate(ways[_LOOP].vectors))
+    return [*rows, _changed_bits(bulk, folder, kinds["stanzas"][: 40 if bench.quick else None])]

@@ -1,0 +1,86 @@
+"""Tuning the packaged encoder on 2,000 songs: how long it takes, and what it gains on songs of other artists."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rhapsody_lib.checkpoints import Checkpoint
+from rhapsody_lib.corpus.schema import SONGS_FILE, SONGS_SCHEMA
+from rhapsody_lib.optional import require
+from rhapsody_lib.processors import available_processors
+from rhapsody_lib.progress import reporter
+from rhapsody_lib.retrieval.pairs import STOPPING_SHARE, heldout_artist
+from rhapsody_lib.retrieval.tuning import tune_encoder
+from rhapsody_lib.settings import EncoderSettings, load_settings
+from tests.benchmarks.retrieval_bench import Bench, factor
+from tests.benchmarks.table import Row, at_most
+
+#: Artists of this share are not tuned on: those that `finding` looks for, and those that its weights are fitted on.
+HELDOUT_ARTISTS = 0.6
+SONGS, QUICK_SONGS = 2000, 200
+LONGEST_S, CORES = 600, 2
+
+
+def tuning(bench: Bench) -> list[Row]:
+    """Seconds of the profile `full` on 2,000 songs, texts a second, and held-out MRR after beside before."""
+    corpus = bench.corpus()
+    if corpus is None:
+        return []
+    songs = _some_songs(corpus, bench.folder / "tuning-songs", QUICK_SONGS if bench.quick else SONGS)
+    out = bench.folder / "tuned-encoder"
+    out.mkdir(parents=True, exist_ok=True)
+    began, cpu = time.perf_counter(), time.process_time()
+    checkpoint = Checkpoint.local(bench.folder / "tuning-states")
+    checkpoint.clear()
+    found = tune_encoder(songs, out, checkpoint, _settings(bench), seed=0, progress=reporter("Tuning encoder"))
+    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+    checkpoint.clear()
+    if not found["tuned"]:
+        bench.left_out.append(f"tuning: the corpus has {found['not_tuned']}")
+        return []
+    rate = 2 * found["pairs"] / seconds
+    what = f"tuning on {found['train_songs']:,} songs, {len(found['history'])} epochs, {found['arithmetic']}"
+    bench.notes.append(f"The tuned encoder is in {out}: measure finding with --encoder (and keep it with --keep).")
+    if require("torch").cuda.is_available():
+        return [Row(f"{what}, GPU {found['device']}: texts/s", round(rate)), *_gains(found)]
+    bench.left_out.append("tuning on a GPU, texts/s: there is none here")
+    return [
+        at_most(f"{what}: seconds, {available_processors()} processors of whatever else runs", seconds, LONGEST_S),
+        at_most(f"{what}: processor seconds, shared by {CORES} cores", cpu / CORES, LONGEST_S),
+        Row(f"{what}: texts/s, evaluation included", round(rate, 1)),
+        *_gains(found),
+    ]
+
+
+def _settings(bench: Bench) -> EncoderSettings:
+    changes = [f"encoder.heldout_artists={HELDOUT_ARTISTS}"]
+    return load_settings("full", [*changes, *(["encoder.max_epochs=1"] if bench.quick else [])]).encoder
+
+
+def _gains(found: dict[str, float]) -> list[Row]:
+    songs = f"{found['stopping_songs']} songs of other artists, by which it stopped: MRR after, beside before"
+    pairs = (("the encoder alone", "heldout_mrr"), ("1:1 with TF-IDF", "heldout_mrr_sum"))
+    return [
+        factor(f"{songs}, {name}", found[key], found[f"{key}_before"], at_least=1.0, shown=3) for name, key in pairs
+    ]
+
+
+def _some_songs(corpus: Path, folder: Path, count: int) -> Path:
+    """A corpus of `count` songs to tune on, chosen by the digest of their ids, and of all by which it may stop."""
+    rows = [
+        row
+        for row in pq.read_table(corpus / SONGS_FILE).to_pylist()
+        if not heldout_artist(row["artist"] or row["song_id"], HELDOUT_ARTISTS) and row["split"] == "train"
+    ]
+    rows.sort(key=lambda row: hashlib.sha256(row["song_id"].encode()).hexdigest())
+    share = HELDOUT_ARTISTS + STOPPING_SHARE
+    stopping = [row for row in rows if heldout_artist(row["artist"] or row["song_id"], share)]
+    train = [row for row in rows if not heldout_artist(row["artist"] or row["song_id"], share)]
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist([*train[:count], *stopping], SONGS_SCHEMA), folder / SONGS_FILE)
+    return folder

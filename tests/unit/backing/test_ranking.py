@@ -1,0 +1,40 @@
+"""How firmly the accompaniment keeps to patterns."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rhapsody_lib.backing.ranking import LEAST_FIRM, BarNotes, firmness_of
+
+
+def _bar(steps: set[int]) -> BarNotes:
+    bar = BarNotes()
+    bar.notes["piano"] = [(step, 60) for step in sorted(steps)]
+    return bar
+
+
+@given(st.sets(st.integers(0, 47), min_size=1), st.integers(2, 20))
+def test_a_pattern_that_returns_is_firm(steps: set[int], count: int) -> None:
+    assert firmness_of([_bar(steps)] * count) == 1.0
+
+
+def test_free_playing_is_not() -> None:
+    random = np.random.default_rng(0)
+    bars = [_bar(set(random.choice(48, 8, replace=False).tolist())) for _ in range(30)]
+    assert firmness_of(bars) == LEAST_FIRM
+
+
+def test_a_fill_now_and_then_leaves_a_pattern_firmer_than_bars_of_two_kinds() -> None:
+    usual, fill = {0, 12, 24, 36}, {0, 6, 12, 18, 24, 30, 36, 42}
+    rare = firmness_of([*[_bar(usual)] * 15, _bar(fill)])
+    often = firmness_of([_bar(usual), _bar(fill)] * 8)
+    assert often < rare <= 1.0
+
+
+def test_the_melody_s_freedom_is_not_the_accompaniment_s() -> None:
+    bars = [_bar({0, 24}) for _ in range(8)]
+    for number, bar in enumerate(bars):
+        bar.notes["melody"] = [(number, 60)]
+    assert firmness_of(bars) == 1.0

@@ -1,0 +1,52 @@
+"""What a songwriter asks of the matched song, and whether a match's music suits the words."""
+
+from __future__ import annotations
+
+import pytest
+
+from rhapsody_lib.errors import InputError
+from rhapsody_lib.operations.agreement import Agreement, _compared, _same_mode, valence
+from rhapsody_lib.operations.matching import filters_of, tempo_range
+from rhapsody_lib.operations.requests import check_request
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("", None), ("90-120", (90, 120)), (" 90 - 120.5 ", (90, 120.5)), ("96", (95.5, 96.5)), ("90-", (90, 400))],
+)
+def test_tempo_ranges(text: str, expected: tuple[float, float] | None) -> None:
+    assert tempo_range(text) == expected
+
+
+@pytest.mark.parametrize("text", ["fast", "120-90", "-5", "90-120-150", "0-1000", "nan-100", "inf"])
+def test_what_is_no_tempo_range_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="--match-tempo"):
+        tempo_range(text)
+
+
+def test_a_request_names_filters_and_is_checked_before_any_work() -> None:
+    request = check_request(prompt="the sky", match_key="Am", match_style="folk", match_tempo="80-100")
+    found = filters_of(request)
+    assert (found.key, found.style, found.tempo_bpm) == ("A minor", "folk", (80, 100))
+    assert request.filters_match
+    assert not check_request(prompt="the sky").filters_match
+    with pytest.raises(InputError, match="--match-key"):
+        check_request(prompt="the sky", match_key="H dur")
+
+
+def test_valence() -> None:
+    assert valence("Happy, happy and SAD") == pytest.approx(1 / 3)
+    assert valence("the table") == 0
+
+
+def test_matches_in_the_same_mode_are_told_from_a_shuffled_pairing() -> None:
+    import numpy as np
+
+    songs = [{"key": "G major" if row % 2 else "E minor"} for row in range(60)]
+    rows = np.arange(60)
+    found = _compared(rows, (rows + 2) % 60, songs, [0.0] * 60, _same_mode)
+    assert isinstance(found, Agreement)
+    assert (found.matched, found.pairs, found.told_apart) == (1.0, 60, True)
+    assert found.shuffled == pytest.approx(0.5, abs=0.05)
+    chance = _compared(rows, (rows * 7 + 3) % 60, [{"key": None}] * 60, [0.0] * 60, _same_mode)
+    assert chance is None

@@ -1,0 +1,49 @@
+"""Filters leave songs out before the match, change no number, and say which of them leaves nothing."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from rhapsody_lib.errors import InputError
+from rhapsody_lib.retrieval.filters import MatchFilters
+
+SONGS = pa.table(
+    {
+        "track_id": ["t1", "t2", None, "t4"],
+        "language": ["en", "en", "de", None],
+        "genres": [["Folk", "Waltz"], ["rock"], ["folk"], None],
+        "tempo_bpm": [92.0, 140.0, None, 60.0],
+        "key": ["G major", "E minor", None, "G major"],
+        "licence": ["CC0-1.0", "public domain", None, "CC0"],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        (MatchFilters(), [0, 1, 2, 3]),
+        (MatchFilters(language="EN"), [0, 1]),
+        (MatchFilters(style="folk"), [0, 2]),
+        (MatchFilters(tempo_bpm=(60, 92)), [0, 3]),
+        (MatchFilters(key="g major"), [0, 3]),
+        (MatchFilters(licence="cc0"), [0, 3]),
+        (MatchFilters(with_track=True), [0, 1, 3]),
+        (MatchFilters(key="G major", language="en", style="waltz"), [0]),
+    ],
+)
+def test_what_passes(filters: MatchFilters, expected: list[int]) -> None:
+    assert filters.passing(SONGS).nonzero()[0].tolist() == expected
+
+
+def test_nothing_that_passes_is_an_error_that_counts() -> None:
+    with pytest.raises(
+        InputError, match=r"of 4 songs language en leaves 2, tempo 55 to 65 leaves 1\. Leave out"
+    ) as told:
+        MatchFilters(language="en", tempo_bpm=(55, 65)).passing(SONGS)
+    assert "There is" not in str(told.value)
+    with pytest.raises(InputError, match=r"style polka leaves 0.*There is: Folk, Waltz, folk, rock\."):
+        MatchFilters(style="polka").passing(SONGS)
+    with pytest.raises(InputError, match=r"No song has a licence\."):
+        MatchFilters(licence="CC").passing(SONGS.set_column(5, "licence", pa.array([None] * 4, pa.string())))
