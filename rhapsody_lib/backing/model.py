@@ -110,6 +110,11 @@ class BackingModel:
         except (OSError, SafetensorError, KeyError, ValueError, IndexError) as error:
             raise DamagedArtifactError(f"{folder / WEIGHTS_FILE}: cannot be used ({error}). Train again.") from error
 
+    def knows(self, family: str) -> bool:
+        """Whether any training song had a token of a family: of others the embedding is nothing."""
+        span = self.vocabulary.span(family)
+        return bool(self._embedding[span.start : span.stop].any())
+
     def start(self, batch: int) -> FloatArray:
         """The state before a sequence: zeros [layers x batch x hidden]."""
         return np.zeros((len(self._layers), batch, self.hidden_size), dtype=np.float32)

@@ -16,7 +16,7 @@ from rhapsody_lib.music.score import PARTS
 SYLLABLES, EMPTY, GROOVE, CONSONANCE, CADENCE, LEAPS, COPIED, LIKELIHOOD = 1.5, 1.0, 2.0, 0.8, 0.4, 0.6, 0.5, 0.5
 HARMONY = 0.5
 #: Likeness of an accompaniment's bars to one another: of free playing, and of patterns.
-FREE, FIRM = 0.83, 0.93
+FREE, FIRM = 0.84, 0.94
 LEAST_FIRM = 0.2
 #: Share of chord tones on the beats of sung melodies; more is not better.
 USUAL_CONSONANCE = 0.85

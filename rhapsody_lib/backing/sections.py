@@ -15,6 +15,7 @@ from rhapsody_lib.backing.model import BackingModel
 from rhapsody_lib.backing.phrase_guard import PhraseGuard
 from rhapsody_lib.backing.primer import Primer
 from rhapsody_lib.backing.ranking import (
+    BarNotes,
     Wanted,
     chord_changes,
     firmness_of,
@@ -26,7 +27,7 @@ from rhapsody_lib.backing.ranking import (
 )
 from rhapsody_lib.backing.rules import BarRule, Rules
 from rhapsody_lib.backing.sampling import Band, Bar, Candidate, Mark, Phrase, Steps, Writer
-from rhapsody_lib.backing.vocabulary import STEPS_PER_BEAT, Vocabulary, bar_steps
+from rhapsody_lib.backing.vocabulary import MAX_BARS_LEFT, STEPS_PER_BEAT, Vocabulary, bar_steps
 from rhapsody_lib.music.chords import Key
 from rhapsody_lib.music.plan import PlannedSection, SongPlan
 from rhapsody_lib.music.score import PARTS
@@ -119,9 +120,17 @@ class SongWriter:
         self._drums = primer.drum_pitches
         heard = [read_bar(self._vocabulary, bar) for bar in primer.song.bars]
         self._strings = onset_shares([bar for bar in heard if bar.notes["strings"]], "strings")
-        self._firmness = firmness_of(heard)
+        self._firmness = self._firmness_of_primer(heard)
         self._music: dict[str, list[Bar]] = {}
         self._labels = [_music_label(plan, number) for number in range(len(plan.sections))]
+
+    def _firmness_of_primer(self, heard: Sequence[BarNotes]) -> float:
+        """By the sections that prime, for a song's sections differ; of a primer without sections by all its bars."""
+        if not self._primer.score.sections:
+            return firmness_of(heard)
+        kinds = dict.fromkeys(section.kind for section in self._plan.sections)
+        primed = [[read_bar(self._vocabulary, bar) for bar in self._primer.bars_for(kind)] for kind in kinds]
+        return sum(map(firmness_of, primed)) / len(primed)
 
     def open_with(self, bars: Sequence[Bar]) -> None:
         """Take the first section's music from given bars."""
@@ -158,13 +167,16 @@ class SongWriter:
         ]
 
     def _frames(self, section: PlannedSection) -> list[Bar]:
+        """What opens each bar. A model that knows no sections has learnt how many bars are left of the song."""
         vocabulary, kind = self._vocabulary, section.kind
         wanted = self._plan.shared_syllables(section.label)
+        sectioned, lined = self._model.knows("section"), self._model.knows("line")
+        counted = sectioned or section is self._plan.sections[-1]
         frames = []
         for bar in range(section.bars):
-            frame = [vocabulary.bar(section.bars - bar)]
-            frame += [vocabulary.section(kind)] if bar == 0 else []
-            sung = section.bars_per_line and bar % section.bars_per_line == 0
+            frame = [vocabulary.bar(section.bars - bar if counted else MAX_BARS_LEFT)]
+            frame += [vocabulary.section(kind)] if bar == 0 and sectioned else []
+            sung = lined and section.bars_per_line and bar % section.bars_per_line == 0
             frame += [vocabulary.line(wanted[bar // section.bars_per_line])] if sung else []
             frames.append(tuple(frame))
         return frames

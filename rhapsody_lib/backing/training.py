@@ -227,6 +227,8 @@ def train_backing(
         if base:
             weights = base.weights_for(data.vocabulary)
             run.network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+        else:
+            _silence_unseen(torch, run.network, data)
         resume(run, checkpoint, recipe)
         for epoch, figures in enumerate(run.history, start=1):
             record(epoch, _named(figures))
@@ -242,6 +244,19 @@ def train_backing(
     if base:
         save_marks(out / BASE_READ_FILE, base.read)
     return metrics
+
+
+def _silence_unseen(torch: Any, network: Any, data: BackingData) -> None:
+    """Let inputs that no training song has add nothing: left at random, they would disturb what is written.
+
+    Songs without words have no lines, files of other makers no sections; what is written has both.
+    """
+    size = len(data.vocabulary)
+    seen = np.zeros(COLUMNS * size, dtype=bool)
+    for song in data.train:
+        seen[song.rows.astype(np.int64) + np.arange(COLUMNS) * size] = True
+    with torch.no_grad():
+        network["embedding"].weight[torch.from_numpy(~seen)] = 0.0
 
 
 def _unread(data: BackingData, base: BackingBase | None) -> tuple[BackingData, int]:

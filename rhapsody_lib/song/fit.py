@@ -10,12 +10,13 @@ from __future__ import annotations
 import bisect
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from rhapsody_lib.errors import InputError
 from rhapsody_lib.music.score import Metre, Note, Score, Section, Syllable
-from rhapsody_lib.song.phrase import Phrase, place_syllables
+from rhapsody_lib.song.phrase import Phrase, place_lines
 from rhapsody_lib.song.sung_notes import chord_tone_notes, sing
-from rhapsody_lib.song.sung_words import sung_syllables
+from rhapsody_lib.song.sung_words import SungSyllable, sung_syllables
 from rhapsody_lib.words.document import Lyrics, LyricSection
 
 START_PITCH = 65
@@ -72,23 +73,27 @@ def _monophonic(notes: Sequence[Note], start_ticks: int, end_ticks: int) -> tupl
     )
 
 
-def _fit_line(
-    line: str, number: int, phrase: Phrase, score: Score, near_pitch: int
-) -> tuple[tuple[Note, ...], list[Syllable]]:
+def _words_of(line: str, phrase: Phrase) -> tuple[SungSyllable, ...]:
     words = sung_syllables(line)
-    if not words:
-        return phrase.notes, []
     if len(words) > phrase.end_ticks - phrase.start_ticks:
         raise InputError(
             f"The line '{line[:60]}...' has {len(words)} syllables, more than its bars can hold. Break it into lines."
         )
-    phrase = phrase.with_room(len(words))
-    if not phrase.notes:
-        notes = chord_tone_notes(phrase, len(words), near_pitch, score.key, score.chord_at)
-        phrase = replace(phrase, notes=notes)
-    onsets = place_syllables(phrase, words)
-    syllables = [Syllable(onset, word.text, word.ends_word, number) for onset, word in zip(onsets, words, strict=True)]
-    return sing(phrase, onsets, [word.ends_word for word in words], score.key, score.chord_at), syllables
+    return words
+
+
+def _with_notes(phrases: Sequence[Phrase], texts: Sequence[Sequence[SungSyllable]], score: Score) -> list[Phrase]:
+    """The phrases with room to breathe, and with a melody where they have words but no notes."""
+    ready: list[Phrase] = []
+    pitch = START_PITCH
+    for phrase, words in zip(phrases, texts, strict=True):
+        roomy = phrase.with_room(len(words)) if words else phrase
+        if words and not roomy.notes:
+            notes = chord_tone_notes(roomy, len(words), pitch, score.key, score.chord_at)
+            roomy = replace(roomy, notes=notes)
+        pitch = roomy.notes[-1].pitch if roomy.notes else pitch
+        ready.append(roomy)
+    return ready
 
 
 def _bars_touched(bars: Sequence[tuple[int, Metre]], start: int, end: int) -> tuple[tuple[int, Metre], ...]:
@@ -112,23 +117,24 @@ def fit_words(lyrics: Lyrics, score: Score) -> Score:
     """
     pairs = pair_sections(lyrics, score)
     bars = _bars(score, max((section.end_ticks for section in score.sections), default=0))
-    melody = score.parts["melody"]
+    phrases: list[Phrase] = []
+    for words, music in pairs:
+        for start, end in pairwise(line_bounds(music, len(words.lines), bars)):
+            per_tick = score.seconds_at(start + 1) - score.seconds_at(start)
+            notes = _monophonic(score.parts["melody"], start, end)
+            phrases.append(Phrase(start, end, _bars_touched(bars, start, end), per_tick, notes))
+    lines = [line for words, _ in pairs for line in words.lines]
+    texts = [_words_of(line, phrase) for line, phrase in zip(lines, phrases, strict=True)]
+    phrases = _with_notes(phrases, texts, score)
     sung: list[Note] = []
     syllables: list[Syllable] = []
-    spans: list[tuple[int, int]] = []
-    number, pitch = 0, START_PITCH
-    for words, music in pairs:
-        edges = line_bounds(music, len(words.lines), bars)
-        spans.append((music.start_ticks, music.end_ticks))
-        for line, start, end in zip(words.lines, edges, edges[1:], strict=False):
-            per_tick = score.seconds_at(start + 1) - score.seconds_at(start)
-            touched = _bars_touched(bars, start, end)
-            phrase = Phrase(start, end, touched, per_tick, _monophonic(melody, start, end))
-            notes, placed = _fit_line(line, number, phrase, score, pitch)
-            sung += notes
-            syllables += placed
-            pitch = notes[-1].pitch if notes else pitch
-            number += 1
+    for number, (phrase, text, onsets) in enumerate(zip(phrases, texts, place_lines(phrases, texts), strict=True)):
+        ends_word = [word.ends_word for word in text]
+        sung += sing(phrase, onsets, ends_word, score.key, score.chord_at) if text else phrase.notes
+        syllables += [
+            Syllable(onset, word.text, word.ends_word, number) for onset, word in zip(onsets, text, strict=True)
+        ]
+    spans = [(music.start_ticks, music.end_ticks) for _, music in pairs]
     return _with_melody(score, lyrics.title, sung, syllables, spans)
 
 

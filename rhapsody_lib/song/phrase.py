@@ -1,9 +1,9 @@
-"""One line of words on one phrase of melody: which syllable begins at which onset, by dynamic programming.
+"""Lines of words on phrases of melody: which syllable begins at which onset, by dynamic programming.
 
-Where there are as many notes as syllables the melody is left as it is. Where there are more, `underlay` says which
-notes begin a syllable, and which are sung on the one before. Where there are fewer, and where one note begins several,
-candidate onsets are the melody's own notes and the points of a rhythmic grid between them, and a path through them, one
-onset a syllable, is charged for
+Where there are as many notes as syllables the melody is left as it is. Elsewhere `underlay` says which notes begin a
+syllable or two, and which are sung on the one before. Where one note begins several, and where there are too few notes
+even so, candidate onsets are the melody's own notes and the points of a rhythmic grid between them, and a path through
+them, one onset a syllable, is charged for
 
 - a stressed syllable on a weak beat, an unstressed one on a strong beat (`_stress_cost`);
 - each note of the melody passed over, which becomes a melisma (`SKIP_COST`, half for a repeated pitch);
@@ -24,7 +24,7 @@ import numpy as np
 
 from rhapsody_lib.music.score import TICKS_PER_BEAT, Metre, Note
 from rhapsody_lib.song.sung_words import SungSyllable
-from rhapsody_lib.song.underlay import align
+from rhapsody_lib.song.underlay import SHARE_LIMIT, Line, align
 from rhapsody_lib.song.underlay_features import metre_weight
 
 SKIP_COST, SPLIT_COST, FILL_COST, BREATH_COST, LEAD_COST = 1.2, 1.0, 1.6, 2.0, 50.0
@@ -208,22 +208,41 @@ def _within(notes: Sequence[Note], start_ticks: int, end_ticks: int) -> tuple[No
     return tuple(note for note in notes if start_ticks <= note.start_ticks < end_ticks)
 
 
-def place_syllables(phrase: Phrase, words: Sequence[SungSyllable]) -> list[int]:
-    """An onset in ticks for each syllable, rising, inside the phrase.
-
-    Args:
-        phrase: where they are sung; it may hold no notes.
-        words: at least one syllable, and no more than the phrase has ticks.
-    """
+def _as_it_is(phrase: Phrase, count: int) -> list[int] | None:
+    """The melody's own onsets, if they are so many and none too short to sing."""
     own = [note.start_ticks for note in phrase.notes]
-    if len(own) == len(words) and all(b - a >= phrase.min_ticks for a, b in pairwise([*own, phrase.end_ticks])):
-        return own
-    if len(own) > len(words):
-        onsets = _divided(phrase, align(phrase.notes, phrase.bars, words, opens=True), words)
-        if onsets:
-            return onsets
+    long_enough = all(after - onset >= phrase.min_ticks for onset, after in pairwise([*own, phrase.end_ticks]))
+    return own if len(own) == count and long_enough else None
+
+
+def _by_costs(phrase: Phrase, words: Sequence[SungSyllable]) -> list[int]:
     for step in (GRID_TICKS, GRID_TICKS // 2):
         path = _best_path(phrase, words, _candidates(phrase, step, phrase.latest_ticks(len(words))))
         if path:
             return path
     return _evenly(phrase, len(words))
+
+
+def place_lines(phrases: Sequence[Phrase], texts: Sequence[Sequence[SungSyllable]]) -> list[list[int]]:
+    """Of each line an onset in ticks for each syllable, rising, inside its phrase.
+
+    What returns in the melody is sung alike, as far as the words allow.
+
+    Args:
+        phrases: those of one song, in order; one may hold no notes.
+        texts: the syllables of each line, no more than its phrase has ticks; a line may have none.
+    """
+    sung = [
+        index
+        for index, (phrase, words) in enumerate(zip(phrases, texts, strict=True))
+        if words and phrase.notes and len(words) <= SHARE_LIMIT * len(phrase.notes)
+    ]
+    aligned = align([Line(phrases[i].notes, phrases[i].bars, tuple(texts[i])) for i in sung], opens=True)
+    landed = dict(zip(sung, aligned, strict=True))
+    placed: list[list[int]] = []
+    for index, (phrase, words) in enumerate(zip(phrases, texts, strict=True)):
+        onsets = _as_it_is(phrase, len(words))
+        if onsets is None and index in landed and len(phrase.notes) != len(words):
+            onsets = _divided(phrase, landed[index], words)
+        placed.append(onsets or (_by_costs(phrase, words) if words else []))
+    return placed

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,17 @@ from rhapsody_lib.song.sung_words import SungSyllable
 Floats = NDArray[np.float64]
 
 #: What is known of a note. "after" looks at the note before, "before" and "next" at the one that follows; long and
-#: short are measured from onset to onset beside the median of the melody.
+#: short are measured from onset to onset beside the median of the melody, where no length is named. The usual place is
+#: the share of the song's bars that have an onset at the same place.
 NOTE_FEATURES = (
     "any", "on the bar", "on the half bar", "on a beat", "on an eighth", "after a long rest", "after a short rest",
     "lengthening", "lengthening off the beat", "short", "after a short one", "repeated pitch", "step", "leap", "long",
     "after a long one", "first", "stronger than before", "weaker than before", "next is longer", "before a rest",
     "next is a step", "next repeats", "second of an even pair", "falling", "even, stronger than before",
-    "short end of a dotted figure", "last", "short by step",
+    "short end of a dotted figure", "last", "short by step", "neighbours are equal", "passing by step", "peak",
+    "valley", "a sixteenth", "a beat long", "two beats long", "usual place", "rare place", "compound metre",
+    "three in a bar", "off a compound beat", "third or later in its beat", "second of two in its beat",
+    "first of several in its beat", "fourth or so in its beat",
 )  # fmt: skip
 #: What is known of a syllable.
 SYLLABLE_FEATURES = (
@@ -35,6 +40,8 @@ _LONG_REST_TICKS, _SHORT_REST_TICKS, _NEXT_REST_TICKS = (
 )
 #: Onsets are taken for the place on the grid of sixteenths that they are so near to.
 _GRID_TICKS = TICKS_PER_BEAT // 4
+#: A place where fewer of the song's bars have an onset is rare.
+_RARE_SHARE = 0.15
 _STOPS, _OPENING, _CLOSING = ".!?;:…—", "\"'“‘([", "\"'”’)]"
 _ALWAYS_CAPITAL = re.compile(r"(I|O)\b|I['’]")
 
@@ -70,12 +77,69 @@ def _after(values: Floats) -> Floats:
     return np.concatenate([values[1:], values[-1:]])
 
 
-def note_rows(notes: Sequence[Note], bars: Sequence[tuple[int, Metre]]) -> Floats:
+def bar_offsets(notes: Sequence[Note], bars: Sequence[tuple[int, Metre]]) -> list[int]:
+    """Ticks of each note since the bar line before it; `bars` are in order."""
+    starts = [start for start, _ in bars]
+    return [note.start_ticks - starts[max(0, bisect.bisect_right(starts, note.start_ticks) - 1)] for note in notes]
+
+
+def usual_places(lines: Sequence[tuple[Sequence[Note], Sequence[tuple[int, Metre]]]]) -> dict[int, float]:
+    """How usual an onset is at each place of the bar: the share of bars with notes that have one there.
+
+    Args:
+        lines: (notes, bars) of each line of a song.
+    """
+    onsets: set[tuple[int, int]] = set()
+    for notes, bars in lines:
+        offsets = bar_offsets(notes, bars)
+        onsets |= {(note.start_ticks - offset, offset) for note, offset in zip(notes, offsets, strict=True)}
+    sung = len({bar for bar, _ in onsets})
+    return {offset: count / sung for offset, count in Counter(offset for _, offset in onsets).items()}
+
+
+def _beat_columns(
+    notes: Sequence[Note], bars: Sequence[tuple[int, Metre]], places: Mapping[int, float]
+) -> list[Floats]:
+    """Features of a note's place in its beat and its bar, of the metre, and of how usual the place is."""
+    starts, offsets = [start for start, _ in bars], bar_offsets(notes, bars)
+    metres = [bars[max(0, bisect.bisect_right(starts, note.start_ticks) - 1)][1] for note in notes]
+    compound = np.array([metre.denominator == 8 and metre.numerator % 3 == 0 for metre in metres])
+    three = np.array([metre.numerator == 3 for metre in metres])
+    beat, offset = np.where(compound, TICKS_PER_BEAT * 3 // 2, TICKS_PER_BEAT), np.array(offsets)
+    beats = [
+        (note.start_ticks - place, place // int(length))
+        for note, place, length in zip(notes, offsets, beat, strict=True)
+    ]
+    together = Counter(beats)
+    count = np.array([together[here] for here in beats])
+    opens = np.array([index == 0 or beats[index - 1] != here for index, here in enumerate(beats)])
+    usual = np.array([places.get(place, 0.0) for place in offsets])
+    return [
+        usual, usual < _RARE_SHARE, compound, three, compound & (offset % beat != 0), (count >= 3) & ~opens,
+        (count == 2) & ~opens, (count >= 2) & opens, (count >= 4) & ~opens,
+    ]  # fmt: skip
+
+
+def _shape_columns(pitch: Floats, length: Floats) -> list[Floats]:
+    """Features of the melody's turns, and of lengths in beats."""
+    rise, fall = np.diff(pitch, prepend=pitch[:1]), np.diff(pitch, append=pitch[-1:])
+    inner = np.ones(len(pitch), dtype=np.bool_)
+    inner[0] = inner[-1] = False
+    steps = (np.abs(rise) <= 2) & (np.abs(fall) <= 2)
+    return [
+        inner & (rise == -fall), inner & steps & (rise * fall > 0), inner & (rise > 0) & (fall < 0),
+        inner & (rise < 0) & (fall > 0), length <= 0.3 * TICKS_PER_BEAT, length >= 0.95 * TICKS_PER_BEAT,
+        length >= 1.9 * TICKS_PER_BEAT,
+    ]  # fmt: skip
+
+
+def note_rows(notes: Sequence[Note], bars: Sequence[tuple[int, Metre]], places: Mapping[int, float]) -> Floats:
     """[notes x NOTE_FEATURES] of a melody.
 
     Args:
         notes: at least one, monophonic, sorted.
         bars: (start tick, metre) of the bars it lies in.
+        places: `usual_places` of the song.
     """
     start, end, pitch = (
         np.array(values, dtype=np.float64)
@@ -106,6 +170,7 @@ def note_rows(notes: Sequence[Note], bars: Sequence[tuple[int, Metre]]) -> Float
         even & weaker & (length <= median), pitch < _before(pitch), even & stronger,
         (before >= 2.5 * length) & (length <= TICKS_PER_BEAT // 2), last,
         step & (length < median) & (before >= length),
+        *_shape_columns(pitch, length), *_beat_columns(notes, bars, places),
     ]  # fmt: skip
     return np.stack([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
 

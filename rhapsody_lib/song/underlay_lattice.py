@@ -7,7 +7,7 @@ syllables have begun and which of the three the note did; sums over all paths ru
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,10 +74,17 @@ class Expected:
 
 @dataclass(frozen=True)
 class Rows:
-    """A text and its melody: [notes x NOTE_FEATURES], [syllables x SYLLABLE_FEATURES]."""
+    """A text and its melody.
+
+    Args:
+        notes: [notes x NOTE_FEATURES].
+        words: [syllables x SYLLABLE_FEATURES].
+        told: [notes] added to the score of beginning a syllable; 0 for all by default.
+    """
 
     notes: Floats
     words: Floats
+    told: Floats = field(default_factory=lambda: np.zeros(1))
 
 
 class Lattice:
@@ -98,7 +105,7 @@ class Lattice:
         share, self._again, self._rest = np.zeros(shape), np.zeros(shape[:2]), np.zeros(shape[:2])
         for index, (text, pad) in enumerate(zip(texts, self._pads, strict=True)):
             place = (index, slice(pad, None), slice(len(text.words)))
-            self._begin[place] = text.notes @ weights.begin @ text.words.T
+            self._begin[place] = text.notes @ weights.begin @ text.words.T + text.told[:, None]
             self._hold[place] = text.notes @ weights.hold @ text.words.T
             self._leave[place] = text.notes @ weights.leave @ text.words.T
             share[place] = text.notes @ weights.share @ text.words.T

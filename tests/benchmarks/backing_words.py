@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 
 from rhapsody_lib.music.leadsheet import LeadSheet
 from rhapsody_lib.music.score import TICKS_PER_BEAT
-from rhapsody_lib.song.phrase import Phrase, place_syllables
+from rhapsody_lib.song.phrase import Phrase, place_lines
 from rhapsody_lib.song.underlay import align
 from tests.benchmarks.backing_bench import Bench
 from tests.benchmarks.table import Row
@@ -35,14 +35,22 @@ def _baselines(case: Case) -> dict[str, list[int]]:
     }
 
 
-def _placed(case: Case, end_ticks: int, seconds_per_tick: float) -> list[int]:
-    """The note that sounds, or did last, where each syllable of a line is placed."""
+def _phrase(case: Case, end_ticks: int, seconds_per_tick: float) -> Phrase:
+    """The phrase of a line that is sung up to `end_ticks`."""
     start = case.notes[0].start_ticks
-    starts = [note.start_ticks for note in case.notes]
     bar_starts = [bar for bar, _ in case.bars]
     first, last = bisect.bisect_right(bar_starts, start) - 1, bisect.bisect_left(bar_starts, end_ticks)
-    phrase = Phrase(start, end_ticks, case.bars[max(0, first) : last], seconds_per_tick, case.notes)
-    return [max(0, bisect.bisect_right(starts, onset) - 1) for onset in place_syllables(phrase, case.words)]
+    return Phrase(start, end_ticks, case.bars[max(0, first) : last], seconds_per_tick, case.notes)
+
+
+def _placed(lines: Sequence[Case], sheet: LeadSheet) -> Iterator[list[int]]:
+    """Of each line the note that sounds, or did last, where each syllable is placed."""
+    ends = [*(case.notes[0].start_ticks for case in lines[1:]), sheet.end_ticks]
+    per_tick = 60 / sheet.tempo_bpm / TICKS_PER_BEAT
+    phrases = [_phrase(case, end, per_tick) for case, end in zip(lines, ends, strict=True)]
+    for case, onsets in zip(lines, place_lines(phrases, [case.words for case in lines]), strict=True):
+        starts = [note.start_ticks for note in case.notes]
+        yield [max(0, bisect.bisect_right(starts, onset) - 1) for onset in onsets]
 
 
 def _lines(sheet: LeadSheet) -> Iterator[Case]:
@@ -57,9 +65,8 @@ def line_counts(found: Sequence[LeadSheet]) -> Counter[tuple[str, bool]]:
     counts: Counter[tuple[str, bool]] = Counter()
     for sheet in found:
         lines = list(_lines(sheet))
-        ends = [*(case.notes[0].start_ticks for case in lines[1:]), sheet.end_ticks]
-        for case, end_ticks in zip(lines, ends, strict=True):
-            ways = {OURS: _placed(case, end_ticks, 60 / sheet.tempo_bpm / TICKS_PER_BEAT), **_baselines(case)}
+        for case, ours in zip(lines, _placed(lines, sheet), strict=True):
+            ways = {OURS: ours, **_baselines(case)}
             counts["all", case.counts_differ] += len(case.sheet)
             for way, landed in ways.items():
                 counts[way, case.counts_differ] += case.right(landed)
@@ -72,7 +79,7 @@ def song_counts(found: Sequence[LeadSheet]) -> Counter[tuple[str, bool]]:
     for sheet in found:
         case = song_case(sheet)
         differ = [line.counts_differ for line in line_cases(sheet) for _ in line.sheet]
-        ways = {OURS: align(case.notes, case.bars, case.words), **_baselines(case)}
+        ways = {OURS: align([case.line])[0], **_baselines(case)}
         for (word, note), differs in zip(case.sheet, differ, strict=True):
             counts["all", differs] += 1
             for way, landed in ways.items():

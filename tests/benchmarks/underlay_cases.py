@@ -21,6 +21,7 @@ from rhapsody_lib.corpus.musicxml_file import load_musicxml
 from rhapsody_lib.music.leadsheet import LeadSheet
 from rhapsody_lib.music.score import Metre, Note, Syllable
 from rhapsody_lib.song.sung_words import SungSyllable, sung_syllables
+from rhapsody_lib.song.underlay import Line
 
 #: Folders of sheets, below that of the datasets.
 SHEETS = {"openewld": "openewld/songs", "openscore_lieder_en": "lyrics/openscore_lieder_en/songs"}
@@ -48,6 +49,11 @@ class Case:
     def counts_differ(self) -> bool:
         """Whether there are more or fewer notes than syllables of ours."""
         return len(self.notes) != len(self.words)
+
+    @property
+    def line(self) -> Line:
+        """What is asked."""
+        return Line(self.notes, self.bars, self.words)
 
     def right(self, landed: Sequence[int]) -> int:
         """Syllables of the sheet on their true note, ours beginning on the notes `landed`."""

@@ -205,3 +205,17 @@ def test_without_songs_to_measure_on_training_songs_are_and_it_is_said(
     once = SMALL.model_copy(update={"max_epochs": 1, "epoch_tokens": 1000})
     found = train_backing(corpus, tmp_path / "out", Checkpoint.local(tmp_path / "state"), once, seed=1)
     assert found["measured_on"] == "training songs"
+
+
+def test_what_no_training_song_has_adds_nothing(corpus: Path, tmp_path: Path) -> None:
+    midi = []
+    for name, score in (("a", 3), ("b", 4)):
+        file = next(itertools.islice(songbook_files(Path(rhapsody_lib.__file__).parent / "songbook"), score, None))
+        plain = replace(read_songbook_track(read_song(file)), sections=(), syllables=())
+        midi.append((name, "train", score_to_midi(plain)))
+    plain_corpus = _write(tmp_path / "plain", [*midi, ("c", "heldout", midi[0][2])])
+    short = SMALL.model_copy(update={"max_epochs": 1})
+    for name, folder, knows in (("full", corpus, True), ("plain", plain_corpus, False)):
+        train_backing(folder, tmp_path / name / "model", Checkpoint.local(tmp_path / f"{name} state"), short, seed=0)
+        model = BackingModel.load(tmp_path / name / "model")
+        assert (model.knows("section"), model.knows("line"), model.knows("position")) == (knows, knows, True)

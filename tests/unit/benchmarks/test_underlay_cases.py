@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 
 from rhapsody_lib.music.score import Metre, Note, Syllable
-from rhapsody_lib.song.underlay import rows_of
-from rhapsody_lib.song.underlay_lattice import Weights
+from rhapsody_lib.song.underlay import SHARE_LIMIT, learnt
+from rhapsody_lib.song.underlay_lattice import Lattice, Weights
 from tests.benchmarks.underlay_cases import case_of, is_kept_back
-from tests.benchmarks.underlay_fit import features, fit, truth
+from tests.benchmarks.underlay_fit import fit, table, truth, wanted
 
 BEAT = 480
 BARS = ((0, Metre(0, 4, 4)), (4 * BEAT, Metre(0, 4, 4)))
@@ -41,12 +41,25 @@ def test_truth_tells_melismas_from_interludes() -> None:
 
 def test_fit_makes_the_truth_likelier() -> None:
     case = case_of(melody(4), BARS, syllables((0, "my", True), (1, "love", True), (3, "sings", True)))
-    rows = rows_of(case.notes, case.bars, case.words)
-    weights = fit([case, case], epochs=5)
-    wanted = features(truth(case), rows)
-    assert wanted @ weights.vector() > 0
-    assert np.isfinite(weights.vector()).all()
-    assert isinstance(weights, Weights)
+    ((_, (rows, sums)),) = wanted([case])
+    weights = fit([(rows, sums)], epochs=5)
+    (before, after) = (
+        Lattice(found, [rows], SHARE_LIMIT).expected()[0].begin[[0, 1, 3], range(3)].prod()
+        for found in (Weights.of_vector(np.zeros_like(sums)), weights)
+    )
+    assert after > before
+
+
+def test_what_no_weights_could_say_is_not_learnt_from() -> None:
+    crowded = case_of(melody(2), BARS, syllables((0, "oh", True), (1, "wonderful", True)))
+    assert wanted([crowded]) == []
+
+
+def test_the_table_reads_as_it_was_written() -> None:
+    rounded = Weights.of_vector(np.round(np.linspace(-2, 2, len(learnt(opens=True).vector())), 2))
+    names: dict[str, str] = {}
+    exec(table({"LINES": rounded}), names)
+    assert np.array_equal(np.array(names["LINES"].split(), dtype=float), rounded.vector())
 
 
 def test_half_of_the_songs_are_kept_back() -> None:
