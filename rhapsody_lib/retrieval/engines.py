@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol
@@ -71,6 +72,16 @@ class OnnxEngine:
         return np.concatenate([self.session.run(None, feed)[0] for feed in alone])
 
 
+@lru_cache(maxsize=1)
+def _core() -> Any:
+    """OpenVINO, once a process and to its end.
+
+    It gives the main thread another stack for signals and takes its memory back with itself, but not the order: a
+    Ctrl-C that comes later ends the process with a segmentation fault.
+    """
+    return require("openvino").Core()
+
+
 @dataclass(frozen=True)
 class OpenVinoEngine:
     """OpenVINO on the processor, one thread for each text or batch, several side by side."""
@@ -90,7 +101,7 @@ class OpenVinoEngine:
             # Pinned threads of two processes fight for the same cores.
             "ENABLE_CPU_PINNING": False,
         }
-        compiled = openvino.Core().compile_model(str(model), "CPU", options)
+        compiled = _core().compile_model(str(model), "CPU", options)
         requests: SimpleQueue[Any] = SimpleQueue()
         for _ in range(texts_at_once):
             requests.put(compiled.create_infer_request())
@@ -100,7 +111,7 @@ class OpenVinoEngine:
     @staticmethod
     def precisions() -> list[str]:
         """What to try on this processor, the fastest first."""
-        capabilities = require("openvino").Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        capabilities = _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         return ["bfloat16", "float32"] if "BF16" in capabilities else ["float32"]
 
     def run(self, tokens: Tokens) -> Vectors:
