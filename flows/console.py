@@ -99,13 +99,14 @@ def _show_matches(result: SongResult) -> None:
         _out.print("Most similar songs (how sure, of 1):")
     for match in result.matches:
         artist = f" by {escape(match.artist)}" if match.artist else ""
-        _out.print(f"  {match.confidence:.2f}  [bold]{escape(match.title)}[/]{artist}")
+        sure = "   -" if match.confidence is None else f"{match.confidence:.2f}"
+        _out.print(f"  {sure}  [bold]{escape(match.title)}[/]{artist}")
         if match.closest:
             _out.print(f"        {escape(match.closest.generated_line)} / {escape(match.closest.catalogue_line)}")
 
 
 def show_song(result: SongResult, *, as_json: bool, show_score: bool = False) -> None:
-    """The lyrics, the matched song with its similarity, and where the files are; if asked for, the lyrics' score."""
+    """The lyrics, the most similar songs with how sure each is, and the files; if asked for, the lyrics' score."""
     if as_json:
         _print_json(
             {

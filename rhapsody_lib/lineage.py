@@ -33,7 +33,17 @@ NEW = "not made before"
 #: What a build says of who asked for it, besides user, host and process: for instance the address of its flow run.
 builder: ContextVar[Mapping[str, str]] = ContextVar("rhapsody_builder", default=MappingProxyType({}))
 
-_PACKAGES = ("keras", "numpy", "onnxruntime", "openvino", "pyarrow", "sentence_transformers", "symusic", "tensorflow", "torch")
+_PACKAGES = (
+    "keras",
+    "numpy",
+    "onnxruntime",
+    "openvino",
+    "pyarrow",
+    "sentence_transformers",
+    "symusic",
+    "tensorflow",
+    "torch",
+)
 
 
 @contextmanager

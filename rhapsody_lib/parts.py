@@ -31,12 +31,13 @@ def parts_of(store: ObjectStore, ref: ArtifactRef, manifest: Mapping[str, Any]) 
     """The parts of an artifact with this manifest; most artifacts have none.
 
     Raises:
-        DamagedArtifactError: they cannot be read.
+        DamagedArtifactError: the file is gone, or is no list of parts.
+        OSError: it cannot be read now: nothing is known of the parts, which may well be in use.
     """
     if PARTS_FILE not in manifest["files"]:
         return []
     place = (ARTIFACTS, ref.kind, ref.key, str(manifest["data"]), PARTS_FILE)
     try:
         return [(str(kind), str(key)) for kind, key in json.loads(store.read(*place))]
-    except (OSError, ValueError, TypeError) as error:
+    except (FileNotFoundError, ValueError, TypeError) as error:
         raise DamagedArtifactError(f"{store.path_of(*place)}: is missing or damaged. {BUILD_AGAIN}") from error

@@ -54,8 +54,8 @@ FIGURES: Mapping[str, Mapping[str, str]] = {
     },
     "backing": {"heldout_nll": "Nats per token", "ngram_nll": "Yardstick: 5-gram"},
     "catalogue": {
-        "sum.mrr": "Mean reciprocal rank: SBERT and TF-IDF together",
-        "sum.recall_at_1": "Found at rank 1: SBERT and TF-IDF together",
+        "sum.mrr": "Mean reciprocal rank: SBERT, TF-IDF and lengths of lines together",
+        "sum.recall_at_1": "Found at rank 1: SBERT, TF-IDF and lengths of lines together",
         "sbert_centred.mrr": "Mean reciprocal rank: SBERT alone",
         "tfidf.mrr": "Yardstick: mean reciprocal rank of TF-IDF",
         "tfidf.recall_at_1": "Yardstick: found at rank 1 by TF-IDF",
@@ -84,6 +84,8 @@ def report_training(kind: str, figures: Mapping[str, Any]) -> None:
     # A corpus of a few songs may hold none out.
     heldout = figures.get("measured_on") != "training songs"
     told_of = "songs it has not seen" if heldout else "its own training songs: none were held out"
+    if kind == "encoder":
+        told_of = "songs it stopped by"
     parts = [
         f"# {kind.capitalize()}: how it does on {told_of}",
         table(["Figure", "Value"], rows) if rows else "",
@@ -189,7 +191,7 @@ def _number(value: float | None) -> str:
 #: What the number beside a match says.
 MATCH_NOTE = (
     "The number is how sure the match is: of halves of songs of this catalogue that got it, that share had found the "
-    "song they were cut from."
+    "song they were cut from, among at most 1,000; '-' where too few songs could tell."
 )
 
 
@@ -238,7 +240,8 @@ def _matches(result: SongResult) -> str:
     for match in result.matches:
         closest = match.closest
         pair = f": {cell(closest.generated_line)} / {cell(closest.catalogue_line)}" if closest else ""
-        lines.append(f"- **{cell(match.title)}**, sure by {match.confidence:.2f} of 1{pair}")
+        sure = "-" if match.confidence is None else f"{match.confidence:.2f} of 1"
+        lines.append(f"- **{cell(match.title)}**, sure by {sure}{pair}")
     return "\n".join(lines)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rhapsody_lib.backing.primer_part import between, usable_part
+from rhapsody_lib.backing.primer_part import HALF_STEP, between, usable_part
 from rhapsody_lib.backing.quantise import fold_into, to_step
 from rhapsody_lib.backing.tokens import TokenSong, encode
 from rhapsody_lib.backing.vocabulary import STEP_TICKS, Vocabulary
@@ -179,8 +179,8 @@ class Primer:
         """
         length, tokens = self.score.metres[0].bar_ticks, len(self.song.bars)
         notes = (note for part in _ACCOMPANIMENT for note in self.played.parts[part])
-        sounding = sorted({note.start_ticks // length for note in notes if note.start_ticks < tokens * length})
-        sounding = sounding or list(range(tokens))
+        struck = {(note.start_ticks + HALF_STEP) // length for note in notes}
+        sounding = sorted(bar for bar in struck if bar < tokens) or list(range(tokens))
         return [sounding[index % len(sounding)] for index in range(count)]
 
     def opening(self, count: int) -> list[tuple[int, ...]]:

@@ -17,6 +17,8 @@ from rhapsody_lib.music.score import PARTS, Metre, Note, Score, TimedChord
 
 #: Bars of a primer, at least and at most: the longest songs have some hundreds, and each costs time.
 MIN_BARS, MOST_BARS = 2, 600
+#: How early a note may be and yet belong to the bar that follows, in ticks: the grid rounds it there.
+HALF_STEP = STEP_TICKS // 2
 #: Notes of a score that is read at all; a long song of six parts has ten thousand.
 MOST_NOTES = 50_000
 #: Bars among which the primer's are looked for; a note may start a million bars after the others.
@@ -49,11 +51,19 @@ def _main_metre(score: Score, bars: Sequence[tuple[int, Metre]]) -> Metre:
 
 
 def between(notes: tuple[Note, ...], begin: int, end: int) -> tuple[Note, ...]:
-    """Notes that start in [begin, end), cut at its end, moved to tick 0."""
+    """Notes whose grid step is in [begin, end), cut at both, moved to tick 0.
+
+    What is played up to half a step before a bar line is the bar's that it opens.
+    """
     return tuple(
-        Note(note.start_ticks - begin, note.pitch, min(note.end_ticks, end) - note.start_ticks, note.velocity)
+        Note(
+            max(0, note.start_ticks - begin),
+            note.pitch,
+            max(1, min(note.end_ticks, end) - max(begin, note.start_ticks)),
+            note.velocity,
+        )
         for note in notes
-        if begin <= note.start_ticks < end
+        if begin <= note.start_ticks + HALF_STEP < end
     )
 
 
@@ -76,7 +86,7 @@ def _on_the_grid(score: Score) -> Score:
 
 def _longest_run(score: Score, bars: Sequence[tuple[int, Metre]], metre: Metre) -> tuple[int, int]:
     """Begin and end in ticks of the longest run of bars in a metre, of its first `MOST_BARS` if there are more."""
-    first_note = min(note.start_ticks for notes in score.parts.values() for note in notes)
+    first_note = HALF_STEP + min(note.start_ticks for notes in score.parts.values() for note in notes)
     runs: list[tuple[int, int]] = []
     for start, own in bars:
         end, alike = start + own.bar_ticks, (own.numerator, own.denominator) == (metre.numerator, metre.denominator)
@@ -108,7 +118,7 @@ def usable_part(score: Score) -> Score:
     metre = _main_metre(score, bars)
     begin, end = _longest_run(score, bars, metre)
     parts = {part: between(score.parts[part], begin, end) for part in PARTS}
-    sounding = {note.start_ticks // metre.bar_ticks for part in PARTS for note in parts[part]}
+    sounding = {(note.start_ticks + HALF_STEP) // metre.bar_ticks for part in PARTS for note in parts[part]}
     if len(sounding) < MIN_BARS:
         raise _refuse(score, f"it has fewer than {MIN_BARS} bars with notes")
     tempo = [replace(t, start_ticks=max(0, t.start_ticks - begin)) for t in score.tempi if t.start_ticks < end]
@@ -127,6 +137,8 @@ def usable_part(score: Score) -> Score:
             if s.start_ticks < end and s.end_ticks > begin
         ),
         syllables=tuple(
-            replace(s, start_ticks=s.start_ticks - begin) for s in score.syllables if begin <= s.start_ticks < end
+            replace(s, start_ticks=max(0, s.start_ticks - begin))
+            for s in score.syllables
+            if begin <= s.start_ticks + HALF_STEP < end
         ),
     )

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+import numpy as np
+
 from rhapsody_lib.backing.vocabulary import QUALITY_NAMES, STEPS_PER_BEAT, Vocabulary
 from rhapsody_lib.music.chords import QUALITIES
 from rhapsody_lib.music.score import PARTS
@@ -96,6 +98,16 @@ def grooves_of(bars: Sequence[BarNotes]) -> dict[str, Groove]:
     return grooves
 
 
+def _shared_by_pairs(onsets: Mapping[frozenset[int], int]) -> float:
+    """Sum of the Jaccard similarities of all ordered pairs of bars, each with itself too; of bars by their onsets."""
+    struck = np.zeros((len(onsets), 1 + max(map(max, onsets))))
+    for row, steps in zip(struck, onsets, strict=True):
+        row[list(steps)] = 1.0
+    sizes, counts = struck.sum(axis=1), np.asarray(list(onsets.values()), dtype=np.float64)
+    both = struck @ struck.T
+    return float(counts @ (both / (sizes[:, None] + sizes - both)) @ counts)
+
+
 def firmness_of(bars: Sequence[BarNotes]) -> float:
     """How alike the accompaniment's bars are: 1 for patterns that return, `LEAST_FIRM` for free playing.
 
@@ -107,8 +119,7 @@ def firmness_of(bars: Sequence[BarNotes]) -> float:
         onsets = Counter(frozenset(step for step, _ in bar.notes[part]) for bar in bars if bar.notes[part])
         count = onsets.total()
         if count > 1:
-            shared = sum(a * b * len(x & y) / len(x | y) for x, a in onsets.items() for y, b in onsets.items())
-            likeness.append((shared - count) / (count * (count - 1)))
+            likeness.append((_shared_by_pairs(onsets) - count) / (count * (count - 1)))
     if not likeness:
         return 1.0
     mean = sum(likeness) / len(likeness)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from rhapsody_lib.music.note_tables import DURATION, PITCH, START, NoteTable
+from rhapsody_lib.music.note_tables import DURATION, PITCH, START, NoteTable, in_order
 from rhapsody_lib.music.score import TICKS_PER_BEAT, Metre
 
 _SIXTEENTH = TICKS_PER_BEAT // 4
@@ -23,6 +23,8 @@ _LEAST_NOTES = 32
 _STEADY = 0.85
 #: Ticks off the sixteenths that are a player's or a rounding's, not another grid.
 _NEAR_TICKS = 12
+#: Of a file that names its metre, and so counts bars from somewhere, the least move stands that fits but so much worse.
+_TIE = 0.01
 #: Notes below are counted more: basses mark the bars.
 _LOW_PITCH, _LOW_WEIGHT = 52, 2.0
 #: Longer notes are no more of an accent.
@@ -41,13 +43,17 @@ def _hierarchy(metre: Metre) -> npt.NDArray[np.float64]:
     return weights
 
 
-def _bar_shift(table: NoteTable, metre: Metre, sixteenths: npt.NDArray[np.int64]) -> int:
-    """The sixteenth of the bar, as it is counted now, on which the bars begin."""
+def _bar_shift(table: NoteTable, metre: Metre, sixteenths: npt.NDArray[np.int64], tie: float) -> int:
+    """The first sixteenth of the bar, as it is counted now, on which bars begin as well as on the best, but for a tie.
+
+    A half of the bar is often as good as the other, to the per mille.
+    """
     weights = np.sqrt(np.minimum(table[DURATION], _LONGEST_TICKS) / TICKS_PER_BEAT)
     weights *= np.where(table[PITCH] < _LOW_PITCH, _LOW_WEIGHT, 1.0)
     template = _hierarchy(metre)
     found = np.bincount(sixteenths % len(template), weights, minlength=len(template))
-    return int(np.argmax([found @ np.roll(template, shift) for shift in range(len(template))]))
+    fits = np.array([found @ np.roll(template, shift) for shift in range(len(template))])
+    return int(np.argmax(fits * (1 + tie) >= fits.max()))
 
 
 def off_grid_ticks(table: NoteTable, metre: Metre, *, has_metre: bool = True) -> int:
@@ -66,10 +72,20 @@ def off_grid_ticks(table: NoteTable, metre: Metre, *, has_metre: bool = True) ->
     if abs(mean) < _STEADY or (has_metre and abs(off) <= _NEAR_TICKS):
         return 0
     sixteenths = (onsets - off + _SIXTEENTH // 2) // _SIXTEENTH
-    return (off + _SIXTEENTH * _bar_shift(table, metre, sixteenths)) % metre.bar_ticks
+    shift = _bar_shift(table, metre, sixteenths, _TIE if has_metre else 0.0)
+    return (off + _SIXTEENTH * shift) % metre.bar_ticks
 
 
-def move_to_grid(table: NoteTable, off_ticks: int, bar_ticks: int) -> int:
-    """Ticks to add to all times, so that bars begin on bar lines: back where there is room, else on to the next bar."""
+def moved_to_grid(table: NoteTable, off_ticks: int, bar_ticks: int) -> tuple[NoteTable, int]:
+    """Notes moved so that bars begin on bar lines, and by how many ticks: back where there is room, else on.
+
+    Room is a player's haste less than it need be: what would begin before tick 0 by that begins there.
+    """
     first = int(table[START].min()) if table.size else 0
-    return -off_ticks if first >= off_ticks else bar_ticks - off_ticks
+    shift = -off_ticks if first >= off_ticks - _NEAR_TICKS else bar_ticks - off_ticks
+    moved = table.copy()
+    moved[START] += shift
+    if first + shift < 0:
+        np.maximum(moved[START], 0, out=moved[START])
+        moved = in_order(moved)
+    return moved, shift

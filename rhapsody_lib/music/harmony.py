@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import itemgetter
 
 import numpy as np
@@ -29,6 +29,10 @@ BELIEVED_SCALE_SHARE = 0.85
 _HEARD = {"": 0.0, "m": 0.0, "7": 0.04, "m7": 0.05, "maj7": 0.06, "dim": 0.06, "sus4": 0.08, "m7b5": 0.07}
 _BASS_BONUS = 0.18
 _STAY_BONUS = 0.06
+#: Notes are taken so many at a time that their windows are about as many as this, times one note's at most.
+_MOST_ENTRIES = 1 << 18
+#: Windows whose chords are scored at once.
+_MOST_WINDOWS = 1 << 13
 
 
 def profile_of(table: NoteTable) -> Floats:
@@ -106,9 +110,25 @@ _OVER_BASS = _BASS_BONUS * (np.array([root for root, _ in _NAMES]) == np.arange(
 
 def _profiles(table: NoteTable, starts: Ints, limits: Ints) -> tuple[Floats, npt.NDArray[np.int64]]:
     """Profile of each window [windows, 12] and its lowest pitch, 128 where nothing sounds."""
+    profiles = np.zeros(12 * len(starts))
+    lowest = np.full(len(starts), 128, dtype=np.int64)
+    first = np.maximum(0, starts.searchsorted(table[START], side="right") - 1)
+    counts = np.maximum(1, starts.searchsorted(ends(table)) - first)
+    # A held note has an entry in each window: a small file of them would ask for gigabytes at once.
+    until = np.cumsum(counts)
+    cuts = until.searchsorted(np.arange(_MOST_ENTRIES, int(until[-1]), _MOST_ENTRIES), side="right")
+    lines = np.unique(np.concatenate(([0], cuts, [len(counts)]))).tolist()
+    for begin, end in pairwise(lines):
+        chosen = slice(begin, end)
+        _add_profiles(table[:, chosen], first[chosen], counts[chosen], starts, limits, profiles, lowest)
+    return profiles.reshape(-1, 12), lowest
+
+
+def _add_profiles(
+    table: NoteTable, first: Ints, counts: Ints, starts: Ints, limits: Ints, profiles: Floats, lowest: Ints
+) -> None:
+    """Add some notes, each of which reaches over `counts` windows from its first on."""
     begins, stops = table[START], ends(table)
-    first = np.maximum(0, starts.searchsorted(begins, side="right") - 1)
-    counts = np.maximum(1, starts.searchsorted(stops) - first)
     note = np.arange(table.shape[1]).repeat(counts)
     window = np.arange(len(note)) + (first + counts - np.cumsum(counts)).take(note)
     overlap = np.minimum(limits.take(window), stops.take(note))
@@ -117,10 +137,8 @@ def _profiles(table: NoteTable, starts: Ints, limits: Ints) -> tuple[Floats, npt
     sounds = overlap > 0
     if not sounds.all():
         window, pitch, overlap = (column.compress(sounds) for column in (window, pitch, overlap))
-    profiles = np.asarray(np.bincount(window * 12 + pitch % 12, overlap, 12 * len(starts)), dtype=np.float64)
-    lowest = np.full(len(starts), 128, dtype=np.int64)
+    profiles += np.bincount(window * 12 + pitch % 12, overlap, len(profiles))
     np.minimum.at(lowest, window, pitch)
-    return profiles.reshape(-1, 12), lowest
 
 
 def chords_of(table: NoteTable, bars: Sequence[tuple[int, Metre]]) -> tuple[TimedChord, ...]:
@@ -135,19 +153,21 @@ def chords_of(table: NoteTable, bars: Sequence[tuple[int, Metre]]) -> tuple[Time
     starts, limits = _windows(bars)
     profiles, lowest = _profiles(table, starts, limits)
     sounding = (lowest < 128).nonzero()[0]
-    heard = profiles.take(sounding, axis=0)
-    heard /= np.sqrt((heard * heard).sum(axis=1, keepdims=True))
-    scores = heard @ _TEMPLATES.T
-    scores += _OVER_BASS.take(lowest.take(sounding) % 12, axis=0)
-    best = scores.argmax(axis=1)
-    top = scores[np.arange(len(best)), best].tolist()
-    score_of = scores.item
     chords: list[TimedChord] = []
     previous = -1
-    for row, (window, choice) in enumerate(zip(starts.take(sounding).tolist(), best.tolist(), strict=True)):
-        if choice != previous and (previous < 0 or score_of(row, previous) + _STAY_BONUS < top[row]):
-            chords.append(TimedChord(window, _SYMBOLS[choice]))
-            previous = choice
+    for begin in range(0, len(sounding), _MOST_WINDOWS):
+        some = sounding[begin : begin + _MOST_WINDOWS]
+        heard = profiles.take(some, axis=0)
+        heard /= np.sqrt((heard * heard).sum(axis=1, keepdims=True))
+        scores = heard @ _TEMPLATES.T
+        scores += _OVER_BASS.take(lowest.take(some) % 12, axis=0)
+        best = scores.argmax(axis=1)
+        top = scores[np.arange(len(best)), best].tolist()
+        score_of = scores.item
+        for row, (window, choice) in enumerate(zip(starts.take(some).tolist(), best.tolist(), strict=True)):
+            if choice != previous and (previous < 0 or score_of(row, previous) + _STAY_BONUS < top[row]):
+                chords.append(TimedChord(window, _SYMBOLS[choice]))
+                previous = choice
     return tuple(chords)
 
 

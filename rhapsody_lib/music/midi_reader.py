@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rhapsody_lib.errors import UnreadableFileError
-from rhapsody_lib.music.chords import Key, parse_chord
-from rhapsody_lib.music.grid_phase import move_to_grid, off_grid_ticks
-from rhapsody_lib.music.harmony import believed_key, chords_of, estimate_key, profile_of
+from rhapsody_lib.music.chords import Key
+from rhapsody_lib.music.grid_phase import moved_to_grid, off_grid_ticks
+from rhapsody_lib.music.harmony import believed_key, chords_of, profile_of
 from rhapsody_lib.music.midi_meta import TEXT, TRACK_NAME, TextEvent, decode, text_events, unwrapped
 from rhapsody_lib.music.midi_words import Words, on_melody, read_words
 from rhapsody_lib.music.midi_writer import SIGNATURE
@@ -28,23 +28,19 @@ from rhapsody_lib.music.note_tables import (
     ScoreTables,
     end_ticks,
     in_order,
-    joined,
     notes_of_part,
     pitched,
     where,
 )
+from rhapsody_lib.music.own_midi import own_tables
 from rhapsody_lib.music.parts import RawTrack, assign
 from rhapsody_lib.music.score import (
-    DEFAULT_PROGRAMS,
     PARTS,
     TICKS_PER_BEAT,
     Metre,
     Note,
     Score,
-    Section,
-    Syllable,
     Tempo,
-    TimedChord,
     bars_until,
     seconds_at,
 )
@@ -105,6 +101,17 @@ def _tempi(parsed: Any) -> tuple[Tempo, ...]:
             tempi.pop()
         tempi.append(Tempo(start, bpm))
     return tuple(tempi)
+
+
+def _moved_tempi(tempi: Sequence[Tempo], shift: int, unheard_ticks: int) -> tuple[Tempo, ...]:
+    """Tempi as much later as all else; of those that come to lie on one tick the last stands.
+
+    Before `unheard_ticks` nothing sounds and no tempo is named: the first that is named stands from the start.
+    """
+    if len(tempi) > 1 and tempi[1].start_ticks + shift <= unheard_ticks:
+        tempi = (replace(tempi[1], start_ticks=0), *tempi[2:])
+    moved = {max(0, tempo.start_ticks + shift) if tempo.start_ticks else 0: tempo.bpm for tempo in tempi}
+    return tuple(Tempo(start, bpm) for start, bpm in moved.items())
 
 
 def _metres(parsed: Any) -> tuple[Metre, ...]:
@@ -212,7 +219,8 @@ def midi_to_tables(data: bytes, name: str, *, limits: MidiLimits = DEFAULT_LIMIT
     signed = SIGNATURE.encode() in data and any(e.kind == TEXT and e.data == SIGNATURE.encode() for e in events)
     if not signed:
         return _foreign(parsed, events, name, limits)
-    tables = _own(parsed, _tracks(parsed, _parsed_notes(parsed, name)), events)
+    tracks = _tracks(parsed, _parsed_notes(parsed, name))
+    tables = own_tables(tracks, events, key=_signature(parsed), tempi=_tempi(parsed), metres=_metres(parsed))
     _check_length(tables.frame.tempi, tables.end_ticks, name, limits)
     return tables
 
@@ -252,8 +260,12 @@ def _foreign(parsed: Any, events: Sequence[TextEvent], name: str, limits: MidiLi
     table = _parsed_notes(parsed, name)
     table[START] += shift
     if len(metres) == 1:
-        shift += _moved_to_grid(table, metres[0], has_metre=all(metre.numerator > 1 for metre in named))
-    tempi = tuple(Tempo(max(1, t.start_ticks + shift) if t.start_ticks else 0, t.bpm) for t in _tempi(parsed))
+        off = off_grid_ticks(table, metres[0], has_metre=all(metre.numerator > 1 for metre in named))
+        if off:
+            table, moved = moved_to_grid(table, off, metres[0].bar_ticks)
+            shift += moved
+    first = int(table[START].min()) if table.size else 0
+    tempi = _moved_tempi(_tempi(parsed), shift, 0 if any(not event.time for event in parsed.tempos) else first)
     sung = [max(0, _scaled(syllable.ticks, parsed.tpq) + shift) for syllable in words.syllables]
     notes, programs = assign(_tracks(parsed, table), sung)
     end = end_ticks(notes)
@@ -270,69 +282,3 @@ def _foreign(parsed: Any, events: Sequence[TextEvent], name: str, limits: MidiLi
         programs=programs,
     )
     return ScoreTables(frame, notes)
-
-
-def _moved_to_grid(table: NoteTable, metre: Metre, *, has_metre: bool) -> int:
-    """Move the notes of a file that was counted from elsewhere so that its bars begin on bar lines; by how much."""
-    off = off_grid_ticks(table, metre, has_metre=has_metre)
-    shift = move_to_grid(table, off, metre.bar_ticks) if off else 0
-    table[START] += shift
-    return shift
-
-
-def _own(parsed: Any, tracks: Sequence[RawTrack], events: Sequence[TextEvent]) -> ScoreTables:
-    by_name = {track.name: track.notes for track in tracks}
-    texts = [(event.ticks, event.data.decode("utf-8", "replace")) for event in events if event.kind == TEXT]
-    tagged = [(ticks, *text.partition(":")[::2]) for ticks, text in texts]
-    programs = dict(DEFAULT_PROGRAMS)
-    for _, _, value in (item for item in tagged if item[1] == "programs"):
-        for part, _, number in (pair.partition("=") for pair in value.split()):
-            if part in programs and re.fullmatch(r"[0-9]{1,3}", number):
-                programs[part] = min(127, int(number))
-    for index, part in enumerate(PARTS):
-        by_name[part] = by_name.get(part, joined([])).copy()
-        by_name[part][PART] = index
-    frame = Score(
-        title=next((e.data.decode("utf-8", "replace") for e in events if e.kind == TRACK_NAME and e.track == 0), ""),
-        key=_signature(parsed) or Key(0, "major"),
-        tempi=_tempi(parsed),
-        metres=_metres(parsed),
-        parts=_NO_NOTES,
-        chords=tuple(_own_chords(tagged)),
-        sections=tuple(_own_sections(tagged, max(map(end_ticks, by_name.values())))),
-        syllables=read_own_syllables(events),
-        programs=programs,
-        style=next((value for _, tag, value in tagged if tag == "style"), ""),
-    )
-    tables = ScoreTables(frame, joined([by_name[part] for part in PARTS]))
-    if _signature(parsed) is None:
-        return replace(tables, frame=replace(frame, key=estimate_key(profile_of(pitched(tables.notes)))))
-    return tables
-
-
-def _own_chords(tagged: Iterable[tuple[int, str, str]]) -> Iterable[TimedChord]:
-    for ticks, tag, value in tagged:
-        if tag == "chord":
-            try:
-                yield TimedChord(ticks, parse_chord(value))
-            except ValueError:
-                continue  # the file was edited by hand; the other chords stand
-
-
-def _own_sections(tagged: Sequence[tuple[int, str, str]], end_ticks: int) -> Iterable[Section]:
-    marks = [(ticks, tag, value) for ticks, tag, value in tagged if tag in {"section", "end"}]
-    for index, (ticks, tag, value) in enumerate(marks):
-        if tag == "section":
-            yield Section(value, ticks, marks[index + 1][0] if index + 1 < len(marks) else end_ticks)
-
-
-def read_own_syllables(events: Sequence[TextEvent]) -> tuple[Syllable, ...]:
-    """Syllables as `score_to_midi` writes them: each carriage return is one line on."""
-    line, syllables = 0, []
-    for event in events:
-        if event.kind == 0x05:
-            text = event.data.decode("utf-8", "replace")
-            line += len(text) - len(text.lstrip("\r"))
-            ends_word = text.endswith(" ")
-            syllables.append(Syllable(event.ticks, text.lstrip("\r").removesuffix(" "), ends_word, line))
-    return tuple(syllables)

@@ -6,6 +6,7 @@ both, and the mood of the words with the mode of the matched track. A shuffled p
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,9 @@ from numpy.typing import NDArray
 from rhapsody_lib.retrieval.lexical import words_of
 from rhapsody_lib.retrieval.opened import Catalogue
 from rhapsody_lib.retrieval.scoring import features_of
+from rhapsody_lib.retrieval.search import is_same_song, runs_of
+from rhapsody_lib.retrieval.serving import Vectors
+from rhapsody_lib.retrieval.yardsticks import by_digest
 from rhapsody_lib.seeding import generator
 
 Rows = NDArray[np.int64]
@@ -58,22 +62,44 @@ def valence(text: str) -> float:
 
 
 def best_others(catalogue: Catalogue, texts: Sequence[str]) -> tuple[Rows, Rows]:
-    """Rows of songs with words and music, and of the most similar other song with music of each.
+    """Rows of songs with words and music, and of the most similar other song with music of each; a copy is no other.
+
+    Songs are chosen by the digests of their ids. Those that have no other are left out.
 
     Args:
         catalogue: the songs.
         texts: their words, in order.
     """
     tracks = catalogue.has_track & ~catalogue.matrix.wordless
-    rows = np.flatnonzero(tracks)[:MOST_SONGS]
-    vectors = np.concatenate([np.asarray(chunk) for chunk in catalogue.matrix.chunks])
-    best = []
-    for row in rows.tolist():
-        _, features = features_of(catalogue.matrix, catalogue.lexicon, catalogue.shapes, vectors[row], texts[row])
+    ids = catalogue.songs.column("song_id")
+    chosen = heapq.nsmallest(MOST_SONGS, np.flatnonzero(tracks).tolist(), key=lambda row: by_digest(ids[row].as_py()))
+    found = []
+    for row in sorted(chosen):
+        query = _vector(catalogue, row)
+        _, features = features_of(catalogue.matrix, catalogue.lexicon, catalogue.shapes, query, texts[row])
         scores = np.where(tracks, catalogue.calibration.scores(features), -np.inf)
         scores[row] = -np.inf
-        best.append(int(np.argmax(scores)))
-    return rows, np.array(best, np.int64)
+        runs = _runs(texts[row])
+        while np.isfinite(scores[other := int(np.argmax(scores))]):
+            if not is_same_song(runs, _runs(texts[other])):
+                found.append((row, other))
+                break
+            scores[other] = -np.inf
+    pairs = np.array(found, np.int64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def _vector(catalogue: Catalogue, row: int) -> Vectors:
+    """The vector of a song, read where it lies."""
+    for chunk in catalogue.matrix.chunks:
+        if row < len(chunk):
+            return np.asarray(chunk[row])
+        row -= len(chunk)
+    raise IndexError(row)
+
+
+def _runs(text: str) -> set[tuple[str, ...]]:
+    return runs_of([("", text)])
 
 
 def measure_agreement(catalogue: Catalogue, texts: Sequence[str]) -> dict[str, Agreement]:
@@ -145,7 +171,8 @@ def _compared(
 
     def values(others: Rows) -> NDArray[np.float64]:
         pairs = zip(rows.tolist(), others.tolist(), strict=True)
-        return np.array([compare(songs[one], songs[other], moods[one]) for one, other in pairs])
+        # A song beside itself, as a shuffling may pair it, would always agree.
+        return np.array([compare(songs[a], songs[b], moods[a]) if a != b else np.nan for a, b in pairs])
 
     told = values(matched)
     known = told[~np.isnan(told)]

@@ -8,10 +8,12 @@ whatever goes wrong with it, the step is done again where it always was, and say
 from __future__ import annotations
 
 import json
+import logging
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,8 +30,10 @@ if TYPE_CHECKING:
     from rhapsody_lib.lyrics.decoder import LyricsResult
     from rhapsody_lib.retrieval.search import Match
 
-#: A match takes a tenth of this on a busy machine, once the words are there.
-_TIMEOUT_S = 60
+logger = logging.getLogger(__name__)
+
+#: A match takes a tenth of this on a busy machine, once the words are there; a longer wait saves nothing.
+_TIMEOUT_S = 20
 
 
 def matches_from(rows: Sequence[Mapping[str, Any]]) -> list[Match]:
@@ -68,13 +72,18 @@ def steps_ahead(store: str, release: Release) -> Iterator[Any]:
 
 
 def _start(store: str, release: Release) -> subprocess.Popen[bytes] | None:
-    command = [sys.executable, "-m", __name__, store if "://" in store else str(Path(store).resolve())]
+    place = store if "://" in store else str(Path(store).expanduser().resolve())
+    command = [sys.executable, "-m", "rhapsody_lib.operations.ahead", place]
     # Python looks for modules where it is started, and a folder of songs may hold anything.
     package = Path(__file__).resolve().parents[2]
+    env = dict(os.environ)
+    if cache := env.get("RHAPSODY_CACHE"):
+        env["RHAPSODY_CACHE"] = str(Path(cache).resolve())
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
     try:
-        return subprocess.Popen([*command, str(release.number)], cwd=package, **pipes)  # type: ignore[call-overload, no-any-return]  # noqa: S603
-    except OSError:
+        return subprocess.Popen([*command, str(release.number)], cwd=package, env=env, **pipes)  # type: ignore[call-overload, no-any-return]  # noqa: S603
+    except OSError as error:
+        logger.debug("no process could be started to find the match ahead: %s", error)
         return None
 
 
@@ -85,11 +94,15 @@ def _ask(process: subprocess.Popen[bytes], lyrics: Lyrics, request: SongSettings
         "sections": [[section.name, section.lines] for section in lyrics.sections],
         "request": request.model_dump(mode="json") if request else None,
     }
-    with suppress(OSError, ValueError, subprocess.SubprocessError):
+    try:
         answer, _ = process.communicate(json.dumps(told).encode(), timeout=_TIMEOUT_S)
-        if process.returncode == 0:
-            return matches_from(json.loads(answer))
-    return None
+        if process.returncode:
+            raise ValueError(f"it ended with {process.returncode}")
+        return matches_from(json.loads(answer))
+    except (OSError, ValueError, TypeError, KeyError, subprocess.SubprocessError) as error:
+        process.kill()  # what it still does would only take time from the step that is now done here
+        logger.debug("the match was not found ahead, and is looked for here: %s", error)
+        return None
 
 
 def _main() -> None:

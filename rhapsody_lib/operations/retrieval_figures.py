@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from rhapsody_lib.artifacts import ArtifactRef, Store
-from rhapsody_lib.errors import InputError
+from rhapsody_lib.errors import InputError, RhapsodyError
 from rhapsody_lib.operations.agreement import Agreement, measure_agreement
 from rhapsody_lib.operations.opening import open_catalogue
 from rhapsody_lib.progress import reporter
 from rhapsody_lib.retrieval.calibration import Reliability
 from rhapsody_lib.retrieval.corpus_songs import read_songs
 from rhapsody_lib.retrieval.halves import song_halves
+from rhapsody_lib.retrieval.pairs import heldout_artist, unread_artists
 from rhapsody_lib.retrieval.serving import Encoder
 from rhapsody_lib.retrieval.stanzas import StanzaEmbedder, lexical_text
 from rhapsody_lib.retrieval.yardsticks import Compared, KnownItems, by_digest, compare_methods
+from rhapsody_lib.settings import EncoderSettings
 from rhapsody_lib.words.document import Lyrics
 
 #: Songs that are looked for, and searched, at most.
 MOST_QUERIES, MOST_SONGS = 500, 2000
 _FEWEST = 2
+#: What an encoder's recipe says of a model that was given as a folder.
+_A_FOLDER = "a folder"
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,7 @@ class RetrievalFigures:
         ratio: MRR of ours by the better of TF-IDF and BM25, and its interval.
         reliability: how true the confidences are.
         agreement: of matched music with the words.
+        notes: what could not be measured, and why, as sentences.
     """
 
     corpus: Mapping[str, Any]
@@ -45,6 +51,7 @@ class RetrievalFigures:
     ratio: tuple[float, tuple[float, float]]
     reliability: Reliability
     agreement: Mapping[str, Agreement]
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The same as plain values."""
@@ -54,7 +61,7 @@ class RetrievalFigures:
 def measure_retrieval(store: str, refs: Mapping[str, ArtifactRef]) -> RetrievalFigures:
     """Measure the encoder and the catalogue of a release.
 
-    Songs that the encoder was tuned on are searched, and not looked for.
+    Of a tuned encoder only songs of artists of whom it has read nothing are looked for; the others are searched.
 
     Args:
         store: address of the store.
@@ -65,30 +72,36 @@ def measure_retrieval(store: str, refs: Mapping[str, ArtifactRef]) -> RetrievalF
         DamagedArtifactError: an artifact cannot be read.
     """
     opened = Store(store)
+    catalogue = open_catalogue(opened, refs["catalogue"])  # before the long work: one of an older layout fails here
     corpus, folder = opened.fetch(refs["corpus"]), opened.fetch(refs["encoder"])
-    tuned = _is_tuned(folder)
-    queries, others = _chosen(corpus, tuned)
+    unread = unread_artists(folder)
+    queries, others = _chosen(corpus, unread)
     if len(queries) < _FEWEST:
         raise InputError(
             "Fewer than two songs of this corpus can be looked for: they are too short to be cut in two, or the "
             "encoder has learnt from all of them. Train on more songs."
         )
-    embedder, base = StanzaEmbedder(Encoder.load_bulk(folder)), _base(opened, tuned)
-    found, shared = (
-        compare_methods(
-            KnownItems.of(queries, others, shared_lines=lines), embedder, None, base=base, progress=reporter("Finding")
+    embedder = StanzaEmbedder(Encoder.load_bulk(folder))
+    with _before_tuning(opened, refs["encoder"], embedder, tuned=unread is not None) as (base, notes):
+        found, shared = (
+            compare_methods(
+                KnownItems.of(queries, others, shared_lines=lines),
+                embedder,
+                None,
+                base=base,
+                progress=reporter("Finding"),
+            )
+            for lines in (False, True)
         )
-        for lines in (False, True)
-    )
-    catalogue = open_catalogue(opened, refs["catalogue"])
     texts = [lexical_text(song.lyrics) for batch in read_songs(corpus) for song in batch]
     return RetrievalFigures(
-        corpus={"songs": found.songs, "queries": len(queries), "tuned": tuned},
+        corpus={"songs": found.songs, "queries": len(queries), "tuned": unread is not None},
         finding=found.table(),
         shared=shared.table(),
         ratio=_ratio(found),
         reliability=found.reliability,
         agreement=measure_agreement(catalogue, texts),
+        notes=notes,
     )
 
 
@@ -97,35 +110,44 @@ def _ratio(found: Compared) -> tuple[float, tuple[float, float]]:
     return round(ratio, 4), told
 
 
-def _is_tuned(encoder: Path) -> bool:
-    """Whether an encoder has learnt from its corpus, by its metrics."""
-    try:
-        found = json.loads((encoder / "metrics.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return bool(found.get("best_epoch"))
-
-
-def _chosen(corpus: Path, tuned: bool) -> tuple[list[Lyrics], list[Lyrics]]:
+def _chosen(corpus: Path, unread: float | None) -> tuple[list[Lyrics], list[Lyrics]]:
     """Songs that are looked for, and others among which; chosen by the digests of their ids."""
     songs = [song for batch in read_songs(corpus) for song in batch if song_halves(song.lyrics)]
     songs.sort(key=lambda song: by_digest(song.song_id))
-    unread = [song.lyrics for song in songs if not tuned or song.split == "heldout"]
-    rest: Sequence[Lyrics] = [song.lyrics for song in songs if tuned and song.split != "heldout"]
-    others = [*unread[MOST_QUERIES:], *rest]
-    return unread[:MOST_QUERIES], others[: MOST_SONGS - min(len(unread), MOST_QUERIES)]
+    new = [unread is None or heldout_artist(song.artist, unread) for song in songs]
+    wanted: Sequence[Lyrics] = [song.lyrics for song, is_new in zip(songs, new, strict=True) if is_new]
+    rest: Sequence[Lyrics] = [song.lyrics for song, is_new in zip(songs, new, strict=True) if not is_new]
+    others = [*wanted[MOST_QUERIES:], *rest]
+    return [*wanted[:MOST_QUERIES]], others[: MOST_SONGS - min(len(wanted), MOST_QUERIES)]
 
 
-def _base(store: Store, tuned: bool) -> StanzaEmbedder | None:
-    """The packaged encoder beside a tuned one; none where it is the same or is not installed."""
+@contextmanager
+def _before_tuning(
+    store: Store, ref: ArtifactRef, embedder: StanzaEmbedder, *, tuned: bool
+) -> Iterator[tuple[StanzaEmbedder | None, tuple[str, ...]]]:
+    """The encoder as it was before it was tuned, in a folder that is then removed; or none, and why, as a note.
+
+    One that is not tuned is itself.
+    """
     if not tuned:
-        return None
-    from rhapsody_lib.errors import MissingExtraError
-    from rhapsody_lib.operations.training import train_encoder
-    from rhapsody_lib.settings import Settings
+        yield embedder, ()
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            base, notes = _untuned(store, ref, embedder, Path(folder)), tuple[str, ...]()
+        except (RhapsodyError, OSError) as error:
+            base, notes = None, (f"The encoder before tuning, and the ancestor's way, are not measured: {error}",)
+        yield base, notes
 
-    try:
-        ref = train_encoder(store.root, Settings())
-    except MissingExtraError:
-        return None
-    return StanzaEmbedder(Encoder.load_bulk(store.fetch(ref)))
+
+def _untuned(store: Store, ref: ArtifactRef, embedder: StanzaEmbedder, out: Path) -> StanzaEmbedder:
+    from rhapsody_lib.retrieval.encoder import build_encoder
+
+    chosen = store.recipe_of(ref).settings.get("encoder") or {}
+    model = str(chosen.get("model", ""))
+    if model in ("", _A_FOLDER):
+        raise InputError("it was a folder, and where that is was not written down.")
+    card = build_encoder(out, EncoderSettings(model=model, max_tokens=chosen["max_tokens"]))
+    if card["weights_sha256"] != embedder.encoder.card.get("weights_sha256"):
+        raise InputError(f"'{model}' has other weights now than when it was tuned.")
+    return StanzaEmbedder(Encoder.load_bulk(out))

@@ -61,7 +61,7 @@ def footnotes(figures: RetrievalFigures) -> list[str]:
     corpus, (ratio, (low, high)) = figures.corpus, figures.ratio
     told = figures.reliability
     read = (
-        "the encoder has learnt from others of this corpus"
+        "the encoder has read nothing by their artists, and learnt from others of this corpus"
         if corpus["tuned"]
         else "the encoder has not read this corpus"
     )
@@ -70,6 +70,7 @@ def footnotes(figures: RetrievalFigures) -> list[str]:
         f"Ours by the better of TF-IDF and BM25: {ratio:.2f} x ({low:.2f} to {high:.2f}).",
         f"Confidences of the five best: off by {told.error:.3f} on average; Brier score {told.brier:.4f}, and "
         f"{told.brier_base:.4f} if all were told the mean share.",
+        *figures.notes,
     ]
 
 

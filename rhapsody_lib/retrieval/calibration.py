@@ -25,6 +25,8 @@ FEATURES = ("dense", "lexical", "shape")
 SHOWN = 5
 #: Queries that the weights known before count as, so that a small catalogue's own do not run away.
 _PRIOR_QUERIES = 20.0
+#: Queries without which no confidence is told: it would be that of other songs, and of a catalogue of one song 1.
+FEWEST_QUERIES = 20
 _STEPS, _LONGEST_STEP, _SMALL = 40, 0.5, 1e-4
 _LEAST_SHARE = 1e-12
 
@@ -44,6 +46,11 @@ class Calibration:
     slope: float
     intercept: float
     queries: int = 0
+
+    @property
+    def tells(self) -> bool:
+        """Whether it was fitted on enough queries that its confidences say something of this catalogue."""
+        return self.queries >= FEWEST_QUERIES
 
     @classmethod
     def of_card(cls, card: Mapping[str, Any]) -> Calibration:

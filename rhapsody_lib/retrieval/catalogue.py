@@ -32,6 +32,7 @@ from rhapsody_lib.retrieval.layout import (
 from rhapsody_lib.retrieval.lexical import LexicalIndex
 from rhapsody_lib.retrieval.metrics import evaluate_retrieval
 from rhapsody_lib.retrieval.opened import Locate, in_folder, load_segments
+from rhapsody_lib.retrieval.pairs import unread_artists
 from rhapsody_lib.retrieval.scoring import SongMatrix
 from rhapsody_lib.retrieval.segments import Segment, column_vectors, map_stanzas, stanzas_between, write_batch
 from rhapsody_lib.retrieval.serving import Encoder, Vectors
@@ -46,8 +47,6 @@ logger = logging.getLogger(__name__)
 #: Stanzas that the recall of an inverted file is measured with, and the segments they are taken from.
 _STANZAS_SAMPLED, _SEGMENTS_SAMPLED = 500, 5
 
-#: How the name of an encoder ends that has learnt from a corpus (`tuning`).
-TUNED_NAME = ", tuned"
 #: Embeds shards, tells of each that is done, and then knows where their segments are.
 MakeSegments = Callable[[Sequence[VectorShard], Progress], Locate]
 
@@ -208,7 +207,7 @@ def embed_catalogue(
         served,
         lexical_weight=settings.lexical_weight,
         # Of songs that the encoder was tuned on it knows more than of new words, and would weigh too much.
-        split="heldout" if str(served.card["model"]).endswith(TUNED_NAME) else "",
+        unread=unread_artists(encoder),
         embedder=embedder,
         progress=progress,
     )

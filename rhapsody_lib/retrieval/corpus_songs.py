@@ -16,7 +16,7 @@ from rhapsody_lib.corpus.schema import SONGS_FILE, TRACKS_FILE
 from rhapsody_lib.errors import DamagedArtifactError, SourceError
 from rhapsody_lib.words.document import Lyrics, parse_lyrics
 
-_COLUMNS = ["song_id", "title", "lyrics", "split"]
+_COLUMNS = ["song_id", "title", "lyrics"]
 _SONG_FACTS = ("song_id", "title", "artist", "language", "genres", "year", "licence")
 _TRACK_FACTS = ("track_id", "tempo_bpm", "key", "time_signature")
 _ROWS_A_BATCH = 4096
@@ -24,10 +24,10 @@ _ROWS_A_BATCH = 4096
 
 @dataclass(frozen=True)
 class CorpusSong:
-    """A row of the `songs` table."""
+    """A row of the `songs` table; `artist` is the song's id where none is named, for it is then of one of its own."""
 
     song_id: str
-    split: str
+    artist: str
     lyrics: Lyrics
 
 
@@ -75,7 +75,9 @@ def count_songs(corpus: Path) -> int:
 
 def _songs(table: pa.Table | pa.RecordBatch) -> list[CorpusSong]:
     return [
-        CorpusSong(row["song_id"], row["split"] or "", parse_lyrics(row["lyrics"] or "", row["title"] or ""))
+        CorpusSong(
+            row["song_id"], row["artist"] or row["song_id"], parse_lyrics(row["lyrics"] or "", row["title"] or "")
+        )
         for row in table.to_pylist()
     ]
 
@@ -88,14 +90,14 @@ def _raw_songs(table: pa.Table | pa.RecordBatch) -> list[RawSong]:
 def read_songs(corpus: Path, batch_size: int = 256) -> Iterator[list[CorpusSong]]:
     """Songs of a corpus folder in their order, at most `batch_size` at a time."""
     with _open(corpus / SONGS_FILE) as file:
-        for batch in file.iter_batches(batch_size, columns=_COLUMNS):
+        for batch in file.iter_batches(batch_size, columns=[*_COLUMNS, "artist"]):
             yield _songs(batch)
 
 
 def read_raw_songs(corpus: Path) -> Iterator[RawSong]:
     """Songs of a corpus folder in their order, not parsed."""
     with _open(corpus / SONGS_FILE) as file:
-        for batch in file.iter_batches(_ROWS_A_BATCH, columns=_COLUMNS[:3]):
+        for batch in file.iter_batches(_ROWS_A_BATCH, columns=_COLUMNS):
             yield from _raw_songs(batch)
 
 
@@ -105,7 +107,7 @@ def read_song_rows(corpus: Path, start: int, stop: int) -> list[RawSong]:
         counts = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
         firsts = [0, *itertools.accumulate(counts)]
         groups = [group for group in range(len(counts)) if firsts[group] < stop and firsts[group + 1] > start]
-        table = file.read_row_groups(groups, columns=_COLUMNS[:3])
+        table = file.read_row_groups(groups, columns=_COLUMNS)
         return _raw_songs(table.slice(start - firsts[groups[0]] if groups else 0, stop - start))
 
 

@@ -270,7 +270,8 @@ def load_base(model: str) -> tuple[Any, str, dict[str, str]]:
     """
     folder = model_folder(model)
     weights = {path.relative_to(folder).as_posix(): file_sha256(path) for path in sorted(folder.rglob("*.safetensors"))}
-    return load_model(model, folder), Path(model).name if Path(model).is_dir() else model, weights
+    named = folder.name if model != OFFLINE_MODEL and Path(model).expanduser().is_dir() else model
+    return load_model(model, folder), named, weights
 
 
 def unknown_share(model: Any, texts: Sequence[str]) -> float:

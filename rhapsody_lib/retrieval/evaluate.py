@@ -5,32 +5,15 @@ The second half of each held-out song looks for its first half among the first h
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 
-from rhapsody_lib.errors import DamagedArtifactError
 from rhapsody_lib.progress import Progress, silent
 from rhapsody_lib.retrieval.calibration import Calibration
 from rhapsody_lib.retrieval.halves import song_halves
-from rhapsody_lib.retrieval.layout import CARD_FILE
 from rhapsody_lib.retrieval.metrics import Search, figures
 from rhapsody_lib.retrieval.serving import Encoder
 from rhapsody_lib.retrieval.stanzas import StanzaEmbedder
 from rhapsody_lib.words.document import Lyrics
-
-
-def calibration_of(catalogue: Path) -> Calibration:
-    """How the scores of a catalogue are weighed.
-
-    Raises:
-        DamagedArtifactError: its card cannot be read.
-    """
-    path = catalogue / CARD_FILE
-    try:
-        return Calibration.of_card(json.loads(path.read_text(encoding="utf-8"))["score"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DamagedArtifactError(f"{path}: cannot be read ({error}). Embed the catalogue again.") from error
 
 
 def compare_halves(
@@ -41,7 +24,7 @@ def compare_halves(
     calibration: Calibration,
     progress: Progress = silent,
 ) -> dict[str, float]:
-    """Recall@1, Recall@10, MRR and nDCG@10 of known-item search, as the catalogue is searched.
+    """Recall@1, Recall@10, MRR and nDCG@10 of known-item search, as a catalogue is searched.
 
     Args:
         encoder: the release's encoder.

@@ -24,7 +24,6 @@ class MatchFilters:
         tempo_bpm: lowest and highest quarter notes a minute of its track.
         key: of its track, such as 'G major' or 'A minor'.
         licence: the beginning of its licence, upper or lower case, such as 'CC0' or 'public domain'.
-        with_track: it has music.
     """
 
     language: str = ""
@@ -32,7 +31,6 @@ class MatchFilters:
     tempo_bpm: tuple[float, float] | None = None
     key: str = ""
     licence: str = ""
-    with_track: bool = False
 
     def passing(self, songs: pa.Table) -> Mask:
         """Which songs of a catalogue pass [songs].
@@ -53,8 +51,6 @@ class MatchFilters:
     def _tests(self) -> list[tuple[str, str, Callable[[object], bool]]]:
         """Name, column and test of each filter that is set."""
         tests: list[tuple[str, str, Callable[[object], bool]]] = []
-        if self.with_track:
-            tests.append(("having music", "track_id", lambda value: value is not None))
         if self.language:
             tests.append((f"language {self.language}", "language", _equals(self.language)))
         if self.style:

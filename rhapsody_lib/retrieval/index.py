@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from rhapsody_lib.errors import InputError
 from rhapsody_lib.processors import available_processors
+from rhapsody_lib.recipe import BUILD_AGAIN
 from rhapsody_lib.retrieval.scoring import Scores
 from rhapsody_lib.retrieval.serving import Vectors
 
@@ -89,7 +90,7 @@ class ExactIndex:
         if queries.ndim != 2 or queries.shape[1] != dimension:
             raise InputError(f"The query's vector has {queries.shape[-1]} numbers, the catalogue's have {dimension}.")
         if not np.isfinite(queries).all():
-            raise InputError("The query's vector is no numbers. Train the encoder again.")
+            raise InputError(f"The query's vector is no numbers. {BUILD_AGAIN}")
         return np.ascontiguousarray(queries, dtype=np.float32)
 
     def _blocks(self, allowed: Mask | None) -> Iterator[tuple[int, Vectors, Mask | None]]:

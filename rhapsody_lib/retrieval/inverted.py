@@ -20,6 +20,7 @@ import numpy as np
 from rhapsody_lib.errors import DamagedArtifactError
 from rhapsody_lib.optional import is_installed, require
 from rhapsody_lib.processors import available_processors
+from rhapsody_lib.recipe import BUILD_AGAIN
 from rhapsody_lib.retrieval.index import ExactIndex, Mask, Rows, best_of
 from rhapsody_lib.retrieval.scoring import Scores
 from rhapsody_lib.retrieval.serving import Vectors
@@ -146,7 +147,7 @@ class InvertedIndex:
                 raise ValueError(f"it has {lists.ntotal} songs, the catalogue {len(exact)}")
         except (OSError, RuntimeError, ValueError) as error:
             raise DamagedArtifactError(
-                f"{path}: is not a usable inverted file ({str(error)[:200]}). Embed the catalogue again."
+                f"{path}: is not a usable inverted file ({str(error)[:200]}). {BUILD_AGAIN}"
             ) from error
         return cls(exact, probes, recall, lists)
 

@@ -20,6 +20,7 @@ from rhapsody_lib.retrieval.calibration import FEATURES, SHOWN, USUAL, Calibrati
 from rhapsody_lib.retrieval.corpus_songs import read_songs
 from rhapsody_lib.retrieval.halves import song_halves
 from rhapsody_lib.retrieval.lexical import LexicalIndex
+from rhapsody_lib.retrieval.pairs import heldout_artist
 from rhapsody_lib.retrieval.scoring import Scores, SongMatrix, features_of, standardised
 from rhapsody_lib.retrieval.serving import Encoder, Vectors
 from rhapsody_lib.retrieval.shapes import ShapeTable
@@ -47,12 +48,19 @@ def figures(ranks: NDArray[np.int64]) -> dict[str, float]:
     }
 
 
-def sampled_halves(corpus: Path, max_songs: int, split: str = "") -> list[Halves]:
-    """Halves of at most `max_songs` songs, chosen by the digest of their ids, in the order of these digests."""
+def sampled_halves(corpus: Path, max_songs: int, unread: float | None = None) -> list[Halves]:
+    """Halves of at most `max_songs` songs, chosen by the digest of their ids, in the order of these digests.
+
+    Args:
+        corpus: a prepared corpus.
+        max_songs: songs at most.
+        unread: share of the artists whose songs alone are taken (`pairs.heldout_artist`); none: all are.
+    """
     chosen: list[tuple[str, Halves]] = []
     for batch in read_songs(corpus):
         for song in batch:
-            halves = song_halves(song.lyrics) if split in ("", song.split) else None
+            taken = unread is None or heldout_artist(song.artist, unread)
+            halves = song_halves(song.lyrics) if taken else None
             if halves:
                 chosen.append((hashlib.sha256(song.song_id.encode()).hexdigest(), halves))
         chosen = sorted(chosen, key=lambda item: item[0])[:max_songs]
@@ -143,7 +151,7 @@ def evaluate_retrieval(
     *,
     lexical_weight: float | None = None,
     max_songs: int = 1000,
-    split: str = "",
+    unread: float | None = None,
     embedder: StanzaEmbedder | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
@@ -154,7 +162,8 @@ def evaluate_retrieval(
         encoder: the encoder to judge.
         lexical_weight: share of TF-IDF beside the encoder in `sum`; none: the weights are fitted.
         max_songs: songs compared with one another; the figures fall as it grows.
-        split: `train` or `heldout`; empty for both. An encoder tuned on songs is to be judged on `heldout`.
+        unread: share of the artists of whom a tuned encoder has read nothing (`pairs.unread_artists`): it is judged by
+            their songs alone. None: by all.
         embedder: one of this encoder that already knows the songs' stanzas.
         progress: told of the texts embedded.
 
@@ -164,8 +173,10 @@ def evaluate_retrieval(
         `sum` is; and `score`, the calibration fitted on all queries. Without a song that can be halved, `songs` is 0
         and no figure stands but `score`.
     """
-    halves = sampled_halves(corpus, max_songs, split)
-    result: dict[str, Any] = {"task": "second half -> first half", "songs": len(halves), "split": split or "all"}
+    halves = sampled_halves(corpus, max_songs, unread)
+    result: dict[str, Any] = {"task": "second half -> first half", "songs": len(halves)}
+    if unread is not None:
+        result["artists"] = "held out"
     if not halves:
         return result | {"score": _fitted([], [], lexical_weight).to_card()}
     firsts, seconds = [first for first, _ in halves], [second for _, second in halves]

@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rhapsody_lib.errors import DamagedArtifactError
+from rhapsody_lib.recipe import BUILD_AGAIN
 from rhapsody_lib.retrieval.calibration import Calibration
 from rhapsody_lib.retrieval.index import ExactIndex
 from rhapsody_lib.retrieval.inverted import InvertedIndex
@@ -32,7 +33,7 @@ from rhapsody_lib.retrieval.layout import (
 )
 from rhapsody_lib.retrieval.lexical import LexicalIndex
 from rhapsody_lib.retrieval.scoring import SongMatrix
-from rhapsody_lib.retrieval.segments import EMBED_AGAIN, Segment, Stanzas, map_batch, map_stanzas, stanzas_between
+from rhapsody_lib.retrieval.segments import Segment, Stanzas, map_batch, map_stanzas, stanzas_between
 from rhapsody_lib.retrieval.serving import Vectors
 from rhapsody_lib.retrieval.shapes import ShapeTable
 
@@ -114,14 +115,16 @@ class Catalogue:
         try:
             card = json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))
             if card.get("layout") != LAYOUT_VERSION:
-                raise ValueError(f"it has layout {card.get('layout')}, not {LAYOUT_VERSION}")
+                raise ValueError(
+                    f"it was made by an older Rhapsody: its layout is {card.get('layout')}, not {LAYOUT_VERSION}"
+                )
             songs, segments, matrix = open_vectors(folder, card, locate)
             lexicon = LexicalIndex.load(folder / LEXICON_FILE, songs.num_rows)
             shapes = ShapeTable.load(folder / SHAPES_FILE, songs.num_rows)
             calibration = Calibration.of_card(card["score"])
         except (OSError, ValueError, KeyError, TypeError) as error:  # Arrow's errors are ValueErrors
             raise DamagedArtifactError(
-                f"{folder}: is not a usable catalogue ({type(error).__name__}: {error}). {EMBED_AGAIN}"
+                f"{folder}: is not a usable catalogue ({type(error).__name__}: {error}). {BUILD_AGAIN}"
             ) from error
         return cls(folder, card, pa.Table.from_batches([songs]), segments, matrix, lexicon, shapes, calibration, locate)
 

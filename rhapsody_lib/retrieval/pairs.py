@@ -6,6 +6,7 @@ A text that is longer than a training text may be is drawn a part of, at random:
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,9 @@ from rhapsody_lib.corpus.schema import SONGS_FILE
 from rhapsody_lib.errors import DamagedArtifactError
 from rhapsody_lib.retrieval.corpus_songs import count_songs
 from rhapsody_lib.retrieval.halves import different_sections, song_halves
+from rhapsody_lib.retrieval.layout import METRICS_FILE
 from rhapsody_lib.seeding import generator
+from rhapsody_lib.settings import EncoderSettings
 from rhapsody_lib.words.document import Lyrics, parse_lyrics
 
 Pair = tuple[str, str]
@@ -49,6 +52,22 @@ def heldout_artist(artist: str, share: float) -> bool:
     """
     digest = hashlib.sha256(artist.strip().casefold().encode()).digest()
     return int.from_bytes(digest[:8], "big") < share * 2**64
+
+
+def unread_artists(encoder: Path) -> float | None:
+    """Share of the artists (`heldout_artist`) of whom a tuned encoder has read nothing; none if it has learnt nothing.
+
+    Args:
+        encoder: folder of the encoder.
+    """
+    try:
+        found = json.loads((encoder / METRICS_FILE).read_text(encoding="utf-8"))
+        if not found.get("best_epoch"):
+            return None
+        # Encoders were tuned before this was written down.
+        return float(found.get("heldout_artists", EncoderSettings().heldout_artists))
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
 
 
 @dataclass(frozen=True)
@@ -166,7 +185,8 @@ def load_pairs(corpus: Path, heldout_share: float) -> PairData:
         song = PairSong.of(row["song_id"], artist, parse_lyrics(row["lyrics"] or "", row["title"] or ""))
         if song is None:
             continue
-        digest.update("\x1f".join((song.song_id, artist, *song.halves)).encode("utf-8", "replace"))
+        stanzas = map(_joined, song.stanzas)
+        digest.update("\x1f".join((song.song_id, artist, *song.halves, *stanzas)).encode("utf-8", "replace"))
         if heldout_artist(artist, heldout_share + STOPPING_SHARE):
             stopping.append(song)
         else:

@@ -38,7 +38,8 @@ class SongMatrix:
 
     def cosines(self, query: Vectors) -> Scores:
         """Cosine of a unit vector to each song [songs]."""
-        return np.concatenate([chunk @ query for chunk in self.chunks])
+        # As in `index`: for a matrix and one vector, dot products are twice as fast as the product.
+        return np.concatenate([np.vecdot(chunk, query) for chunk in self.chunks])
 
     def centred(self, query: Vectors, cosines: Scores) -> Scores:
         """Cosine after the songs' mean vector was taken from both sides [songs]; -1 to songs without words.

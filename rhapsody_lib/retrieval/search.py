@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from rhapsody_lib.errors import InputError
+from rhapsody_lib.recipe import BUILD_AGAIN
 from rhapsody_lib.retrieval.filters import MatchFilters
 from rhapsody_lib.retrieval.lexical import words_of
 from rhapsody_lib.retrieval.opened import Catalogue
@@ -26,6 +29,8 @@ _RUN_WORDS = 3
 #: Rows that are ranked at first, and how many times more each time that these do not suffice.
 _FIRST_ROWS, _MORE_ROWS = 50, 8
 Stanzas = list[tuple[str, str]]
+#: Whether a song with this track may be found.
+Accept = Callable[[str | None], bool]
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,10 @@ class Closest:
 class Match:
     """A catalogue song found, `rank` 1 the best.
 
-    `confidence`, in [0, 1], is the one number that tells how good the match is: of the halves of this catalogue's songs
-    that got it, that share had found the song they were cut from. `score` ranks: the weighted sum of the encoder's
+    `confidence`, in [0, 1], is the one number that tells how good the match is: of halves of this catalogue's songs
+    that got it, that share had found the song they were cut from. It was fitted among at most 1,000 first halves: in
+    a larger catalogue it tends to be too high or too low. None where too few songs could be halved to tell
+    (`calibration.FEWEST_QUERIES`). `score` ranks: the weighted sum of the encoder's
     cosine, of the TF-IDF cosine and of the nearness of the lines' lengths, each in standard deviations over the
     catalogue. `similarity` is the plain cosine of the two songs' vectors, in [-1, 1]; `lexical` that of their TF-IDF
     vectors, in [0, 1]. Only a song with a `track_id` can prime the music. `closest` is none where the catalogue song
@@ -57,7 +64,7 @@ class Match:
     title: str
     artist: str | None
     track_id: str | None
-    confidence: float
+    confidence: float | None
     similarity: float
     lexical: float
     score: float
@@ -87,8 +94,13 @@ def _check_encoder(catalogue: Catalogue, encoder: Encoder) -> None:
     if catalogue.card["encoder"]["onnx_sha256"] != encoder.card["onnx_sha256"]:
         raise InputError(
             f"The catalogue was embedded with another encoder ({catalogue.card['encoder']['model']}) than the one "
-            f"loaded ({encoder.card['model']}). Embed the catalogue again."
+            f"loaded ({encoder.card['model']}). {BUILD_AGAIN}"
         )
+
+
+def _fact(catalogue: Catalogue, row: int, name: str) -> str | None:
+    value: str | None = catalogue.songs.column(name)[row].as_py()
+    return value
 
 
 def _rounded(value: float) -> float:
@@ -116,27 +128,33 @@ def _closest(
     )
 
 
-def _runs(stanzas: Stanzas) -> set[tuple[str, ...]]:
-    """Runs of three words of a song."""
+def runs_of(stanzas: Stanzas) -> set[tuple[str, ...]]:
+    """Runs of three words of a song, by which its copies are known."""
     words = [word for _, text in stanzas for word in words_of(text)]
     return set(zip(*(words[start:] for start in range(_RUN_WORDS)), strict=False))
 
 
-def _same_song(one: set[tuple[str, ...]], other: set[tuple[str, ...]]) -> bool:
+def is_same_song(one: set[tuple[str, ...]], other: set[tuple[str, ...]]) -> bool:
+    """Whether two songs, by their runs, are one song and its copy."""
     fewer = min(len(one), len(other))
     return fewer > 0 and len(one & other) >= _SAME_SONG * fewer
 
 
-def _different_songs(catalogue: Catalogue, ranked: Scores) -> Iterator[tuple[int, tuple[Stanzas, Vectors]]]:
-    """Rows from the best on with their stanzas; of songs that are nearly the same, only the best."""
+def _different_songs(
+    catalogue: Catalogue, ranked: Scores, accept: Accept | None
+) -> Iterator[tuple[int, tuple[Stanzas, Vectors]]]:
+    """Accepted rows from the best on with their stanzas; of songs that are nearly the same, only the best of these."""
     seen: list[set[tuple[str, ...]]] = []
     done, wanted = 0, _FIRST_ROWS
     while True:
         rows = best_rows(ranked, catalogue.songs.column("song_id"), wanted)
         for row in rows[done:]:
+            # Asked first: a song that is not accepted must not hide its copies.
+            if accept is not None and not accept(_fact(catalogue, row, "track_id")):
+                continue
             stanzas = catalogue.stanzas_of(row)
-            runs = _runs(stanzas[0])
-            if not any(_same_song(runs, other) for other in seen):
+            runs = runs_of(stanzas[0])
+            if not any(is_same_song(runs, other) for other in seen):
                 seen.append(runs)
                 yield row, stanzas
         if len(rows) < wanted:
@@ -152,7 +170,7 @@ def find_matches(
     *,
     require_track: bool = False,
     filters: MatchFilters | None = None,
-    accept: Callable[[str | None], bool] | None = None,
+    accept: Accept | None = None,
 ) -> list[Match]:
     """The k most similar songs of the catalogue, best first; fewer if it has fewer. A song and its copy count once.
 
@@ -178,29 +196,28 @@ def find_matches(
     if require_track:
         allowed &= catalogue.has_track
     ranked = np.where(allowed, scores, np.float32(-np.inf))
-    songs = catalogue.songs
-
-    def fact(row: int, name: str) -> str | None:
-        value: str | None = songs.column(name)[row].as_py()
-        return value
-
-    found = (
-        (row, other)
-        for row, other in _different_songs(catalogue, ranked)
-        if accept is None or accept(fact(row, "track_id"))
-    )
+    found = itertools.islice(_different_songs(catalogue, ranked, accept), max(0, k))
+    numbers = (confidences, np.clip(cosines, -1, 1), np.clip(features[1], 0, 1), scores)
     return [
-        Match(
-            rank=rank,
-            song_id=fact(row, "song_id") or "",
-            title=fact(row, "title") or "",
-            artist=fact(row, "artist"),
-            track_id=fact(row, "track_id"),
-            confidence=_rounded(confidences[row]),
-            similarity=_rounded(np.clip(cosines[row], -1, 1)),
-            lexical=_rounded(np.clip(features[1][row], 0, 1)),
-            score=_rounded(scores[row]),
-            closest=_closest(stanzas, vectors, other, embedder),
-        )
-        for rank, (row, other) in enumerate(itertools.islice(found, max(0, k)), start=1)
+        _match(catalogue, rank, row, numbers, _closest(stanzas, vectors, other, embedder))
+        for rank, (row, other) in enumerate(found, start=1)
     ]
+
+
+def _match(
+    catalogue: Catalogue, rank: int, row: int, numbers: Sequence[NDArray[Any]], closest: Closest | None
+) -> Match:
+    """The song in a row, from its confidence, similarity, lexical similarity and score: [songs] each."""
+    confidence, similarity, lexical, score = (_rounded(values[row]) for values in numbers)
+    return Match(
+        rank=rank,
+        song_id=_fact(catalogue, row, "song_id") or "",
+        title=_fact(catalogue, row, "title") or "",
+        artist=_fact(catalogue, row, "artist"),
+        track_id=_fact(catalogue, row, "track_id"),
+        confidence=confidence if catalogue.calibration.tells else None,
+        similarity=similarity,
+        lexical=lexical,
+        score=score,
+        closest=closest,
+    )

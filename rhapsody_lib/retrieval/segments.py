@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from rhapsody_lib.errors import DamagedArtifactError
+from rhapsody_lib.recipe import BUILD_AGAIN
 from rhapsody_lib.retrieval.layout import (
     LAYOUT_VERSION,
     SONG_VECTORS_FILE,
@@ -23,7 +24,6 @@ from rhapsody_lib.retrieval.stanzas import mean_vector
 
 #: Stanzas of a song as (section name, text).
 Stanzas = list[tuple[str, str]]
-EMBED_AGAIN = "Embed the catalogue again."
 
 
 def vector_column(vectors: Vectors) -> pa.FixedSizeListArray:
@@ -119,14 +119,16 @@ class Segment:
             segment = cls(path, map_batch(path))
             facts = {key.decode(): value.decode() for key, value in (segment.batch.schema.metadata or {}).items()}
             if facts["layout"] != str(LAYOUT_VERSION):
-                raise ValueError(f"it was written by another version ({facts['layout']})")
+                raise ValueError(
+                    f"it was made by an older Rhapsody: its layout is {facts['layout']}, not {LAYOUT_VERSION}"
+                )
             if facts["encoder"] != encoder_sha256:
                 raise ValueError("its vectors are of another encoder")
             if segment.vectors.shape[1] != dimension:
                 raise ValueError(f"its vectors have {segment.vectors.shape[1]} numbers, not {dimension}")
         except (OSError, ValueError, KeyError, TypeError) as error:  # Arrow's errors are ValueErrors
             raise DamagedArtifactError(
-                f"{path}: is not a usable segment of a catalogue ({type(error).__name__}: {error}). {EMBED_AGAIN}"
+                f"{path}: is not a usable segment of a catalogue ({type(error).__name__}: {error}). {BUILD_AGAIN}"
             ) from error
         return segment
 
@@ -151,7 +153,7 @@ def map_stanzas(path: Path) -> pa.RecordBatch:
         return map_batch(path)
     except (OSError, ValueError) as error:
         raise DamagedArtifactError(
-            f"{path}: is not a usable segment of a catalogue ({type(error).__name__}: {error}). {EMBED_AGAIN}"
+            f"{path}: is not a usable segment of a catalogue ({type(error).__name__}: {error}). {BUILD_AGAIN}"
         ) from error
 
 

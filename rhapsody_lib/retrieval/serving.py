@@ -18,6 +18,7 @@ from rhapsody_lib.errors import DamagedArtifactError
 from rhapsody_lib.optional import require
 from rhapsody_lib.processors import available_processors
 from rhapsody_lib.progress import Progress, silent
+from rhapsody_lib.recipe import BUILD_AGAIN
 from rhapsody_lib.retrieval.engines import Engine, OnnxEngine, Vectors, bulk_engine
 
 __all__ = ["CARD_FILE", "MODEL_FILE", "TOKENIZER_FILE", "Encoder", "Vectors"]
@@ -113,7 +114,7 @@ class Encoder:
             engine = engine_for(tokenizer)
         except Exception as error:  # the libraries raise bare Exception and classes of their own
             raise DamagedArtifactError(
-                f"{folder}: is not a usable encoder ({type(error).__name__}: {error}). Train the encoder again."
+                f"{folder}: is not a usable encoder ({type(error).__name__}: {error}). {BUILD_AGAIN}"
             ) from error
         return cls(folder, card, texts_at_once, tokenizer, _unknown_token(tokenizer, content), engine)
 
@@ -171,18 +172,16 @@ class Encoder:
             vectors = self._engine.run(np.array(ids, dtype=np.int64))
         except Exception as error:  # a graph that does not take these tokens: the libraries' own classes
             raise DamagedArtifactError(
-                f"{self.folder}: cannot embed a text ({type(error).__name__}: {str(error)[:200]}). "
-                "Train the encoder again."
+                f"{self.folder}: cannot embed a text ({type(error).__name__}: {str(error)[:200]}). {BUILD_AGAIN}"
             ) from error
         if vectors.shape != (len(ids), self.dimension):
             raise DamagedArtifactError(
                 f"{self.folder}: gives vectors of {vectors.shape[-1]} numbers where {CARD_FILE} says {self.dimension}. "
-                "Train the encoder again."
+                f"{BUILD_AGAIN}"
             )
         if not np.isfinite(vectors).all():
             raise DamagedArtifactError(
-                f"{self.folder}: gives vectors that are not numbers (NaN); its weights are damaged. "
-                "Train the encoder again."
+                f"{self.folder}: gives vectors that are not numbers (NaN); its weights are damaged. {BUILD_AGAIN}"
             )
         return vectors
 

@@ -296,6 +296,7 @@ def tune_encoder(
         metrics["not_tuned"] = data.lacks
     else:
         metrics |= tune(model, data, checkpoint, settings, weights=weights, seed=seed, progress=progress, record=record)
+        metrics["heldout_artists"] = settings.heldout_artists
     tuned = f"{name}, tuned" if metrics.get("best_epoch") else name
     export_encoder(model, tuned, weights, out, settings.max_tokens)
     metrics["unknown_tokens"] = round(unknown, 4)

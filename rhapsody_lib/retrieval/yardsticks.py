@@ -149,7 +149,8 @@ def compare_methods(
         embedder: of the encoder that is judged.
         calibration: how our score is weighed, fitted on other songs; none: it is fitted on these, for each half of the
             queries on the other half.
-        base: of the encoder before tuning, by which the ancestor's way is measured; none: it is the same.
+        base: of the encoder before tuning, by which the ancestor's way is measured: `embedder` itself where it is not
+            tuned. None: neither is measured.
         progress: told of the texts embedded.
     """
     wanted = range(len(items.queries))
@@ -158,9 +159,10 @@ def compare_methods(
         RANDOM: generator(0, "retrieval", "random").integers(1, len(items.songs) + 1, len(items.queries)),
         TFIDF: _ranked(LexicalIndex.build(map(lexical_text, items.songs), words_of).scores, items),
         BM25: _ranked(bm25(list(map(lexical_text, items.songs))), items),
-        ANCESTOR: _whole_texts(items, base or embedder, progress),
     }
     if base is not None:
+        ranks[ANCESTOR] = _whole_texts(items, base, progress)
+    if base is not None and base is not embedder:
         ranks[BASE] = _by_cosine(Search.of(items.songs, items.queries, wanted, base, progress))
     ranks[ENCODER] = _by_cosine(search)
     features = search.features()

@@ -116,7 +116,7 @@ def encode_recording(samples: np.ndarray) -> bytes:
     threads run meanwhile.
 
     Args:
-        samples: float32 [frames, 2] at `SAMPLE_RATE_HZ`, or the same `in_16_bits`.
+        samples: float32 [frames, 2] at `SAMPLE_RATE_HZ`, at least one frame, or the same `in_16_bits`.
 
     Raises:
         MissingExtraError: lameenc is not installed.
@@ -130,7 +130,7 @@ def encode_stem(samples: np.ndarray) -> bytes:
     """A part alone as MP3 at a variable bit rate: its rests take almost nothing.
 
     Args:
-        samples: float32 [frames] at `STEM_RATE_HZ`, or the same `in_16_bits`.
+        samples: float32 [frames] at `STEM_RATE_HZ`, at least one frame, or the same `in_16_bits`.
 
     Raises:
         MissingExtraError: lameenc is not installed.

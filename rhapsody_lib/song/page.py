@@ -1,8 +1,8 @@
-"""index.html: the song as one offline file that plays, shows its notes and sings along with its words.
+"""index.html: the song as one offline file that shows its notes and its words in time.
 
-Everything but the recording is inlined; where that is not beside the page, the page mixes it from the parts. Text of a
-user never becomes markup: it stands in a JSON block whose `<` are escaped and is shown by `textContent`, and the page's
-content security policy runs only the one script whose hash it names.
+It plays song.mp3 beside it, or mixes its parts alone: all but the recording is inlined. Text of a user never becomes
+markup: it stands in a JSON block whose `<` are escaped and is shown by `textContent`, and the page's content security
+policy runs only the one script whose hash it names.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _parts(score: Score) -> list[dict[str, Any]]:
 
 
 def _match(info: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
-    """The matched song for the page, and the others: title, artist, confidence, pairs of closest lines."""
+    """The matched song for the page, and the others: title, artist, confidence (or none), pairs of closest lines."""
     shown = []
     for match in info.get("matches") or []:
         closest = match.get("closest") or []
@@ -163,7 +163,7 @@ def _match(info: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[dict[st
             {
                 "title": str(match.get("title") or "untitled"),
                 "artist": str(match.get("artist") or ""),
-                "confidence": float(match.get("confidence") or 0.0),
+                "confidence": None if match.get("confidence") is None else float(match["confidence"]),
                 "primed": bool(info.get("primer")) and info.get("primer") == match.get("title"),
                 "pairs": [[str(pair["generated_line"]), str(pair["catalogue_line"])] for pair in pairs],
             }

@@ -5,8 +5,10 @@ const buildMatch = () => {
   byId("match").hidden = false;
   byId("match-title").textContent = match.title;
   byId("match-artist").textContent = match.artist ? `by ${match.artist}` : "";
+  const told = match.confidence !== null;
+  byId("match-bar").parentElement.hidden = !told;
   byId("match-bar").style.width = `${Math.max(0, Math.min(1, match.confidence)) * 100}%`;
-  byId("match-score").textContent = `Sure by ${match.confidence.toFixed(2)} of 1: of song halves that matched as well, that share had found their own song.${match.primed ? " Its music set this song going." : ""}`;
+  byId("match-score").textContent = `${told ? `Sure by ${match.confidence.toFixed(2)} of 1: of song halves that matched as well, that share had found their own song.` : "How sure: -. The catalogue has too few songs to tell."}${match.primed ? " Its music set this song going." : ""}`;
   const lines = (pairs) => pairs.map(([ours, theirs]) => {
     const pair = make("p", "pair", ours);
     pair.dir = "auto";
@@ -16,7 +18,7 @@ const buildMatch = () => {
   byId("match-pairs").append(...lines(match.pairs));
   byId("match-others").hidden = !song.others.length;
   song.others.forEach((other) => {
-    const item = make("li", "", `${other.title}${other.artist ? ` by ${other.artist}` : ""} (${other.confidence.toFixed(2)})`);
+    const item = make("li", "", `${other.title}${other.artist ? ` by ${other.artist}` : ""} (${other.confidence === null ? "-" : other.confidence.toFixed(2)})`);
     item.append(...lines(other.pairs));
     byId("match-list").append(item);
   });
@@ -125,13 +127,14 @@ buildFacts();
 buildMatch();
 buildLyrics();
 bind();
-/* The page without its folder: the parts that it holds are mixed here, and silence keeps the time until they are ready. */
+/* The page without its folder: the parts that it holds are mixed here, and decoded at the first Play. An error that comes
+   when the mixer has taken over already concerns nobody. */
 const playAlone = () => {
+  if (engine !== recording) return;
   root.dataset.alone = "true";
   byId("files").querySelectorAll("[data-file='song.mp3']").forEach((item) => item.remove());
-  player.use(silence);
-  if (song.stems.length) useStems();
-  else tell("The recording song.mp3 is not beside this page, so it plays silently.");
+  player.use(song.stems.length ? waiting : silence);
+  if (!song.stems.length) tell("The recording song.mp3 is not beside this page, so it plays silently.");
 };
 if (song.audio) {
   audio.addEventListener("error", playAlone, { once: true });

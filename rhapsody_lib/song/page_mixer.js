@@ -60,14 +60,25 @@ const buildStrip = (stem) => {
   byId("strips").append(strip);
 };
 let stemsWanted = null;
-/* The parts are decoded when the mixer is first opened: they take some memory, and not everybody mixes. */
+/* The parts are decoded when the mixer is first opened, or at the first Play of a page that lies alone: they take 128 kB of
+   memory a second and part, and not everybody mixes. */
 const useStems = () => {
   stemsWanted = stemsWanted || decodeStems().then((tracks) => {
     player.use(stemEngine(tracks));
     root.dataset.stems = String(tracks.length);
     applyMix();
-    byId("desk-state").textContent = "";
-  }).catch((error) => { byId("desk-state").textContent = `The parts cannot be played here: ${error.message}`; });
+  }).catch((error) => {
+    stemsWanted = null;
+    if (engine === waiting) player.use(silence);
+    tell(`The parts cannot be played here: ${error.message}`);
+  }).finally(() => { byId("desk-state").textContent = ""; });
+};
+/* Keeps the place, and whether Play was pressed, until the parts are there. */
+const waiting = {
+  time: 0,
+  playing: false,
+  play() { this.playing = true; changed(); useStems(); },
+  pause() { this.playing = false; changed(); },
 };
 const bindMixer = () => {
   buildTempi();

@@ -37,7 +37,12 @@ const recording = {
   set time(seconds) { audio.currentTime = seconds; },
   get playing() { return !audio.paused && !audio.ended; },
   set rate(value) { audio.preservesPitch = true; audio.playbackRate = value; },
-  play() { audio.play().catch((error) => tell(`The sound cannot be played: ${error.message}`)); },
+  play() {
+    audio.play().catch((error) => {
+      if (engine === recording) tell(`The sound cannot be played: ${error.message}`);
+      else if (audio.error && !player.playing) player.play(); // Play was pressed before the recording was known to be missing.
+    });
+  },
   pause() { audio.pause(); },
 };
 const silence = {

@@ -51,7 +51,8 @@ def voices_of(words: Iterable[str]) -> list[str]:
     A word without letters, such as a number, is read in the language of the word before it. Japanese ideograms have no
     voice: eSpeak reads kana alone.
     """
-    words = list(words)
+    # Full-width letters, ª and µ become those they stand for, whose names tell the script.
+    words = [unicodedata.normalize("NFKC", word) for word in words]
     text = "".join(words).lower()
     scripts = {_script(char) for char in set(text)}
     changed = {voice: other for voice, letters, other in _TELLING if set(letters) & set(text)}

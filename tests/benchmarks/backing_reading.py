@@ -8,7 +8,7 @@ import time
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,12 @@ from rhapsody_lib.corpus.found import Job
 from rhapsody_lib.corpus.parsing import parse_job
 from rhapsody_lib.corpus.sandbox import TOO_MUCH_MEMORY, Sandbox
 from rhapsody_lib.errors import InputError, UnreadableFileError
+from rhapsody_lib.music.grid_phase import off_grid_ticks
 from rhapsody_lib.music.melody_finding import is_melody_name
 from rhapsody_lib.music.midi import midi_to_score
-from rhapsody_lib.music.score import PARTS, Score
+from rhapsody_lib.music.midi_reader import midi_to_tables
+from rhapsody_lib.music.note_tables import START, NoteTable
+from rhapsody_lib.music.score import PARTS, Metre, Score
 from rhapsody_lib.operations.priming import PRIMER_MEMORY_MB, PRIMER_TIMEOUT_S
 from tests.benchmarks.backing_bench import Bench
 from tests.benchmarks.table import Row, at_most
@@ -35,6 +38,9 @@ FASTER, TIMES = 10.0, 3
 #: Of the big folders only each n-th file in `--quick`.
 _QUICK_STRIDE = 30
 _BAD_MEMORY_MB = 300.0
+#: How late files are made to see whether their bar lines are found, and how near is found.
+LATE_TICKS, _NEAR_TICKS = (20, 60, 700), 12
+_ON_GRID = {*range(_NEAR_TICKS + 1), *range(120 - _NEAR_TICKS, 120)}
 _SHEETS = (".mxl", ".musicxml", ".xml")
 #: Outcomes that a bad file may not come to.
 _UNSEEMLY = ("crashed", "timeout", "memory", "no reason")
@@ -63,9 +69,9 @@ def midi_sets(bench: Bench) -> dict[str, Files]:
 
 
 def reading(bench: Bench) -> list[Row]:
-    """Speed on one core, round trips of every good file, melodies found without names."""
+    """Speed on one core, round trips of every good file, melodies found without names, bar lines of late files."""
     sets = midi_sets(bench)
-    return [*_speed(sets), *_round_trips(bench, sets), *_melodies(sets)]
+    return [*_speed(sets), *_round_trips(bench, sets), *_melodies(sets), *late_files(bench, sets)]
 
 
 def _cpu_s(work: Callable[[], object]) -> float:
@@ -165,6 +171,52 @@ def _melodies(sets: dict[str, Files]) -> list[Row]:
         if asked:
             rows.append(Row(f"melody found without names, {name}", right, asked, round(right / asked, 4)))
     return rows
+
+
+def _steady(files: Iterable[tuple[str, bytes]]) -> list[tuple[Metre, NoteTable]]:
+    """Metre and notes of the files that name one metre only, and whose notes lie on its sixteenths."""
+    found = []
+    for name, data in files:
+        parsed = symusic.Score.from_midi(data)
+        score = midi_to_tables(data, name)
+        (metre, *others), table = score.frame.metres, score.notes
+        if not parsed.time_signatures or others or any(event.numerator == 1 for event in parsed.time_signatures):
+            continue
+        if off_grid_ticks(table, metre) == 0 and off_grid_ticks(table, metre, has_metre=False) % 120 in _ON_GRID:
+            shifted = table.copy()
+            shifted[START] += 60
+            if off_grid_ticks(shifted, metre):  # else it is played freely, or too short to tell
+                found.append((metre, table))
+    return found
+
+
+def late_files(bench: Bench, sets: dict[str, Files]) -> list[Row]:
+    """Bar lines found again in steady files that name their metre, all of whose notes are moved by some ticks."""
+    rows = []
+    midi = [file for name in ("good_midi", "mini_lpd") for file in sets.get(name, ())]
+    songs = sorted((bench.datasets / "openewld" / "songs").glob("*.mxl"))[:: _QUICK_STRIDE if bench.quick else 4]
+    for what, files in (("good_midi and mini_lpd", midi), ("openewld, each fourth", list(_arranged(songs)))):
+        steady = _steady(files)
+        for late in LATE_TICKS if steady else ():
+            right = 0
+            for metre, table in steady:
+                moved = table.copy()
+                moved[START] += late
+                wrong = (off_grid_ticks(moved, metre) - late) % metre.bar_ticks
+                right += min(wrong, metre.bar_ticks - wrong) <= _NEAR_TICKS
+            share = round(right / len(steady), 4)
+            rows.append(Row(f"bar lines of files {late} ticks late, {what}", right, len(steady), share))
+    return rows
+
+
+def _arranged(songs: Sequence[Path]) -> Iterator[tuple[str, bytes]]:
+    for path in songs:
+        try:
+            track = parse_job(Job("primer", str(path), path.name)).track
+        except UnreadableFileError:
+            continue  # counted among the round trips
+        if track is not None:
+            yield path.name, track.midi
 
 
 def refusing(bench: Bench) -> list[Row]:

@@ -126,7 +126,7 @@ def page_rows(name: str, page: Path, pictures: Path) -> list[Row]:
             tab.open(page, width, 900)
             tab.picture(pictures / f"{page.parent.name}-{width}.png")
             wide += tab.run("document.documentElement.scrollWidth") > width
-            tab.run("seek(song.sections[2].start + 1); byId('mixer').click()")
+            tab.run("seek(song.sections[Math.min(2, song.sections.length - 1)].start + 1); byId('mixer').click()")
             tab.wait("root.dataset.stems")
             tab.picture(pictures / f"{page.parent.name}-{width}-mixer.png")
         complaints = tab.complaints()

@@ -95,14 +95,18 @@ class Bench:
             return None
         folder = self.folder / ("kaggle_quick" if self.quick else "kaggle_large")
         if not folder.is_dir():
-            folder.mkdir(parents=True)
+            # Beside and renamed: what was cut off half way is not taken for the table.
+            beside = folder.with_name(f"{folder.name}.part")
+            shutil.rmtree(beside, ignore_errors=True)
+            beside.mkdir(parents=True)
             with zipfile.ZipFile(archive) as opened:
                 for name in ("lyrics-data", "artists-data"):
                     source = opened.open(f"kaggle_shape/{name}.large.csv")
-                    with source, (folder / f"{name}.csv").open("wb") as to:
+                    with source, (beside / f"{name}.csv").open("wb") as to:
                         shutil.copyfileobj(source, to)
             if self.quick:
-                _spread(folder / "lyrics-data.csv", QUICK_ROWS)
+                _spread(beside / "lyrics-data.csv", QUICK_ROWS)
+            beside.rename(folder)
         return operations.prepare_corpus(self.store, self.settings(), [str(folder)])
 
     def corpus(self) -> Path | None:

@@ -100,9 +100,7 @@ def finding(bench: Bench) -> list[Row]:
     rows: list[Row] = []
     for shared in (False, True):
         items = KnownItems.of(parts.queries, parts.others, shared_lines=shared)
-        found = compare_methods(
-            items, embedder, weighed, base=base if bench.encoder else None, progress=reporter("Finding")
-        )
+        found = compare_methods(items, embedder, weighed, base=base, progress=reporter("Finding"))
         rows += _rows(found, f"{len(items.songs):,} songs, {name}" + (", lines that return shared" if shared else ""))
         if not shared:
             rows += _wanted(found, items, parts, embedder)

@@ -74,7 +74,8 @@ def main() -> None:
         for seed, (prompt, lyrics, matches) in enumerate(shown(str(Path(folder) / "store"), options.songs)):
             out.print(f"\n[bold]{seed}: {escape(prompt)}[/]\n{escape(lyrics.text())}")
             for found in matches:
-                out.print(f"  {found.confidence:.2f}  {escape(found.title)} (cosine {found.similarity:.2f})")
+                sure = "-" if found.confidence is None else f"{found.confidence:.2f}"
+                out.print(f"  {sure}  {escape(found.title)} (cosine {found.similarity:.2f})")
                 if found.closest:
                     out.print(
                         f"        {escape(found.closest.generated_line)} / {escape(found.closest.catalogue_line)}"

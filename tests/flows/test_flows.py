@@ -73,7 +73,8 @@ def test_a_song_of_the_flow_is_the_song_without_it(trained, tmp_path):
         assert (tmp_path / "flow" / name).read_bytes() == (tmp_path / "direct" / name).read_bytes()
     shown = artifact("song")
     assert result.lyrics.splitlines()[1] in shown
-    assert f"{result.matches[0].confidence:.2f}" in shown
+    sure = result.matches[0].confidence
+    assert f"sure by {'-' if sure is None else f'{sure:.2f} of 1'}" in shown
 
 
 def test_the_command_is_a_flow_run_where_a_server_is_set(trained, tmp_path, monkeypatch, rhapsody):

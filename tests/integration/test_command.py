@@ -34,7 +34,8 @@ def test_a_prompt_becomes_a_song(rhapsody, trained, tmp_path):
     lines = [line for line in result["lyrics"].splitlines() if line and not line.startswith("[")]
     assert lines[0].lower().startswith("the sky is blue")
     assert 4 <= len(lines) <= 24
-    assert 0 <= result["matches"][0]["confidence"] <= 1
+    sure = result["matches"][0]["confidence"]
+    assert sure is None or 0 <= sure <= 1  # none where fewer than 20 songs could be halved
     assert {"lyrics.txt", "song.mid", "song.kar", "backing.mid", "pianoroll.png", "index.html", "song.json"} <= set(
         result["files"]
     )

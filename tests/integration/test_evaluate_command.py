@@ -1,4 +1,4 @@
-"""`rhapsody evaluate lyrics` and `rhapsody evaluate backing` on a release of tiny models."""
+"""`rhapsody evaluate lyrics`, `backing` and `retrieval` on a release of tiny models."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rhapsody_lib.backing.controls import CONTROLS
 from rhapsody_lib.operations import backing_figures, lyrics_figures
 from rhapsody_lib.operations.lyrics_figures import GENERATED, HELDOUT, LOOPED, SHUFFLED
 from rhapsody_lib.release import live_release
+from rhapsody_lib.retrieval.yardsticks import ANCESTOR, BASE, ENCODER, OURS, RANDOM, TFIDF
 from tests.trained import Trained
 
 Run = Callable[..., tuple[int, str, str]]
@@ -97,3 +98,24 @@ def test_the_terminal_shows_the_tables_of_music(rhapsody: Run, trained: Trained)
     assert code == 0
     assert stdout.startswith("Backing of release 1, trained on ")
     assert {"Kneser-Ney", "density", "distance", "pitches", "median", "melodies"} <= set(stdout.split())
+
+
+def test_figures_of_the_live_release_s_search(rhapsody: Run, trained: Trained, tmp_path: Path) -> None:
+    out = tmp_path / "page"
+    code, stdout, stderr = rhapsody("evaluate", "retrieval", "--store", trained.store, "--json", "--out", str(out))
+    assert (code, stderr) == (0, "")
+    found = json.loads(stdout)
+    assert found["release"] == 1
+    assert found["corpus"]["tuned"] is False
+    assert 2 <= found["corpus"]["queries"] <= found["corpus"]["songs"] <= 20
+    assert found["finding"].keys() == found["shared"].keys() >= {ANCESTOR, ENCODER, OURS, TFIDF}
+    assert BASE not in found["finding"]  # the encoder is not tuned
+    assert found["finding"][OURS]["mrr"] > found["finding"][RANDOM]["mrr"]
+    assert found["shared"][TFIDF]["mrr"] > found["finding"][TFIDF]["mrr"]
+    assert found["notes"] == []
+    assert json.loads((out / "figures.json").read_text(encoding="utf-8"))["finding"] == found["finding"]
+    assert OURS in (out / "retrieval.md").read_text(encoding="utf-8")
+    code, stdout, _ = rhapsody("evaluate", "retrieval", "--store", trained.store)
+    assert code == 0
+    assert stdout.startswith("Retrieval of release 1")
+    assert {"ours", "Recall@1", "confidence"} <= set(stdout.split())

@@ -157,12 +157,46 @@ def test_a_page_without_its_folder_plays_its_parts(tmp_path: Path) -> None:
         tab.call("Page.enable")
         tab.call("Page.addScriptToEvaluateOnNewDocument", source=METER)
         tab.open(sent)
+        tab.wait("root.dataset.alone")
+        assert tab.run("stemsWanted === null")  # They take memory: nobody has asked for them yet.
         tab.run("player.play()")
         tab.wait("root.dataset.stems")
         tab.wait("player.time > 1 && loudness() > 0.01")
-        assert tab.run("root.dataset.alone && !root.dataset.violation && !root.dataset.error")
+        assert tab.run("!root.dataset.violation && !root.dataset.error")
         assert tab.run("document.querySelectorAll('#files [data-file=\"song.mp3\"]').length") == 0
         assert tab.run("document.querySelectorAll('#files li').length") > 4
+
+
+#: The recording is asked for again, and is not there.
+LOSE_RECORDING = """
+window.lost = false;
+audio.addEventListener("error", playAlone, { once: true });
+audio.addEventListener("error", () => { window.lost = true; }, { once: true });
+audio.src = "lost.mp3";
+"""
+
+
+def test_parts_play_on_when_the_recording_is_lost_and_silence_when_they_fail(tmp_path: Path) -> None:
+    pytest.importorskip("tinysoundfont")
+    pytest.importorskip("websockets")
+    with open_browser(tmp_path / "profile") as tab:
+        open_song(tab, tmp_path)
+        open_mixer(tab)
+        tab.run("player.play()")
+        tab.wait("loudness() > 0.01")
+        tab.run(LOSE_RECORDING)
+        tab.wait("window.lost")
+        assert tab.run("engine !== silence && player.playing && !root.dataset.alone")
+        # Play pressed before the recording is known to be missing, in a page whose parts are damaged.
+        tab.run(
+            "player.pause(); engine = recording; stemsWanted = null; song.stems.forEach((stem) => { stem.file = 'x' })"
+        )
+        tab.run(LOSE_RECORDING + "player.play()")
+        tab.wait("engine === silence && player.playing")
+        assert tab.run("!byId('notice').hidden && byId('notice').textContent").startswith(
+            "The parts cannot be played here"
+        )
+        assert tab.run("stemsWanted === null")
 
 
 def click(tab: Tab, selector: str) -> None:

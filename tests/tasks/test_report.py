@@ -72,7 +72,7 @@ def song(folder: Path, text: str, lyrics: str, files: dict[str, bytes]) -> SongR
     closest = Closest("verse 1", "verse 2", 0.5, text, text, 0.5)
     matches = [
         Match(rank, "song", text, "artist", "track", sure, similarity=0.0, lexical=0.0, score=0.0, closest=found)
-        for rank, sure, found in ((1, 0.5, closest), (2, 0.25, None))
+        for rank, sure, found in ((1, 0.5, closest), (2, None, None))
     ]
     return SongResult(text, lyrics, matches, folder, {name: folder / name for name in files}, 61.0, 3)
 
@@ -152,6 +152,7 @@ def test_figures_of_training_songs_are_called_so(pages: dict[str, Any]) -> None:
 
 def test_an_unknown_stage_without_history_shows_what_there_is(pages: dict[str, Any]) -> None:
     report.report_training("encoder", {"dimension": 384})
+    assert pages["markdown"].startswith("# Encoder: how it does on songs it stopped by")
     assert "<td>dimension</td>\n<td>384</td>" in MARKDOWN.render(pages["markdown"])
     assert "image" not in structure(pages["markdown"])
 

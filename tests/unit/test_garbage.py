@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -14,6 +15,7 @@ from rhapsody_lib import garbage, uses
 from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
 from rhapsody_lib.errors import InputError, StoreAccessError, StoreError
 from rhapsody_lib.garbage import Item, Policy, What, collect, find_garbage
+from rhapsody_lib.parts import PARTS_FILE, write_parts
 from rhapsody_lib.release import RELEASE_KINDS, publish_release
 
 OLD = timedelta(days=30)
@@ -133,6 +135,28 @@ def test_shards_are_kept_for_longer(store):
     assert gone(find_garbage(store, Policy(shard_grace=timedelta(days=20)))) == both
     grow_old(store, timedelta(days=91))
     assert gone(find_garbage(store, Policy())) == both
+
+
+def test_parts_that_cannot_be_read_now_end_the_collection(store, monkeypatch):
+    part = build(store, "vectors-shard")
+    recipe = Recipe("catalogue", 1, {"mark": "parts"}, {})
+    whole = store.build(recipe, lambda folder: write_parts(folder, [part]))
+    refs = {kind: build(store, kind) for kind in RELEASE_KINDS}
+    publish_release(store, refs | {"catalogue": whole}, {}, reason="test")
+    grow_old(store, timedelta(days=400))
+    assert f"artifacts/vectors-shard/{part.key}" not in gone(find_garbage(store, Policy()))
+    read, failure = store.read, OSError(errno.EIO, "Input/output error")
+
+    def fail(*parts):
+        if parts[-1] == PARTS_FILE:
+            raise failure
+        return read(*parts)
+
+    monkeypatch.setattr(store, "read", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        find_garbage(store, Policy())
+    failure = FileNotFoundError()
+    assert f"artifacts/vectors-shard/{part.key}" in gone(find_garbage(store, Policy()))
 
 
 def test_a_long_upload_of_what_is_in_use_goes_on(store, monkeypatch):

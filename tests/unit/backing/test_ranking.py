@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from itertools import permutations
+
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rhapsody_lib.backing.ranking import LEAST_FIRM, BarNotes, firmness_of
+from rhapsody_lib.backing.ranking import FIRM, FREE, LEAST_FIRM, BarNotes, firmness_of
 
 
 def _bar(steps: set[int]) -> BarNotes:
@@ -38,3 +41,11 @@ def test_the_melody_s_freedom_is_not_the_accompaniment_s() -> None:
     for number, bar in enumerate(bars):
         bar.notes["melody"] = [(number, 60)]
     assert firmness_of(bars) == 1.0
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sets(st.integers(0, 47), min_size=1, max_size=6), min_size=2, max_size=12))
+def test_firmness_is_the_mean_likeness_of_all_pairs_of_bars(bars: list[set[int]]) -> None:
+    pairs = [len(x & y) / len(x | y) for x, y in permutations(bars, 2)]
+    expected = min(1.0, max(LEAST_FIRM, (sum(pairs) / len(pairs) - FREE) / (FIRM - FREE)))
+    assert math.isclose(firmness_of([_bar(steps) for steps in bars]), expected, abs_tol=1e-9)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from rhapsody_lib.corpus.schema import TRACKS_FILE, TRACKS_SCHEMA
 from rhapsody_lib.errors import InputError
+from rhapsody_lib.music import midi
 from rhapsody_lib.operations.agreement import Agreement, _compared, _same_mode, valence
-from rhapsody_lib.operations.matching import filters_of, tempo_range
+from rhapsody_lib.operations.matching import filters_of, having_melody, tempo_range
 from rhapsody_lib.operations.requests import check_request
 
 
@@ -34,6 +41,19 @@ def test_a_request_names_filters_and_is_checked_before_any_work() -> None:
         check_request(prompt="the sky", match_key="H dur")
 
 
+def test_the_music_that_is_asked_for_is_read_in_whatever_row_group_it_is(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    rows = [{"track_id": f"t{number}", "midi": b"tune" if number % 2 else b"drums"} for number in range(5)]
+    rows[3]["midi"] = None
+    pq.write_table(pa.Table.from_pylist(rows, TRACKS_SCHEMA), tmp_path / TRACKS_FILE, row_group_size=2)
+    monkeypatch.setattr(
+        midi, "midi_to_score", lambda data, _: SimpleNamespace(parts={"melody": [1] * (data == b"tune")})
+    )
+    store: Any = SimpleNamespace(fetch=lambda _: tmp_path)
+    corpus: Any = None
+    has_melody = having_melody(store, corpus)
+    assert [has_melody(name) for name in ("t0", "t1", "t2", "t3", "t4", "t9", None)] == [False, True, *[False] * 5]
+
+
 def test_valence() -> None:
     assert valence("Happy, happy and SAD") == pytest.approx(1 / 3)
     assert valence("the table") == 0
@@ -48,5 +68,8 @@ def test_matches_in_the_same_mode_are_told_from_a_shuffled_pairing() -> None:
     assert isinstance(found, Agreement)
     assert (found.matched, found.pairs, found.told_apart) == (1.0, 60, True)
     assert found.shuffled == pytest.approx(0.5, abs=0.05)
+    # Beside itself a song always agrees; no shuffling of three makes it so.
+    three = _compared(np.arange(3), np.array([1, 2, 1]), [{"key": f"{n} m{n}"} for n in "abc"], [0.0] * 3, _same_mode)
+    assert three is None
     chance = _compared(rows, (rows * 7 + 3) % 60, [{"key": None}] * 60, [0.0] * 60, _same_mode)
     assert chance is None

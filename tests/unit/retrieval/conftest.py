@@ -62,13 +62,16 @@ def write_encoder(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
-def write_corpus(folder: Path, songs: dict[str, str], *, without_track: tuple[str, ...] = ()) -> Path:
-    """A corpus folder of songs by song_id; every third is held out."""
+def write_corpus(
+    folder: Path, songs: dict[str, str], *, without_track: tuple[str, ...] = (), artists: dict[str, str] | None = None
+) -> Path:
+    """A corpus folder of songs by song_id, and their artists where they have any; every third is held out."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = [
         {
             "song_id": song_id,
             "title": song_id.title(),
+            "artist": (artists or {}).get(song_id),
             "lyrics": text,
             "split": "heldout" if index % 3 == 2 else "train",
         }

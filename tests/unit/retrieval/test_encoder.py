@@ -129,6 +129,16 @@ def test_code_of_a_model_is_never_run(tiny_model, tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
+def test_a_folder_in_the_users_home_is_called_by_its_name(tmp_path, monkeypatch):
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "model.safetensors").write_bytes(b"weights")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(room, "load_model", lambda model, folder: folder)
+    folder, name, weights = room.load_base("~/tiny")
+    assert (folder, name) == (tmp_path / "tiny", "tiny")
+    assert list(weights) == ["model.safetensors"]
+
+
 @pytest.mark.parametrize("model", ["./nowhere", "/nowhere/model", "a/b/c", "..", "two words"])
 def test_no_such_folder(model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -1,5 +1,7 @@
 import logging
 import socket
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -107,6 +109,20 @@ def test_without_openvino_the_query_engine_embeds_the_catalogue(encoder_folder, 
     assert bulk.runtime == plain.runtime
     assert bulk.runtime.startswith("ONNX Runtime")
     assert bulk.encode(TEXTS).tobytes() == plain.encode(TEXTS).tobytes()
+
+
+@needs_openvino
+def test_an_interrupt_after_the_engine_was_dropped_is_an_interrupt(encoder_folder):
+    script = (
+        "import gc, signal, sys; from pathlib import Path; from rhapsody_lib.retrieval.serving import Encoder\n"
+        "encoder = Encoder.load_bulk(Path(sys.argv[1])); assert 'OpenVINO' in encoder.runtime\n"
+        "encoder.encode(['the river']); del encoder; gc.collect()\n"
+        "try: signal.raise_signal(signal.SIGINT)\n"
+        "except KeyboardInterrupt: print('interrupted')\n"
+    )
+    command = [sys.executable, "-c", script, str(encoder_folder)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert (ended.returncode, ended.stdout.strip()) == (0, "interrupted"), ended.stderr
 
 
 @needs_openvino

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
-import pytest
-
-from rhapsody_lib.errors import DamagedArtifactError
-from rhapsody_lib.retrieval.calibration import USUAL, Calibration
-from rhapsody_lib.retrieval.evaluate import calibration_of, compare_halves
+from rhapsody_lib.retrieval.calibration import Calibration
+from rhapsody_lib.retrieval.evaluate import compare_halves
 from rhapsody_lib.words.document import parse_lyrics
 
 #: What the lines' lengths say of three songs is chance.
@@ -33,11 +27,3 @@ def test_others_that_are_nearer_stand_before_the_song(encoder) -> None:  # type:
 
 def test_songs_too_short_to_be_halved_give_no_figure(encoder) -> None:  # type: ignore[no-untyped-def]
     assert compare_halves(encoder, [parse_lyrics("snow")], EASY, calibration=WORDS) == {"queries": 0, "songs": 3}
-
-
-def test_the_weights_are_the_catalogue_s_own(tmp_path: Path) -> None:
-    (tmp_path / "catalogue.json").write_text(json.dumps({"score": USUAL.with_lexical_share(0.25).to_card()}))
-    assert calibration_of(tmp_path).weights[1] == pytest.approx(sum(USUAL.weights[:2]) / 4)
-    (tmp_path / "catalogue.json").write_text("{}")
-    with pytest.raises(DamagedArtifactError, match="Embed the catalogue again"):
-        calibration_of(tmp_path)

@@ -29,7 +29,6 @@ SONGS = pa.table(
         (MatchFilters(tempo_bpm=(60, 92)), [0, 3]),
         (MatchFilters(key="g major"), [0, 3]),
         (MatchFilters(licence="cc0"), [0, 3]),
-        (MatchFilters(with_track=True), [0, 1, 3]),
         (MatchFilters(key="G major", language="en", style="waltz"), [0]),
     ],
 )

@@ -73,7 +73,7 @@ def test_a_written_one_is_the_same_and_a_damaged_one_is_one_clear_error(exact, b
     with pytest.raises(DamagedArtifactError, match="has 3000 songs, the catalogue 10"):
         InvertedIndex.load(path, ExactIndex([clusters(10)]), probes=1, recall=1)
     path.write_bytes(path.read_bytes()[:2000])
-    with pytest.raises(DamagedArtifactError, match="Embed the catalogue again"):
+    with pytest.raises(DamagedArtifactError, match="Run 'rhapsody train'"):
         InvertedIndex.load(path, exact, probes=1, recall=1)
 
 

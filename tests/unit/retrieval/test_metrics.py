@@ -3,6 +3,7 @@ import pytest
 
 from rhapsody_lib.retrieval.calibration import USUAL
 from rhapsody_lib.retrieval.metrics import evaluate_retrieval, figures, rank_of, sampled_halves
+from rhapsody_lib.retrieval.pairs import heldout_artist
 from rhapsody_lib.retrieval.stanzas import StanzaEmbedder
 
 
@@ -54,12 +55,19 @@ def test_a_sample_depends_on_the_ids_alone(make_corpus, tmp_path):
     assert one == two
 
 
-def test_the_split_chooses_songs(corpus, encoder):
-    assert evaluate_retrieval(corpus, encoder, split="heldout")["songs"] == 1
-    assert evaluate_retrieval(corpus, encoder, split="train")["songs"] == 3
+def test_only_songs_of_unread_artists_are_taken_whatever_the_split_of_the_corpus(make_corpus, encoder, tmp_path):
+    texts = {f"song {index}": f"line {index} one\nline {index} two" for index in range(20)}
+    artists = {song: f"Artist {index // 4}" for index, song in enumerate(texts)}
+    corpus = make_corpus(tmp_path, texts, artists=artists)
+    unread = [song for song, artist in artists.items() if heldout_artist(artist, 0.4)]
+    assert 0 < len(unread) < 20
+    chosen = sampled_halves(corpus, 20, 0.4)
+    assert sorted(first.title for first, _ in chosen) == sorted(song.title() for song in unread)
+    assert evaluate_retrieval(corpus, encoder, unread=0.4)["songs"] == len(unread)
+    assert len(sampled_halves(corpus, 20)) == 20
 
 
 @pytest.mark.parametrize("texts", [{"a": "snow"}, {"a": ""}])
 def test_nothing_to_halve(make_corpus, encoder, tmp_path, texts):
     result = evaluate_retrieval(make_corpus(tmp_path, texts), encoder, embedder=StanzaEmbedder(encoder))
-    assert result == {"task": "second half -> first half", "songs": 0, "split": "all", "score": USUAL.to_card()}
+    assert result == {"task": "second half -> first half", "songs": 0, "score": USUAL.to_card()}

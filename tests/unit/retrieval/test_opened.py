@@ -11,8 +11,10 @@ import pyarrow as pa
 import pytest
 
 from rhapsody_lib.errors import DamagedArtifactError
+from rhapsody_lib.optional import is_installed
 from rhapsody_lib.retrieval.catalogue import embed_catalogue
-from rhapsody_lib.retrieval.layout import SONGS_FILE
+from rhapsody_lib.retrieval.inverted import InvertedIndex
+from rhapsody_lib.retrieval.layout import INVERTED_FILE, SONGS_FILE
 from rhapsody_lib.retrieval.opened import Catalogue
 from rhapsody_lib.retrieval.scoring import SongMatrix
 from rhapsody_lib.retrieval.segments import map_batch, write_batch
@@ -38,7 +40,7 @@ def use(folder: Path) -> None:
     Catalogue.load(folder).stanzas_of(1)
 
 
-@pytest.mark.parametrize("name", ["songs.arrow", "lexicon.arrow", "catalogue.json", VECTORS, STANZAS])
+@pytest.mark.parametrize("name", ["songs.arrow", "lexicon.arrow", "shapes.arrow", "catalogue.json", VECTORS, STANZAS])
 @pytest.mark.parametrize("damage", ["gone", "empty", "text", "short"])
 def test_a_damaged_file_is_one_clear_error(folder, name, damage):
     path = folder / name
@@ -47,8 +49,28 @@ def test_a_damaged_file_is_one_clear_error(folder, name, damage):
     content = {"empty": b"", "text": b"not what it should be", "short": whole[: len(whole) * 2 // 3]}
     if damage in content:
         path.write_bytes(content[damage])
-    with pytest.raises(DamagedArtifactError, match="Embed the catalogue again"):
+    with pytest.raises(DamagedArtifactError, match="Run 'rhapsody train'"):
         use(folder)
+
+
+@pytest.mark.skipif(not is_installed("faiss"), reason="faiss is absent: extra 'index'")
+@pytest.mark.parametrize("damage", ["gone", "empty", "text", "short"])
+def test_a_damaged_inverted_file_is_one_clear_error(folder, damage):
+    catalogue, path = Catalogue.load(folder), folder / INVERTED_FILE
+    built = InvertedIndex.build(catalogue.index, catalogue.matrix.chunks[0], seed=0, lists=1)
+    assert built is not None
+    built.write(path)
+    card = json.loads((folder / "catalogue.json").read_text())
+    card["inverted"] = {"probes": built.probes, "recall_at_10": built.recall}
+    (folder / "catalogue.json").write_text(json.dumps(card))
+    assert isinstance(Catalogue.load(folder).quick_index, InvertedIndex)
+    whole = path.read_bytes()
+    path.unlink()
+    content = {"empty": b"", "text": b"not what it should be", "short": whole[: len(whole) * 2 // 3]}
+    if damage in content:
+        path.write_bytes(content[damage])
+    with pytest.raises(DamagedArtifactError, match="Run 'rhapsody train'"):
+        _ = Catalogue.load(folder).quick_index
 
 
 def test_what_is_written_is_what_a_pass_over_the_vectors_gives(folder):
@@ -68,7 +90,7 @@ def test_the_segments_of_another_encoder_are_refused(folder):
     card = json.loads((folder / "catalogue.json").read_text())
     card["encoder"]["onnx_sha256"] = "digest 1"
     (folder / "catalogue.json").write_text(json.dumps(card))
-    with pytest.raises(DamagedArtifactError, match=r"vectors are of another encoder.*Embed the catalogue again"):
+    with pytest.raises(DamagedArtifactError, match=r"vectors are of another encoder.*Run 'rhapsody train'"):
         Catalogue.load(folder)
 
 
@@ -76,7 +98,15 @@ def test_the_segments_of_another_encoder_are_refused(folder):
 def test_a_card_that_does_not_fit_is_refused(folder, key, value):
     card = json.loads((folder / "catalogue.json").read_text())
     (folder / "catalogue.json").write_text(json.dumps(card | {key: value}))
-    with pytest.raises(DamagedArtifactError, match="Embed the catalogue again"):
+    with pytest.raises(DamagedArtifactError, match="Run 'rhapsody train'"):
+        Catalogue.load(folder)
+
+
+@pytest.mark.parametrize("layout", [2, None])
+def test_a_catalogue_of_an_older_version_says_so_and_what_to_do(folder, layout):
+    card = json.loads((folder / "catalogue.json").read_text())
+    (folder / "catalogue.json").write_text(json.dumps(card | {"layout": layout}))
+    with pytest.raises(DamagedArtifactError, match=r"made by an older Rhapsody.*Run 'rhapsody train' to build"):
         Catalogue.load(folder)
 
 

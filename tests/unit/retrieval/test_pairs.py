@@ -125,6 +125,16 @@ def test_no_artist_is_on_two_sides_and_held_out_songs_are_not_read(tmp_path, mon
     assert not data.lacks
 
 
+def test_the_fingerprint_tells_where_stanzas_end(tmp_path):
+    lines = [f"line {number} has six words of its own" for number in range(6)]
+    texts = ("\n".join(lines[:2]) + "\n\n" + "\n".join(lines[2:]), "\n".join(lines[:4]) + "\n\n" + "\n".join(lines[4:]))
+    one, other = (
+        load_pairs(write(tmp_path / str(number), [("Ann", text, "train")]), 0.0) for number, text in enumerate(texts)
+    )
+    assert one.train[0].stanzas != other.train[0].stanzas
+    assert one.fingerprint != other.fingerprint
+
+
 def test_songs_of_no_named_artist_are_of_artists_of_their_own(tmp_path):
     data = load_pairs(write(tmp_path, [("", words(number), "train") for number in range(60)]), 0.2)
     assert data.artists == len(data.train) > 30

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -5,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rhapsody_lib.errors import InputError
+from rhapsody_lib.retrieval.calibration import Calibration
 from rhapsody_lib.retrieval.catalogue import embed_catalogue
 from rhapsody_lib.retrieval.filters import MatchFilters
 from rhapsody_lib.retrieval.opened import Catalogue
@@ -134,11 +137,39 @@ def test_a_song_and_its_copy_count_once(make_corpus, encoder_folder, encoder, so
     assert [match.rank for match in matches] == [1, 2, 3, 4]
 
 
-def test_confidences_fall_with_the_rank(catalogue, encoder, songs):
-    for text in songs.values():
-        told = [match.confidence for match in find_matches(catalogue, encoder, parse_lyrics(text))]
-        assert told == sorted(told, reverse=True)
-        assert all(0 <= value <= 1 for value in told)
+def test_a_song_that_is_not_accepted_does_not_hide_its_copy(make_corpus, encoder_folder, encoder, songs, tmp_path):
+    texts = {**songs, "rail again": songs["rail"].replace("whistle", "kiss")}
+    embed_catalogue(make_corpus(tmp_path / "corpus", texts), encoder_folder, tmp_path / "out", CatalogueSettings())
+    asked = []
+    matches = find_matches(
+        Catalogue.load(tmp_path / "out"),
+        encoder,
+        parse_lyrics(songs["rail"]),
+        2,
+        accept=lambda track: bool(asked.append(track)) or track != "rail-a",
+    )
+    assert matches[0].song_id == "rail again"
+    assert asked[:2] == ["rail-a", "rail again-a"]
+    assert len(asked) == 3
+
+
+def test_a_confidence_is_what_the_songs_share_of_the_probability_is_worth(catalogue, encoder, songs):
+    doubtful = replace(catalogue, calibration=Calibration((1.0, 1.0, 0.0), 0.5, -1.0, 1000))
+    matches = find_matches(doubtful, encoder, parse_lyrics(songs["rail"]))
+    assert len(matches) == len(songs)
+    weights = np.exp([match.score for match in matches])
+    odds = weights / (weights.sum() - weights)
+    told = np.sqrt(odds) * np.exp(-1.0)
+    np.testing.assert_allclose([match.confidence for match in matches], told / (1 + told), atol=1e-4)
+    assert matches[0].confidence > 0.5 > matches[1].confidence
+
+
+@pytest.mark.parametrize("count", [1, 19, 20])
+def test_too_few_songs_tell_no_confidence(make_corpus, encoder_folder, encoder, tmp_path, count):
+    texts = {f"song {index}": f"river boat {index}\nsnow {index} ice" for index in range(count)}
+    embed_catalogue(make_corpus(tmp_path / "corpus", texts), encoder_folder, tmp_path / "out", CatalogueSettings())
+    matches = find_matches(Catalogue.load(tmp_path / "out"), encoder, parse_lyrics("love kiss"))
+    assert {match.confidence is None for match in matches} == {count < 20}
 
 
 def test_lyrics_of_fifty_thousand_words(catalogue, encoder):

@@ -104,7 +104,7 @@ def test_a_damaged_folder_is_one_clear_error(encoder_folder, tmp_path, broken, c
     (tmp_path / broken).unlink()
     if content is not None:
         (tmp_path / broken).write_bytes(content)
-    with pytest.raises(DamagedArtifactError, match="Train the encoder again"):
+    with pytest.raises(DamagedArtifactError, match="Run 'rhapsody train'"):
         Encoder.load(tmp_path)
 
 
@@ -115,7 +115,7 @@ def test_damaged_weights_are_one_clear_error(copied, load):
         return table
 
     alter_table(copied, spoil)
-    with pytest.raises(DamagedArtifactError, match=r"not numbers \(NaN\).*Train the encoder again"):
+    with pytest.raises(DamagedArtifactError, match=r"not numbers \(NaN\).*Run 'rhapsody train'"):
         load(copied).encode(["river"])
 
 

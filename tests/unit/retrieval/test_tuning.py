@@ -17,6 +17,7 @@ from rhapsody_lib.checkpoints import Checkpoint
 from rhapsody_lib.corpus.schema import SONGS_FILE, SONGS_SCHEMA
 from rhapsody_lib.errors import InputError, SourceError
 from rhapsody_lib.optional import is_installed
+from rhapsody_lib.retrieval.pairs import unread_artists
 from rhapsody_lib.retrieval.serving import Encoder
 from rhapsody_lib.settings import EncoderSettings
 
@@ -116,6 +117,7 @@ def test_it_finds_songs_of_other_artists_better(whole, base):
     assert metrics["history"][-1]["train_loss"] < metrics["history"][0]["train_loss"]
     assert metrics["best_epoch"] in (1, 2, 3)
     assert metrics["pairs"] > 3 * 100
+    assert (unread_artists(out), unread_artists(base)) == (0.2, None)
     assert json.loads((out / "metrics.json").read_text()) == metrics
     assert json.loads((out / "encoder.json").read_text())["model"] == "tiny, tuned"
     # What is served is what was tuned.

@@ -66,6 +66,12 @@ def test_every_method_ranks_the_same_queries(encoder, songs) -> None:  # type: i
     assert {len(ranks) for ranks in found.ranks.values()} == {4}
     assert all(1 <= rank <= 4 for ranks in found.ranks.values() for rank in ranks)
     assert found.ranks[BASE].tolist() == found.ranks[ENCODER].tolist()
+    # What was before tuning is not measured by the tuned one.
+    assert not {ANCESTOR, BASE} & set(compare_methods(KnownItems.of(texts, []), StanzaEmbedder(encoder), None).ranks)
+    same = StanzaEmbedder(encoder)
+    untuned = set(compare_methods(KnownItems.of(texts, []), same, None, base=same).ranks)
+    assert ANCESTOR in untuned
+    assert BASE not in untuned
     assert found.better_words in {TFIDF, BM25}
     low, high = found.ratio()[1]
     assert low <= found.ratio()[0] <= high

@@ -56,6 +56,7 @@ def test_the_voice_is_told_by_script_and_by_letters_of_the_song() -> None:
     assert voices.voices_of(["青い", "空"]) == ["", ""]
     assert voices.voices_of(["天空"]) == ["cmn"]
     assert voices.voices_of(["ᚠ"]) == [""]
+    assert voices.voices_of(["ｓｋｙ", "ªs", "µ", "ﭖ"]) == ["en-us", "en-us", "el", "fa"]
     told = [Syllable(0, "не", False, 0), Syllable(1, "бо", True, 0), Syllable(2, "ᚠ", True, 0)]
     assert voices.told_voices(told) == {"none": 1, "ru": 1}
 

@@ -30,7 +30,7 @@ INFO: dict[str, Any] = {
             "confidence": 0.62,
             "closest": {"generated_line": "The sky is blue", "catalogue_line": "Half a sky"},
         },
-        {"title": "Cloud Names", "confidence": 0.5, "closest": None},
+        {"title": "Cloud Names", "confidence": None, "closest": None},
     ],
 }
 
@@ -90,7 +90,7 @@ def test_match_is_shown_with_its_closest_lines(fitted: Score) -> None:
         "primed": True,
         "pairs": [["The sky is blue", "Half a sky"]],
     }
-    assert [other["title"] for other in data["others"]] == ["Cloud Names"]
+    assert [(other["title"], other["confidence"]) for other in data["others"]] == [("Cloud Names", None)]
 
 
 def test_markup_of_a_user_stays_text(fitted: Score) -> None:
