@@ -103,7 +103,8 @@ def test_the_terminal_shows_the_tables_of_music(rhapsody: Run, trained: Trained)
 def test_figures_of_the_live_release_s_search(rhapsody: Run, trained: Trained, tmp_path: Path) -> None:
     out = tmp_path / "page"
     code, stdout, stderr = rhapsody("evaluate", "retrieval", "--store", trained.store, "--json", "--out", str(out))
-    assert (code, stderr) == (0, "")
+    told = " ".join(stderr.split())
+    assert (code, not told or told.startswith("The encoder runs in ")) == (0, True)
     found = json.loads(stdout)
     assert found["release"] == 1
     assert found["corpus"]["tuned"] is False
