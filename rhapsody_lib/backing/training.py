@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rhapsody_lib.backing.base import BASE_READ_FILE, BackingBase, open_base, save_marks
-from rhapsody_lib.backing.checkpoint import BFLOAT16, Run, resume, save, start
+from rhapsody_lib.backing.checkpoint import Run, resume, save, start
 from rhapsody_lib.backing.context import COLUMNS
 from rhapsody_lib.backing.copying import MELODIES_FILE
 from rhapsody_lib.backing.dataset import BackingData, PackedSong, load_data, streams
@@ -35,6 +35,7 @@ from rhapsody_lib.optional import require
 from rhapsody_lib.progress import Progress, Recorder, silent, unrecorded
 from rhapsody_lib.seeding import generator, split_seed
 from rhapsody_lib.settings import BackingSettings
+from rhapsody_lib.torch_states import BFLOAT16
 
 logger = logging.getLogger(__name__)
 

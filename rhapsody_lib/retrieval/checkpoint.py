@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from rhapsody_lib.checkpoints import Checkpoint, processor, warn_of_another_machine
+from rhapsody_lib.checkpoints import Checkpoint, processor
 from rhapsody_lib.optional import require
 from rhapsody_lib.settings import EncoderSettings
+from rhapsody_lib.torch_states import BFLOAT16, FLOAT32, TorchState, has_fast_bfloat16, load_state, save_state
 
-logger = logging.getLogger(__name__)
-
-FLOAT32, BFLOAT16 = "float32", "bfloat16"
-#: Instruction sets that multiply bfloat16, at about twice the speed of float32.
-_BFLOAT16_SETS = ("amx_bf16", "avx512_bf16")
 _WEIGHT_DECAY = 0.01
 
 
@@ -67,7 +60,7 @@ def start(torch: Any, model: Any, settings: EncoderSettings) -> Run:
     for parameter in model.parameters():
         parameter.requires_grad_(id(parameter) not in words)
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
-    fast = torch.cuda.is_bf16_supported() if cuda else any(name in processor() for name in _BFLOAT16_SETS)
+    fast = torch.cuda.is_bf16_supported() if cuda else has_fast_bfloat16()
     optimiser = torch.optim.AdamW(trained.values(), lr=settings.learning_rate, weight_decay=_WEIGHT_DECAY, fused=True)
     return Run(model, trained, optimiser, {}, BFLOAT16 if fast else FLOAT32)
 
@@ -81,19 +74,8 @@ def machine(run: Run) -> dict[str, str]:
 
 def save(run: Run, checkpoint: Checkpoint, recipe: str) -> None:
     """Save everything that the next epoch depends on; what is not tuned is read from the model again."""
-    tensors = {f"weights.{name}": value.detach() for name, value in run.trained.items()}
-    tensors |= {f"best.{name}": value for name, value in run.best.items()}
-    for index, state in run.optimiser.state_dict()["state"].items():
-        tensors |= {f"optimiser.{index}.{name}": value for name, value in state.items()}
-    metadata = {
-        "recipe": recipe,
-        "history": json.dumps(run.history),
-        "arithmetic": run.arithmetic,
-        "machine": json.dumps(machine(run)),
-    }
-    held = {name: value.cpu().contiguous() for name, value in tensors.items()}
-    save_file = require("safetensors.torch").save_file
-    checkpoint.save(len(run.history) - 1, lambda path: save_file(held, path, metadata))
+    state = TorchState(run.trained, run.best, run.arithmetic, run.history)
+    save_state(checkpoint, len(run.history) - 1, recipe, state, run.optimiser, machine(run))
 
 
 def resume(run: Run, checkpoint: Checkpoint, recipe: str) -> None:
@@ -102,40 +84,10 @@ def resume(run: Run, checkpoint: Checkpoint, recipe: str) -> None:
     Raises:
         StoreError: the store does not answer.
     """
-    path = checkpoint.latest()
-    if path is None:
-        return
-    read = _read(path, recipe)
-    if read is None:
-        logger.warning("encoder: the saved state is not of this tuning: it starts from the beginning.")
-        checkpoint.clear()
-        return
-    metadata, tensors = read
-    run.history, run.arithmetic = json.loads(metadata["history"]), metadata["arithmetic"]
-    put(run, _with_prefix(tensors, "weights."))
-    run.best = _with_prefix(tensors, "best.")
-    state = run.optimiser.state_dict()
-    for name, value in _with_prefix(tensors, "optimiser.").items():
-        index, _, entry = name.partition(".")
-        state["state"].setdefault(int(index), {})[entry] = value
-    run.optimiser.load_state_dict(state)
-    warn_of_another_machine("encoder", len(run.history) - 1, json.loads(metadata["machine"]), machine(run))
-
-
-def _read(path: Path, recipe: str) -> tuple[dict[str, str], dict[str, Any]] | None:
-    safetensors = require("safetensors")
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("recipe") != recipe or not {"history", "arithmetic", "machine"} <= metadata.keys():
-                return None
-            return metadata, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (safetensors.SafetensorError, OSError):
-        return None
-
-
-def _with_prefix(tensors: Mapping[str, Any], prefix: str) -> dict[str, Any]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    state = load_state(checkpoint, "encoder", recipe, run.optimiser, machine(run), before=1)
+    if state is not None:
+        put(run, state.weights)
+        run.best, run.arithmetic, run.history = state.best, state.arithmetic, state.history
 
 
 def put(run: Run, weights: Mapping[str, Any]) -> None:

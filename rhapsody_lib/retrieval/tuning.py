@@ -26,7 +26,7 @@ from rhapsody_lib.errors import InputError
 from rhapsody_lib.optional import require
 from rhapsody_lib.processors import available_processors
 from rhapsody_lib.progress import Progress, Recorder, silent, unrecorded
-from rhapsody_lib.retrieval.checkpoint import BFLOAT16, Run, machine, put, resume, save, start
+from rhapsody_lib.retrieval.checkpoint import Run, machine, put, resume, save, start
 from rhapsody_lib.retrieval.encoder import export_encoder, load_base, unknown_share
 from rhapsody_lib.retrieval.lexical import LexicalIndex
 from rhapsody_lib.retrieval.metrics import rank_of
@@ -35,6 +35,7 @@ from rhapsody_lib.retrieval.scoring import standardised
 from rhapsody_lib.retrieval.serving import Vectors
 from rhapsody_lib.seeding import generator, split_seed
 from rhapsody_lib.settings import EncoderSettings
+from rhapsody_lib.torch_states import BFLOAT16
 
 logger = logging.getLogger(__name__)
 

@@ -31,11 +31,12 @@ def speed(corpus: str, settings: dict[str, Any], rounds: int, seconds: float) ->
         rounds: in each, all ways are measured one after another.
         seconds: of CPU time that the notebooks' loop has in each round.
     """
-    from rhapsody_lib.backing.checkpoint import BFLOAT16, FLOAT32, has_fast_bfloat16, start
+    from rhapsody_lib.backing.checkpoint import start
     from rhapsody_lib.backing.dataset import load_data
     from rhapsody_lib.backing.training import torch_settings, train_epoch
     from rhapsody_lib.progress import silent
     from rhapsody_lib.settings import BackingSettings
+    from rhapsody_lib.torch_states import BFLOAT16, FLOAT32, has_fast_bfloat16
 
     chosen, data = BackingSettings.model_validate(settings), load_data(Path(corpus))
     found: dict[str, list[float]] = {}

@@ -151,7 +151,7 @@ def test_states_of_another_tuning_are_not_taken_up(whole, base, corpus, tmp_path
     shutil.copytree(whole[0].parent / "encoder-states", tmp_path / "encoder-states")
     seen = list[int]()
     tuned(corpus, out, settings(base, max_epochs=1), record=lambda epoch, figures: seen.append(epoch))
-    assert "not of this tuning" in caplog.text
+    assert "not of this training" in caplog.text
     assert seen == [1]
 
 
