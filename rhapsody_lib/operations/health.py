@@ -31,6 +31,7 @@ PURPOSES = {
     "corpus": "reading lead sheets and MIDI",
     "lyrics": "training lyrics",
     "retrieval": "finding the matched song",
+    "index": "an inverted file for catalogues of millions of songs",
     "backing": "training the backing",
     "song": "writing and rendering songs",
     "vocal": "a synthesizer that sings the words (--vocal)",

@@ -58,7 +58,7 @@ def test_where_the_process_fails_the_step_is_done_here(
     script: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     started(monkeypatch, script)
-    with caplog.at_level(logging.DEBUG), ahead.steps_ahead("store", RELEASE) as steps:
+    with caplog.at_level(logging.DEBUG, ahead.logger.name), ahead.steps_ahead("store", RELEASE) as steps:
         assert steps.find_match("store", RELEASE, DRAFT) == "found here"
     assert "not found ahead" in caplog.text
 

@@ -24,12 +24,18 @@ OPTIONAL = PROJECT["optional-dependencies"]
 INSTALLED = {"torch": "2.13.0+cpu", "mido": "1.3.3", "tinysoundfont": "0.3.7", "lameenc": "1.9.0"}
 
 
+def _of_extra(need: str, extra: str) -> str:
+    """A need with its own marker, if it has one, and the extra's."""
+    name, _, marker = need.partition(";")
+    return f'{name}; ({marker.strip()}) and extra == "{extra}"' if marker else f'{name}; extra == "{extra}"'
+
+
 def declare(monkeypatch: pytest.MonkeyPatch, extras: dict[str, list[str]], base: list[str] | None = None) -> None:
     """The distribution's metadata as a build of these dependencies would write it."""
     described = Message()
     for name in extras:
         described["Provides-Extra"] = name
-    needs = [f'{need}; extra == "{name}"' for name, wanted in extras.items() for need in wanted]
+    needs = [_of_extra(need, name) for name, wanted in extras.items() for need in wanted]
     monkeypatch.setattr(health.metadata, "metadata", lambda name: described)
     monkeypatch.setattr(health.metadata, "requires", lambda name: [*(base or []), *needs])
 

@@ -99,7 +99,7 @@ def test_key_tempo_metre_and_groove_of_the_users_file_carry_over(
     intro = [n.duration_ticks for n in score.parts["piano"] if n.start_ticks < 4 * metre.bar_ticks]
     assert (PLAYED_TICKS in intro) == with_primer  # a length that is not on the grid of what is written
     beats = [n.start_ticks % TICKS_PER_BEAT == 0 for n in score.parts["piano"]]
-    assert sum(beats) > 0.8 * len(beats)
+    assert sum(beats) > 0.6 * len(beats)
 
 
 def test_no_primer_is_a_song_of_its_own(trained: Trained) -> None:
