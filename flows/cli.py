@@ -19,10 +19,19 @@ from typer.core import TyperGroup
 from flows import console, interrupts
 from flows.cli_artifacts import artifacts_app
 from flows.cli_base import base_app
+from flows.cli_data import card, prepare, sources_app
 from flows.cli_evaluate import evaluate_app
 from flows.cli_releases import releases_app
 from flows.deploy import deploy
-from flows.options import JsonOption, ProfileOption, SetOption, SourcesArgument, StoreOption, store_address
+from flows.options import (
+    JsonOption,
+    ProfileOption,
+    SetOption,
+    SourcesArgument,
+    StoreOption,
+    store_address,
+    through_prefect,
+)
 from flows.serve import serve
 from rhapsody_lib.errors import RefusedError, RhapsodyError
 from rhapsody_lib.optional import require
@@ -62,11 +71,7 @@ app.add_typer(artifacts_app, name="artifacts")
 app.add_typer(base_app, name="base")
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(releases_app, name="releases", invoke_without_command=True)
-
-
-def _through_prefect() -> bool:
-    """Whether runs go to a Prefect server: only where one is set up, since an ephemeral one costs 10 s a process."""
-    return bool(os.environ.get("PREFECT_API_URL"))
+app.add_typer(sources_app, name="sources", invoke_without_command=True)
 
 
 def _train(
@@ -75,7 +80,7 @@ def _train(
     from rhapsody_lib.settings import load_settings
 
     settings = load_settings(profile or "fast", changes)
-    if _through_prefect():
+    if through_prefect():
         require("prefect")
         from flows.retrain import retrain
 
@@ -207,7 +212,7 @@ def song(
 
 
 def _make_song(store: str, release: Any, request: Any, out: Path) -> Any:
-    if _through_prefect():
+    if through_prefect():
         require("prefect")
         from flows.generate_song import generate_song
 
@@ -227,6 +232,9 @@ def train(
     gate: Annotated[
         bool, typer.Option("--gate/--no-gate", help="Refuse what is worse than the live release on held-out songs.")
     ] = True,
+    accept_drift: Annotated[
+        bool, typer.Option("--accept-drift", help="Train on songs however far they are from the live release's.")
+    ] = False,
     reason: Annotated[str, typer.Option(help="Said of the release in the list of releases.")] = "rhapsody train",
     store: StoreOption = "",
     as_json: JsonOption = False,
@@ -236,42 +244,11 @@ def train(
     from rhapsody_lib.release import release_numbers
 
     address = store_address(store)
+    change = [*(change or []), "drift.accept=true"] if accept_drift else change
     before = release_numbers(Store(address))
     with console.progress():
         release = _train(address, profile, change, sources or ["songbook"], reason, gate=gate)
     console.show_training(release, unchanged=release.number in before, as_json=as_json)
-
-
-@app.command()
-def prepare(
-    sources: Annotated[
-        list[str],
-        typer.Argument(
-            help="Folders or files of songs; 'songbook' is the embedded one. Lead sheets (.mxl .musicxml), MIDI with "
-            "words (.mid .kar), songbook texts; words alone in tables (.csv .tsv), JSON lines (.jsonl), ABC tunes "
-            "(.abc) and plain texts (.txt). docs/data.md says how each is read."
-        ),
-    ],
-    profile: ProfileOption = "",
-    change: SetOption = None,
-    store: StoreOption = "",
-    as_json: JsonOption = False,
-) -> None:
-    """Read, clean and split songs into tables, and say what was left out and why."""
-    from rhapsody_lib.settings import load_settings
-
-    address, settings = store_address(store), load_settings(profile or "fast", change)
-    with console.progress():
-        if _through_prefect():
-            require("prefect")
-            from flows.prepare_corpus import prepare_corpus
-
-            ref = prepare_corpus(sources=sources, profile=profile or "fast", changes=change or [], store=address)
-        else:
-            from rhapsody_lib import operations
-
-            ref = operations.prepare_corpus(address, settings, tuple(sources))
-    console.show_corpus(address, ref, as_json=as_json)
 
 
 @app.command()
@@ -287,6 +264,8 @@ def doctor(store: StoreOption = "", as_json: JsonOption = False) -> None:
         raise typer.Exit(4)
 
 
+app.command()(prepare)
+app.command()(card)
 app.command()(serve)
 app.command()(deploy)
 

@@ -196,15 +196,15 @@ def show_releases(releases: Sequence[Release], *, newest: int, as_json: bool) ->
         _out.print(f"{release.number:>4}  {escape(release.reason)}{live}")
 
 
-def show_corpus(store: str, ref: ArtifactRef, *, as_json: bool) -> None:
-    """The summary of a prepared corpus: what was kept, what was rejected and why."""
+def show_corpus(store: str, ref: ArtifactRef, card: Path | None, *, as_json: bool) -> None:
+    """The summary of a prepared corpus: what was kept, what was rejected and why; and where its data card is."""
     from rhapsody_lib.artifacts import Store
     from rhapsody_lib.corpus.schema import SUMMARY_FILE
 
     folder = Store(store).fetch(ref)
     summary = json.loads((folder / SUMMARY_FILE).read_text(encoding="utf-8"))
     if as_json:
-        _print_json({"key": ref.key, "folder": str(folder), **summary})
+        _print_json({"key": ref.key, "folder": str(folder), "card": str(card or ""), **summary})
         return
     _out.print(f"[bold]Corpus {ref.key[:12]}[/] in {escape(str(folder))}")
     table = Table(show_header=False, box=None, padding=(0, 2))
@@ -215,6 +215,8 @@ def show_corpus(store: str, ref: ArtifactRef, *, as_json: bool) -> None:
         else:
             table.add_row(name, f"{value:,}" if isinstance(value, (int, float)) else str(value))
     _out.print(table)
+    if card is not None:
+        _out.print(f"Open {escape(card.resolve().as_uri())} to see what is in it.")
 
 
 def show_base(figures: Mapping[str, Any], folder: Path, *, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -18,7 +19,8 @@ SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="Change a setting, e.g. --set lyrics.max_epochs=4. May be repeated.")
 ]
 SourcesArgument = Annotated[
-    list[str] | None, typer.Argument(help="Folders or files of songs; 'songbook' is the embedded one (the default).")
+    list[str] | None,
+    typer.Argument(help="Folders, files or source files (.toml); 'songbook' is the embedded one (the default)."),
 ]
 
 
@@ -27,3 +29,8 @@ def store_address(given: str) -> str:
     from rhapsody_lib.artifacts import default_root
 
     return given or default_root()
+
+
+def through_prefect() -> bool:
+    """Whether runs go to a Prefect server: only where one is set up, since an ephemeral one costs 10 s a process."""
+    return bool(os.environ.get("PREFECT_API_URL"))

@@ -1,6 +1,7 @@
 """Prepare a corpus.
 
-Inputs: sources (folders or files of songs, or `songbook`), profile, changes.  Output: ref of a corpus artifact.
+Inputs: sources (folders, files of songs, source files, or `songbook`), profile, changes.  Output: ref of a corpus
+artifact; its data card is an artifact too.
 Pool: cpu-pool.  Environment: RHAPSODY_STORE; for s3:// the AWS_* variables.  RHAPSODY_RUNNER spreads the reading.
 """
 
@@ -24,10 +25,10 @@ def prepare_corpus(
     store: str = "",
     order: Order = None,
 ) -> ArtifactRef:
-    """Read, clean and split songs into tables.
+    """Read, clean and split songs into tables, and write their data card.
 
     Args:
-        sources: Folders or files of songs that the CPU workers can read; `songbook` is the one in the package.
+        sources: Folders, files or source files (.toml) that the CPU workers can read; `songbook` is in the package.
         profile: `fast` trains in minutes, `full` until it gets no better.
         changes: Settings that differ from the profile, one a row, such as `lyrics.max_epochs=30`.
         store: Address of the store. Empty: the worker's own (RHAPSODY_STORE).
@@ -35,4 +36,6 @@ def prepare_corpus(
     """
     work = ordered(order, store, profile, changes, sources)
     work.check(corpus_recipe, work.settings, work.sources)
-    return tasks.prepare_corpus(work.store, work.settings, work.sources)
+    corpus = tasks.prepare_corpus(work.store, work.settings, work.sources)
+    tasks.make_card(work.store, corpus)
+    return corpus

@@ -38,6 +38,7 @@ def retrain(
     profile: Profile = "fast",
     changes: list[str] = NO_CHANGES,
     gate: bool = True,
+    accept_drift: bool = False,
     approval: bool = False,
     reason: Reason = "retrain",
     store: str = "",
@@ -45,17 +46,19 @@ def retrain(
     """Prepare, train the three stages, embed the catalogue, evaluate, release what is no worse than what is live.
 
     Args:
-        sources: Folders or files of songs that the CPU workers can read; `songbook` is the one in the package.
+        sources: Folders, files or source files (.toml) that the CPU workers can read; `songbook` is in the package.
         profile: `fast` trains in minutes, `full` until it gets no better.
         changes: Settings that differ from the profile, one a row, such as `backing.hidden_size=320`.
-        gate: Refuse what is worse than the live release on held-out songs. Off: release whatever was trained.
+        gate: Refuse what is worse than the live release on held-out songs, and, before anything is trained, a corpus
+            that drifted too far from the live release's. Off: release whatever was trained.
+        accept_drift: Train on a corpus however far it is from the live release's.
         approval: Wait, before the release, until a person has answered on this run's page (Resume).
         reason: Said of the release in the list of releases.
         store: Address of the store. Empty: the worker's own (RHAPSODY_STORE).
     """
     steps: Any = tasks.pools if deployment.id else tasks
     approve = ask_person if approval else without_asking
-    settings = load_settings(profile, changes)
+    settings = load_settings(profile, [*changes, "drift.accept=true"] if accept_drift else changes)
     try:
         return train_all(steps, store or default_root(), settings, sources, reason, gate=gate, approve=approve)
     except RefusedError as refusal:

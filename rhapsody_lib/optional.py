@@ -29,6 +29,8 @@ EXTRA_OF_MODULE = {
     "pyworld": "vocal",
     "espeakng_loader": "vocal",
     "lingua": "corpus",
+    "dataframely": "corpus",
+    "polars": "corpus",
     "faiss": "index",
     "prefect": "orchestrate",
     "PIL": "song",

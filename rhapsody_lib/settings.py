@@ -35,11 +35,21 @@ class CorpusSettings(StageSettings):
     """Dataset preparation."""
 
     language: str = Field("en", pattern="^([a-z]{2}|any)$", description="ISO 639-1 code to keep, or 'any'.")
+    instrumentals: bool = Field(False, description="Keep music without words, which the backing alone trains on.")
+    artists: tuple[str, ...] = Field((), description="Keep only songs by these artists; none: by any.")
+    genres: tuple[str, ...] = Field((), description="Keep only songs of one of these genres; none: of any.")
+    years: tuple[int, int] | None = Field(None, description="Keep only songs from these years, first and last.")
     min_words: int = Field(8, ge=1, description="Songs with fewer words are rejected.")
     near_duplicate_similarity: float = Field(0.8, gt=0, le=1, description="Jaccard similarity of word 3-grams.")
     heldout_share: float = Field(0.1, gt=0, lt=0.5, description="Share of song groups kept for evaluation.")
-    file_timeout_s: float = Field(20.0, gt=0, description="Time limit for parsing one file.")
-    file_memory_mb: int = Field(1500, ge=200, description="Memory limit of the process that parses files.")
+    file_timeout_s: float = Field(5.0, gt=0, description="Time limit for parsing one file.")
+    file_memory_mb: int = Field(256, ge=128, description="Memory limit of the data of the process that parses files.")
+
+    @model_validator(mode="after")
+    def _years_in_order(self) -> CorpusSettings:
+        if self.years is not None and self.years[0] > self.years[1]:
+            raise ValueError(f"years {self.years[0]} to {self.years[1]}: the first year comes first")
+        return self
 
 
 class LyricsSettings(StageSettings):
@@ -94,6 +104,12 @@ class EncoderSettings(StageSettings):
         "none", description="'pairs' tunes the model on pairs of texts of one song; 'none' takes it as it is."
     )
     heldout_artists: float = Field(0.1, gt=0, lt=0.9, description="Share of the artists kept for evaluation.")
+    generated_pairs: int = Field(
+        0,
+        ge=0,
+        description="Songs at most that are paired with a lyric too, written from one of their lines by the lyrics "
+        "model, which is then trained first.",
+    )
     epoch_songs: int = Field(1500, ge=1, description="Songs of an epoch at most, after which the state is saved.")
     batch_size: int = Field(64, ge=2, description="Pairs of a batch: each text has the others' as wrong answers.")
     pair_tokens: int = Field(96, ge=8, description="Tokens of a text that is trained on; of longer ones a part.")
@@ -147,8 +163,31 @@ class GateSettings(StageSettings):
     max_shared_words: int = Field(5, ge=1, description="Longest run of words shared with a training song.")
 
 
+class DriftSettings(StageSettings):
+    """How far a corpus may be from the live release's before anything is trained on it. Part of no recipe."""
+
+    accept: bool = Field(False, description="Train on a corpus however far it is, as long as it is whole.")
+    names_distance: float = Field(
+        0.3, ge=0, le=1, description="Jensen-Shannon distance (base 2) of languages, genres, keys or metres."
+    )
+    numbers_distance: float = Field(
+        0.25, ge=0, le=1, description="Kolmogorov-Smirnov distance of lengths, tempi, notes or years."
+    )
+    share_difference: float = Field(
+        0.15, ge=0, le=1, description="Of the share of rejects, or of songs with music, with words or with a genre."
+    )
+    fewer_songs: float = Field(0.3, ge=0, le=1, description="Share by which there may be fewer songs.")
+    more_songs: float = Field(4.0, ge=1, description="So many times the songs there may be.")
+    broken_share: float = Field(
+        0.01, ge=0, lt=1, description="Share of rows in which a year, tempo, length or metre may be out of its range."
+    )
+
+
 class Settings(StageSettings):
-    """Everything that a training run depends on, besides the sources themselves. `gate` alone is in no recipe."""
+    """Everything that a training run depends on, besides the sources themselves.
+
+    `gate` and `drift` alone are in no recipe.
+    """
 
     seed: int = Field(0, ge=0)
     corpus: CorpusSettings = CorpusSettings()
@@ -157,6 +196,7 @@ class Settings(StageSettings):
     catalogue: CatalogueSettings = CatalogueSettings()
     backing: BackingSettings = BackingSettings()
     gate: GateSettings = GateSettings()
+    drift: DriftSettings = DriftSettings()
 
 
 class SongSettings(StageSettings):

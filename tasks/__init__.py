@@ -3,9 +3,11 @@
 from tasks.generation import compose_backing, find_match, write_lyrics, write_song
 from tasks.training import (
     at_once,
+    check_corpus,
     check_gate,
     embed_catalogue,
     evaluate_models,
+    make_card,
     prepare_corpus,
     release_models,
     train_backing,
@@ -15,11 +17,13 @@ from tasks.training import (
 
 __all__ = [
     "at_once",
+    "check_corpus",
     "check_gate",
     "compose_backing",
     "embed_catalogue",
     "evaluate_models",
     "find_match",
+    "make_card",
     "prepare_corpus",
     "release_models",
     "train_backing",

@@ -31,6 +31,7 @@ from tasks.runs import follow, start_run
 
 __all__ = [
     "at_once",
+    "check_corpus",
     "check_gate",
     "embed_catalogue",
     "evaluate_models",
@@ -44,7 +45,8 @@ __all__ = [
 T = TypeVar("T")
 #: A stage whose run crashed with its worker is started again so many times, after so many seconds.
 RETRIES, RETRY_DELAYS_S = 3, [5, 30, 120]
-check_gate, evaluate_models, release_models = tasks.check_gate, tasks.evaluate_models, tasks.release_models
+check_corpus, check_gate = tasks.check_corpus, tasks.check_gate
+evaluate_models, release_models = tasks.evaluate_models, tasks.release_models
 
 
 class CrashedRunError(StageFailedError):

@@ -25,6 +25,7 @@ from tasks.markup import block, cell, links, mp3_uri, opened, picture, player, t
 from tasks.names import shortened
 
 __all__ = [
+    "harmless",
     "logged_progress",
     "report_cached",
     "report_corpus",
@@ -34,6 +35,7 @@ __all__ = [
     "report_verdict",
     "run_page",
     "verdict_markdown",
+    "write_page",
 ]
 
 # Workers send these lines to the run's page (PREFECT_LOGGING_EXTRA_LOGGERS); without a level, only warnings.
@@ -94,7 +96,7 @@ def report_training(kind: str, figures: Mapping[str, Any]) -> None:
         table(["Figure", "Value"], others) if others else "Nothing.",
     ]
     first = f": {rows[0][0].lower()} {rows[0][1]}" if rows else ""
-    _write_page(f"{kind}-figures", f"{'Held-out figures' if heldout else 'Figures'} of {kind}{first}", parts)
+    write_page(f"{kind}-figures", f"{'Held-out figures' if heldout else 'Figures'} of {kind}{first}", parts)
 
 
 def _spelled(figure: str) -> str:
@@ -122,13 +124,13 @@ def report_corpus(summary: Mapping[str, Any]) -> None:
         else "None.",
     ]
     description = f"{counts['songs']:,} songs kept, {sum(rejects.values()):,} rejected"
-    _write_page("corpus", description, parts)
+    write_page("corpus", description, parts)
 
 
 def report_release(release: Release) -> None:
     """Every held-out figure of a release as a table artifact."""
     rows = [{"figure": name, "value": round(value, 4)} for name, value in flat_figures(release.figures).items()]
-    with _harmless("release-figures"):
+    with harmless("release-figures"):
         create_table_artifact(
             table=rows,
             key="release-figures",
@@ -152,7 +154,7 @@ def report_verdict(verdict: Verdict) -> None:
     """The gate's verdict as a page, with a chart of what is better and what is worse than live."""
     chart = changes(verdict.rows)
     parts = [verdict_markdown(verdict), picture(chart, SVG, "Better or worse than live") if chart else ""]
-    _write_page("gate", _outcome(verdict).replace("**", ""), parts)
+    write_page("gate", _outcome(verdict).replace("**", ""), parts)
 
 
 def _outcome(verdict: Verdict) -> str:
@@ -217,7 +219,7 @@ def report_song(result: SongResult, place: str, addresses: Mapping[str, str] | N
         "## How it was made",
         _making(result, info),
     ]
-    _write_page("song", f"{cell(result.title)}, release {result.release}", parts)
+    write_page("song", f"{cell(result.title)}, release {result.release}", parts)
 
 
 def _player(result: SongResult, address: str) -> str:
@@ -277,7 +279,7 @@ def _making(result: SongResult, info: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def _harmless(key: str) -> Iterator[None]:
+def harmless(key: str) -> Iterator[None]:
     """Within the block, a server that does not answer, after the client's own patience of a minute, is a warning."""
     try:
         yield
@@ -285,7 +287,8 @@ def _harmless(key: str) -> Iterator[None]:
         get_run_logger().warning("The page '%s' could not be written (%s). All else is as it was.", key, error)
 
 
-def _write_page(key: str, description: str, parts: Sequence[str]) -> None:
+def write_page(key: str, description: str, parts: Sequence[str]) -> None:
+    """A markdown artifact of this run, from its parts; empty ones are left out."""
     text = "\n\n".join(part for part in parts if part) + "\n"
-    with _harmless(key):
+    with harmless(key):
         create_markdown_artifact(key=key, description=description, markdown=text)

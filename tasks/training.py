@@ -8,13 +8,16 @@ from typing import Any, TypeVar
 from prefect import task
 
 from rhapsody_lib import operations
-from rhapsody_lib.artifacts import ArtifactRef
+from rhapsody_lib.artifacts import ArtifactRef, Store
+from rhapsody_lib.drift import CorpusVerdict
 from rhapsody_lib.gate import Verdict
 from rhapsody_lib.operations import recipes
+from rhapsody_lib.operations.data_card import PAGE_FILE, card_recipe, read_card
 from rhapsody_lib.release import Release
 from rhapsody_lib.settings import Settings
 from tasks.policies import IN_MEMORY, artifact_task
 from tasks.report import report_corpus, report_release, report_training, report_verdict, run_page
+from tasks.report_data import report_card, report_drift
 from tasks.runners import configured_runner, spread_over
 
 T = TypeVar("T")
@@ -37,6 +40,23 @@ def prepare_corpus(store: str, settings: Settings, sources: Sequence[str]) -> Ar
         ref = operations.prepare_corpus(store, settings, sources, spread=spread_over(configured_runner()))
     report_corpus(operations.corpus_summary(store, ref))
     return ref
+
+
+@artifact_task(card_recipe, tags=["cpu"])
+def make_card(store: str, corpus: ArtifactRef) -> ArtifactRef:
+    """Count and check a prepared corpus, and write its data card."""
+    with run_page("data-card-progress"):
+        ref = operations.make_card(store, corpus)
+    report_card(read_card(store, ref), str(Store(store).fetch(ref) / PAGE_FILE))
+    return ref
+
+
+@task(**IN_MEMORY)
+def check_corpus(store: str, settings: Settings, corpus: ArtifactRef, compare: bool = True) -> CorpusVerdict:
+    """Hold a corpus against the live release's before anything is trained on it, and show every figure."""
+    verdict = operations.check_corpus(store, settings, corpus, compare)
+    report_drift(verdict)
+    return verdict
 
 
 @artifact_task(recipes.lyrics_recipe, tags=["gpu"])

@@ -11,7 +11,7 @@ from dataclasses import replace
 from threadpoolctl import threadpool_limits
 
 from rhapsody_lib.backing.copying import MelodyIndex
-from rhapsody_lib.backing.finishing import finished
+from rhapsody_lib.backing.finishing import articulated, finished
 from rhapsody_lib.backing.model import BackingModel
 from rhapsody_lib.backing.phrase_guard import PhraseGuard
 from rhapsody_lib.backing.primer import Primer, transposed_opening
@@ -34,6 +34,11 @@ def _header(primer: Primer, key: Key, tempo_bpm: float) -> Bar:
     header[2] = vocabulary.tempo(tempo_bpm)
     header[3] = vocabulary.starts["mode"] + (key.mode == "minor")
     return tuple(header)
+
+
+def _heard(model: BackingModel, primer: Score) -> Primer:
+    """The primer as the network can go on from it."""
+    return Primer.of(model.vocabulary, primer, model.parts, keeps_free=model.knows_free_playing)
 
 
 def _check(plan: SongPlan, primer: Primer | None, *, with_primer: bool) -> None:
@@ -92,11 +97,9 @@ def compose_backing(
     Raises:
         InputError: the primer cannot be used, or cannot open the song, or the metre cannot be written.
     """
-    own = Primer.of(model.vocabulary, primer) if primer else None
+    own = _heard(model, primer) if primer else None
     _check(plan, own, with_primer=with_primer)
-    prepared = own or Primer.of(
-        model.vocabulary, stock_groove(style, plan.metre, key or Key(0, "major"), tempo_bpm or DEFAULT_BPM)
-    )
+    prepared = own or _heard(model, stock_groove(style, plan.metre, key or Key(0, "major"), tempo_bpm or DEFAULT_BPM))
     song_key, bpm = key or prepared.score.key, tempo_bpm or prepared.score.tempo_bpm
     header = _header(prepared, song_key, bpm)
     guard = PhraseGuard(model.vocabulary, bar_steps(plan.metre), melodies, primer)
@@ -108,6 +111,8 @@ def compose_backing(
         bars = writer.written(progress)
     ids = [*header, *(token for bar in bars for token in bar), model.vocabulary.starts["end"]]
     score = decode(model.vocabulary, ids, song_key, title)
+    if primer:
+        score = articulated(score, prepared.score, plan)
     if with_primer:
         score = _with_opening(score, prepared, plan, song_key)
     return finished(score, plan, bpm)

@@ -5,13 +5,22 @@ from __future__ import annotations
 import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from statistics import fmean
 
+from rhapsody_lib.backing.vocabulary import STEP_TICKS
 from rhapsody_lib.music.parts import without_overlaps
 from rhapsody_lib.music.plan import SongPlan
-from rhapsody_lib.music.score import PARTS, Metre, Note, Score, Section, Tempo, TimedChord
+from rhapsody_lib.music.score import PARTS, TICKS_PER_BEAT, Metre, Note, Score, Section, Tempo, TimedChord
 
 #: Parts that can hold a note through a gap.
 _HOLDING = ("piano", "guitar", "bass", "strings")
+#: Parts that play chords; how much longer or shorter they may be held than written, and what is let be. What is
+#: stretched is cut at changes of chord and at the next note of its pitch, so it is stretched in rounds.
+_CHORDAL = ("piano", "guitar", "strings")
+_MOST_STRETCH, _LEAST_STRETCH, _STRETCHES = 2.0, 0.05, 4
+#: Tempo of the last chord by the song's; of music to dance to; bars of fewer seconds are short.
+_END, _DRIVING_END, _SHORT_BAR_S = 0.7, 0.88, 2.0
+_DRIVING = frozenset({"disco", "funk", "rock", "reggae"})
 #: The last of several choruses is louder by this factor, and opens with a crash where the song has one.
 LIFT = 1.08
 _LIFTED = frozenset({"chorus", "refrain"})
@@ -20,9 +29,9 @@ _CRASH_VELOCITY = 96
 
 
 def _jarring(note: Note, chords: Sequence[TimedChord]) -> list[int]:
-    """Where, while the note sounds, a chord begins that it is no tone of."""
+    """Where, a beat or more before the note ends, a chord begins that it is no tone of."""
     first = bisect.bisect_right(chords, note.start_ticks, key=lambda chord: chord.start_ticks)
-    last = bisect.bisect_left(chords, note.end_ticks, key=lambda chord: chord.start_ticks)
+    last = bisect.bisect_right(chords, note.end_ticks - TICKS_PER_BEAT, key=lambda chord: chord.start_ticks)
     return [c.start_ticks for c in chords[first:last] if note.pitch % 12 not in c.symbol.pitch_classes][:1]
 
 
@@ -70,6 +79,31 @@ def _held(parts: Mapping[str, tuple[Note, ...]], bar_ticks: int, end: int) -> di
     return {part: tuple(notes) for part, notes in held.items()}
 
 
+def articulated(score: Score, primer: Score, plan: SongPlan) -> Score:
+    """The score with chords held as long, on the mean, as the primer's player holds them, but for its last bar.
+
+    The network writes the commonest lengths more often than players use them, legato and pedal less. Parts whose mean
+    is near the primer's stay as they are.
+    """
+    last_bar, end = (plan.bars - 1) * plan.bar_ticks, plan.bars * plan.bar_ticks
+    parts = dict(score.parts)
+    for part in _CHORDAL:
+        own, factor, notes = primer.parts[part], 1.0, parts[part]
+        for _ in range(_STRETCHES if own and notes else 0):
+            held = _released(part, notes, score, last_bar, end)
+            ratio = fmean(note.duration_ticks for note in own) / fmean(note.duration_ticks for note in held)
+            if abs(ratio - 1) < _LEAST_STRETCH:
+                break
+            factor = min(_MOST_STRETCH, max(1 / _MOST_STRETCH, factor * ratio))
+            notes = tuple(_stretched(note, factor) if note.start_ticks < last_bar else note for note in parts[part])
+        parts[part] = notes
+    return replace(score, parts=parts)
+
+
+def _stretched(note: Note, factor: float) -> Note:
+    return replace(note, duration_ticks=max(1, round(note.duration_ticks * factor / STEP_TICKS)) * STEP_TICKS)
+
+
 def _lifted(score: Score, plan: SongPlan) -> dict[str, tuple[Note, ...]]:
     """Parts with the last of several choruses played up: louder, a crash on its first beat. No note is changed."""
     choruses = [(section, bar) for section, bar in plan.starts() if section.kind in _LIFTED]
@@ -91,15 +125,38 @@ def _lifted(score: Score, plan: SongPlan) -> dict[str, tuple[Note, ...]]:
     return parts
 
 
+def ritardando(plan: SongPlan, tempo_bpm: float, style: str) -> tuple[Tempo, ...]:
+    """The song's tempo, and from the last bars before the last chord on a slower one at each quarter note.
+
+    Friberg and Sundberg 1999, "Does music performance allude to locomotion?", equation 5 with q = 3: tempo falls like
+    the speed of a runner who comes to a stop. It falls within the last section, over a bar of a slow song and two of a
+    fast one.
+    """
+    length, final = plan.bar_ticks, _DRIVING_END if style in _DRIVING else _END
+    bars = min(
+        2 if plan.metre[0] * 4 / plan.metre[1] * 60 / tempo_bpm < _SHORT_BAR_S else 1, plan.sections[-1].bars - 1
+    )
+    end = (plan.bars - 1) * length
+    begin, tempi = end - max(0, bars) * length, [Tempo(0, tempo_bpm)]
+    for tick in (*range(begin + TICKS_PER_BEAT, end, TICKS_PER_BEAT), end):
+        if tick > 0:
+            done = (tick - begin) / (end - begin) if end > begin else 1.0
+            tempi.append(Tempo(tick, tempo_bpm * (1 + (final**3 - 1) * done) ** (1 / 3)))
+    return tuple(tempi)
+
+
 def finished(score: Score, plan: SongPlan, tempo_bpm: float) -> Score:
-    """The score with the plan's section names and the exact tempo, nothing beyond the end, no silence over a bar."""
+    """The score with the plan's section names and the exact tempo, which slows at the end.
+
+    Nothing sounds beyond the end, and no silence is longer than a bar.
+    """
     length = plan.bar_ticks
     last_bar, end = (plan.bars - 1) * length, plan.bars * length
     sections = tuple(Section(s.name, bar * length, (bar + s.bars) * length) for s, bar in plan.starts())
     released = {part: _released(part, score.parts[part], score, last_bar, end) for part in PARTS}
     named = replace(
         score,
-        tempi=(Tempo(0, tempo_bpm),),
+        tempi=ritardando(plan, tempo_bpm, score.style),
         metres=(Metre(0, *plan.metre),),
         sections=sections,
         parts=_held(released, length, end),

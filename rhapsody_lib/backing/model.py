@@ -14,6 +14,7 @@ from safetensors.numpy import load_file
 from rhapsody_lib.backing.context import COLUMNS
 from rhapsody_lib.backing.vocabulary import Vocabulary
 from rhapsody_lib.errors import DamagedArtifactError
+from rhapsody_lib.music.score import PARTS
 
 FloatArray = NDArray[np.float32]
 
@@ -114,6 +115,16 @@ class BackingModel:
         """Whether any training song had a token of a family: of others the embedding is nothing."""
         span = self.vocabulary.span(family)
         return bool(self._embedding[span.start : span.stop].any())
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """Parts that any training song had."""
+        return frozenset(part for part in PARTS if self.knows(part))
+
+    @property
+    def knows_free_playing(self) -> bool:
+        """Whether any training song named no style: music of other makers, not the arranger's patterns."""
+        return bool(self._embedding[self.vocabulary.style("")].any())
 
     def start(self, batch: int) -> FloatArray:
         """The state before a sequence: zeros [layers x batch x hidden]."""

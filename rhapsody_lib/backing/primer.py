@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +19,9 @@ from rhapsody_lib.music.score import PART_RANGES, PARTS, Note, Score
 
 #: Bars and tokens by which the model is primed at most.
 PRIME_BARS, PRIME_TOKENS = 16, 2400
+#: Bars that prime a beginning or an ending which the primer has not named: its own first, from the accompaniment's
+#: entry on, and its last.
+INTRO_BARS, ENDING_BARS = 8, 4
 #: Kinds of section that prime one which the primer does not have, in order of preference.
 _INSTEAD = {
     "chorus": ("refrain", "bridge", "verse"),
@@ -61,14 +64,24 @@ def _is_accompanied(score: Score) -> bool:
     return any(score.parts[part] for part in _ACCOMPANIMENT)
 
 
-def completed(score: Score) -> Score:
+def completed(score: Score, parts: Collection[str] = PARTS, *, keeps_free: bool = False) -> Score:
     """A score of another maker with the parts that cannot prime played by the arranger, in the style that it chooses.
 
     These are the parts it lacks, and those without a groove that holds from bar to bar (a pianist's free playing),
-    which the network would answer with silence. Scores that name their style and have an accompaniment are left as
-    they are.
+    which a network that has read patterns alone would answer with silence. Scores that name their style and have an
+    accompaniment are left as they are.
+
+    Args:
+        score: in one metre.
+        parts: those that the network knows; others are not added.
+        keeps_free: whether the network has read free playing, so that it can go on from it.
     """
     if score.style and _is_accompanied(score):
+        return score
+    able = {part for part in PARTS if part == "melody" or (keeps_free and score.parts[part])}
+    able |= {part for part in PARTS if _is_regular(score.parts[part], score.metres[0].bar_ticks)}
+    played = set(parts) - able
+    if not played:
         return score
     bars = list(score.bars())
     end = bars[-1][0] + bars[-1][1].bar_ticks
@@ -77,11 +90,16 @@ def completed(score: Score) -> Score:
         score.title, "", score.key, score.tempo_bpm, score.metres, melody, score.chords, score.sections, (), end
     )
     arranged = arrange(sheet)
-    own = {part for part in PARTS if part == "melody" or _is_regular(score.parts[part], score.metres[0].bar_ticks)}
-    parts = {part: score.parts[part] if part in own else between(arranged.parts[part], 0, end) for part in PARTS}
+    full = {part: between(arranged.parts[part], 0, end) if part in played else score.parts[part] for part in PARTS}
     programs = {part: (score if score.parts[part] else arranged).programs[part] for part in PARTS}
     chords = score.chords or tuple(chord for chord in arranged.chords if chord.start_ticks < end)
-    return replace(score, parts=parts, programs=programs, style=score.style or arranged.style, chords=chords)
+    return replace(score, parts=full, programs=programs, style=score.style or arranged.style, chords=chords)
+
+
+def _known(score: Score, parts: Collection[str]) -> Score:
+    """The score without parts that are not among some, where another accompaniment than these is left."""
+    left = replace(score, parts={part: score.parts[part] if part in parts else () for part in PARTS})
+    return left if _is_accompanied(left) else score
 
 
 def _bars_per_line(score: Score) -> int:
@@ -119,15 +137,24 @@ class Primer:
     played: Score
 
     @classmethod
-    def of(cls, vocabulary: Vocabulary, score: Score) -> Primer:
+    def of(
+        cls, vocabulary: Vocabulary, score: Score, parts: Collection[str] = PARTS, *, keeps_free: bool = False
+    ) -> Primer:
         """Prepare a score.
+
+        Args:
+            vocabulary: of the network.
+            score: any.
+            parts: those that the network knows.
+            keeps_free: whether it has read free playing.
 
         Raises:
             InputError: it cannot be a primer; the message says why.
         """
         part = usable_part(score)
-        full = completed(part)
-        return cls(part, encode(vocabulary, full), vocabulary, part if _is_accompanied(part) else full)
+        full = completed(part, parts, keeps_free=keeps_free)
+        played = part if _is_accompanied(part) else full
+        return cls(part, encode(vocabulary, _known(full, parts)), vocabulary, played)
 
     def _spans(self) -> list[tuple[str, int, int]]:
         """(kind, first bar, end bar) of each section."""
@@ -151,19 +178,38 @@ class Primer:
         return begin, begin + size
 
     def bars_for(self, kind: str) -> list[tuple[int, ...]]:
-        """Bars that prime a section: the primer's first of its kind, one like it, or those where most parts play."""
+        """Bars that prime a section: the primer's first of its kind, one like it, or `_unnamed`."""
         spans = self._spans()
-        length = len(self.song.bars)
         begin, end = next(
             ((begin, end) for wanted in (kind, *_INSTEAD.get(kind, ())) for own, begin, end in spans if own == wanted),
-            (length - 4, length) if kind in {"ending", "outro"} else self._fullest(),
+            self._unnamed(kind),
         )
+        return self._prime(begin, end)
+
+    def bars_again(self, kind: str) -> list[tuple[int, ...]]:
+        """Bars that prime a section when it returns: the primer's second of its kind; none where it has but one."""
+        spans = [(begin, end) for own, begin, end in self._spans() if own == kind]
+        return self._prime(*spans[1]) if len(spans) > 1 else []
+
+    def _prime(self, begin: int, end: int) -> list[tuple[int, ...]]:
+        """The first bars of a span, no more than prime."""
         chosen: list[tuple[int, ...]] = []
         for bar in self.song.bars[max(0, begin) : min(end, max(0, begin) + PRIME_BARS)]:
             if sum(map(len, chosen)) + len(bar) > PRIME_TOKENS:
                 break
             chosen.append(bar)
         return chosen
+
+    def _unnamed(self, kind: str) -> tuple[int, int]:
+        """Bars for a kind that no section of the primer is: its ends, or those where most parts play."""
+        length = len(self.song.bars)
+        if kind in {"ending", "outro"}:
+            return length - ENDING_BARS, length
+        if kind != "intro":
+            return self._fullest()
+        families = ({self.vocabulary.family_of[token] for token in bar} for bar in self.song.bars)
+        begin = next((bar for bar, found in enumerate(families) if found & set(_ACCOMPANIMENT)), 0)
+        return begin, begin + INTRO_BARS
 
     @property
     def drum_pitches(self) -> frozenset[int]:

@@ -19,9 +19,11 @@ SYLLABLES, EMPTY, GROOVE, CONSONANCE, CADENCE, LEAPS, COPIED, LIKELIHOOD = 1.5, 
 HARMONY = 0.5
 #: Likeness of an accompaniment's bars to one another: of free playing, and of patterns.
 FREE, FIRM = 0.84, 0.94
-LEAST_FIRM = 0.2
-#: Share of chord tones on the beats of sung melodies; more is not better.
+LEAST_FIRM, SAFE_FIRM = 0.2, 0.5
+#: Share of chord tones on the beats of sung melodies, where the primer does not tell; more is not better.
 USUAL_CONSONANCE = 0.85
+#: Notes on beats that tell it.
+_LEAST_STRONG = 16
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Wanted:
         copied: melody bars of the primer, as `melody_of` gives them.
         changes: changes of chord in a bar, as in the music it is primed by.
         firmness: of the music it is primed by.
+        consonance: share of the primer's melody on beats that are chord tones.
+        joined: strings join, which do not play in the music it is primed by.
     """
 
     syllables: int
@@ -53,6 +57,8 @@ class Wanted:
     copied: frozenset[tuple[tuple[int, int], ...]] = frozenset()
     changes: float = 1.0
     firmness: float = 1.0
+    consonance: float = USUAL_CONSONANCE
+    joined: bool = False
 
 
 @dataclass
@@ -98,6 +104,11 @@ def grooves_of(bars: Sequence[BarNotes]) -> dict[str, Groove]:
     return grooves
 
 
+def safety_of(firmness: float) -> float:
+    """How safely music is sampled, in [0, 1]: where patterns return the rare is a slip, not of free playing."""
+    return min(1.0, max(0.0, (firmness - LEAST_FIRM) / (SAFE_FIRM - LEAST_FIRM)))
+
+
 def _shared_by_pairs(onsets: Mapping[frozenset[int], int]) -> float:
     """Sum of the Jaccard similarities of all ordered pairs of bars, each with itself too; of bars by their onsets."""
     struck = np.zeros((len(onsets), 1 + max(map(max, onsets))))
@@ -138,6 +149,22 @@ def chord_changes(bars: Sequence[BarNotes]) -> float:
     return sum(a != b for a, b in pairwise(chords)) / max(1, len(bars) - 1)
 
 
+def _strong(bars: Sequence[BarNotes], step: int) -> list[bool]:
+    """Of each note of the melody on a strong position over a chord, whether it is a tone of it."""
+    return [
+        pitch % 12 in tones
+        for bar in bars
+        for (place, pitch), tones in zip(bar.notes["melody"], bar.melody_chords, strict=True)
+        if place % step == 0 and tones
+    ]
+
+
+def consonance_of(bars: Sequence[BarNotes], step: int = STEPS_PER_BEAT) -> float:
+    """Share of the melody's notes on strong positions that are chord tones; the usual one where they are too few."""
+    strong = _strong(bars, step)
+    return sum(strong) / len(strong) if len(strong) >= _LEAST_STRONG else USUAL_CONSONANCE
+
+
 def groove_likeness(notes: Sequence[tuple[int, int]], groove: Groove) -> float:
     """Likeness of a part's bar to the bar of the primer it is most like, in [0, 1].
 
@@ -172,13 +199,8 @@ def phrase_score(bars: Sequence[BarNotes], wanted: Wanted, log_probability: floa
     score -= EMPTY * sum(not any(bar.notes[part] for part in PARTS[2:]) for bar in bars) / len(bars)
     likeness = [groove_likeness(bar.notes[part], groove) for part, groove in wanted.grooves.items() for bar in bars]
     score += GROOVE * wanted.firmness * sum(likeness) / max(1, len(likeness))
-    strong = [
-        pitch % 12 in tones
-        for bar in bars
-        for (step, pitch), tones in zip(bar.notes["melody"], bar.melody_chords, strict=True)
-        if step % wanted.step == 0 and tones
-    ]
-    score += CONSONANCE * min(USUAL_CONSONANCE, sum(strong) / len(strong) if strong else 0.5)
+    strong = _strong(bars, wanted.step)
+    score -= CONSONANCE * abs(wanted.consonance - (sum(strong) / len(strong) if strong else 0.5))
     leaps = [max(0, abs(b[1] - a[1]) - 5) / 7 for a, b in pairwise(melody)]
     score -= LEAPS * min(1.0, 3 * sum(leaps) / max(1, len(leaps)))
     if len(bars) > 1:

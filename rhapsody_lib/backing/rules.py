@@ -31,6 +31,8 @@ USUAL = 0.5
 SINGABLE = (53, 79)
 #: Semitones from the tonic to the roots that a cadence closes from: dominant and subdominant, in minor the seventh too.
 CADENCE_ROOTS = {"major": (7, 5), "minor": (7, 5, 10)}
+#: Parts that strings join, before them in the order of a step's notes.
+_JOINED = PARTS[: PARTS.index("strings")]
 _SILENT = float("-inf")
 
 
@@ -42,6 +44,7 @@ class BarRule:
         frame: tokens that open it, given and not sampled.
         given: all its other tokens; then nothing of it is sampled.
         tune: its chords and melody, (step, tokens) in rising order; then only the accompaniment is sampled.
+        joins: of a bar with all parts but the strings given in `tune`: only these are sampled.
         must_sing: it must have a melody note.
         is_cadence: its chords are dominant and subdominant, for the bar after it closes the song.
         is_final: it closes the song: held tonic triad, over its root in the bass.
@@ -50,19 +53,20 @@ class BarRule:
     frame: tuple[int, ...]
     given: tuple[int, ...] = ()
     tune: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    joins: bool = False
     must_sing: bool = False
     is_cadence: bool = False
     is_final: bool = False
 
 
 class Rules:
-    """Masks for one song: the pitches of its key's ranges, and its last chord.
+    """Masks for one song: the pitches of its key's ranges, and its last chord, which all parts of the song may play.
 
     `sampled` are the tokens that may be sampled at all, in rising order; of the ways to end a bar only the first, for
     how many bars are left is given.
     """
 
-    def __init__(self, vocabulary: Vocabulary, key: Key, bar_steps: int) -> None:
+    def __init__(self, vocabulary: Vocabulary, key: Key, bar_steps: int, parts: Collection[str] = PARTS) -> None:
         self.vocabulary, self.bar_steps = vocabulary, bar_steps
         self._grammar = Grammar(vocabulary)
         self.permitted = ~vocabulary.mask("section", "metre", "tempo", "line", *PARTS)
@@ -72,13 +76,17 @@ class Rules:
             span_low, span_high = part_range(part)
             first, last = max(low + shift, span_low), min(high + shift, span_high)
             self.permitted[vocabulary.note(part, first) : vocabulary.note(part, last) + 1] = True
-        self._bass_low = PART_RANGES["bass"][0] + model_shift(key)
+        self._pitched = {part for part in parts if part not in {"drums", "melody"}} or {"piano", "bass"}
+        self._closing = next(part for part in ("bass", "piano", "guitar", "strings") if part in self._pitched)
+        #: Below it only roots sound in the last bar: the lowest octave of the part that gives its root.
+        self._deep = PART_RANGES[self._closing][0] + model_shift(key) + 12
         self._shares: Mapping[str, Mapping[int, float]] = {}
         self._firmness, self._biases = np.float32(1), dict[tuple[int, int], FloatArray]()
         self.boundary = vocabulary.mask("bar", "end")
         root = 0 if key.mode == "major" else 9
         self.tonic = ChordSymbol(root, "" if key.mode == "major" else "m", root)
         self.final = self._final_mask()
+        self._unfounded = self._unfounded_mask()
         self._not_cadence = vocabulary.mask("chord")
         for step in CADENCE_ROOTS[key.mode]:
             begin = vocabulary.starts["chord"] + (root + step) % 12 * len(QUALITY_NAMES)
@@ -88,10 +96,9 @@ class Rules:
     def limited(self, parts: Collection[str], drums: Collection[int]) -> Rules:
         """The same rules for a section in which only some parts, and of the drums only some pitches, play.
 
-        The last bar is free of this. No drums given means all. Piano and bass play where no other pitched part would.
+        The last bar is free of this. No drums given means all. All parts of the song play where no pitched one would.
         """
-        pitched = {part for part in parts if part not in {"drums", "melody"}}
-        playing = {*parts} if pitched else {*parts, "piano", "bass"}
+        playing = {*parts} if {*parts} - {"drums", "melody"} else {*parts, *self._pitched}
         twin = copy(self)
         twin.permitted = self.permitted.copy()
         for part in PARTS:
@@ -162,11 +169,23 @@ class Rules:
             if part == "drums":
                 continue
             span = vocabulary.span(part)
+            if part not in self._pitched and part != "melody":
+                mask[span] = False
             for token in range(span.start, span.stop):
                 pitch = vocabulary.part_and_pitch(token)[1]
-                low = pitch < self._bass_low + 12
+                low = pitch < self._deep
                 tones = self.tonic.pitch_classes if not low else (self.tonic.root,)
                 mask[token] &= pitch % 12 in tones and (low or part != "bass")
+        return mask
+
+    def _unfounded_mask(self) -> NDArray[np.bool_]:
+        """What may not follow in the last bar while its root is missing: the part that gives it strikes it first."""
+        closing = PARTS.index(self._closing)
+        mask: NDArray[np.bool_] = self.boundary | self.vocabulary.mask(*PARTS[closing + 1 :])
+        span = self.vocabulary.span(self._closing)
+        for token in range(span.start, span.stop):
+            pitch = self.vocabulary.part_and_pitch(token)[1]
+            mask[token] = pitch % 12 != self.tonic.root or pitch >= self._deep
         return mask
 
     def mask(self, place: Place, rule: BarRule, heard: Heard) -> NDArray[np.bool_]:
@@ -188,13 +207,14 @@ class Rules:
             mask &= ~self._not_cadence
             if place.family == "position" and place.position == 0:
                 mask &= vocabulary.mask("chord")
-        if rule.is_final and part not in {"bass", "strings"}:
-            mask &= ~self.boundary
-            mask[vocabulary.span("strings")] = False
+        if rule.is_final and (not part or PARTS.index(part) < PARTS.index(self._closing)):
+            mask &= ~self._unfounded
         if rule.tune:
             mask &= ~vocabulary.mask("chord", "over", "melody")
-            if part == "melody":
+            if part == "melody" or (rule.joins and part != "strings"):
                 mask &= ~vocabulary.mask("velocity", "duration")
+            if rule.joins:
+                mask &= ~vocabulary.mask(*_JOINED)
         if heard.long and (mask & self.boundary).any():
             mask &= self.boundary if not rule.tune else vocabulary.mask("bar", "end", "position")
         return mask

@@ -23,6 +23,8 @@ from rhapsody_lib.progress import Progress, silent
 
 #: Tokens less likely than this share of the likeliest are not sampled (min-p sampling, Nguyen et al. 2024).
 MIN_SHARE = 0.04
+#: Of free playing the rare is a part: there the share is smaller by this factor.
+FREE_SHARE = 0.04
 #: Writers side by side at most: this bounds memory, and no song has nearly as many.
 _MOST_WRITERS = 64
 
@@ -80,7 +82,7 @@ class Writer:
 
 
 def draw(
-    scores: FloatArray, temperature: float, chances: NDArray[np.float64]
+    scores: FloatArray, temperature: float, chances: NDArray[np.float64], min_share: float = MIN_SHARE
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """One column for each row of logits, and its log-probability.
 
@@ -88,6 +90,7 @@ def draw(
         scores: [batch x tokens], -inf where forbidden; overwritten.
         temperature: 1 samples as trained; lower is safer.
         chances: even draws from [0, 1), one for each row.
+        min_share: tokens less likely than this share of the likeliest are not drawn.
     """
     likeliest = scores.max(axis=1, keepdims=True)
     if not np.isfinite(likeliest).all():
@@ -97,7 +100,7 @@ def draw(
         )
     scores -= likeliest
     partition = np.log(np.exp(scores).sum(axis=1))
-    places = np.flatnonzero(scores >= temperature * np.log(MIN_SHARE))
+    places = np.flatnonzero(scores >= temperature * np.log(min_share))
     lines, columns = np.divmod(places, scores.shape[1])
     kept = scores.ravel()[places].astype(np.float64)
     sums = np.exp(kept / temperature).cumsum()
@@ -115,8 +118,9 @@ class Band:
     `sampled` counts the tokens that were sampled.
     """
 
-    def __init__(self, model: BackingModel, bar_steps: int, temperature: float) -> None:
-        self._model, self._bar_steps, self._temperature = model, bar_steps, temperature
+    def __init__(self, model: BackingModel, bar_steps: int, temperature: float, min_share: float = MIN_SHARE) -> None:
+        self._model, self._bar_steps = model, bar_steps
+        self._temperature, self._min_share = temperature, min_share
         self._contexts = Contexts(model.vocabulary)
         self._first_position = model.vocabulary.starts["position"]
         self.sampled = 0
@@ -156,7 +160,7 @@ class Band:
 
     def _write(self, writers: Sequence[Writer], candidates: int, progress: Progress) -> list[list[Bar]]:
         self._writers, self._kinds = writers, dict[int, tuple[Rules, BarRule]]()
-        self._kind_numbers: dict[tuple[int, bool, bool, bool], int] = {}
+        self._kind_numbers: dict[tuple[int, bool, bool, bool, bool], int] = {}
         self._found: list[list[Candidate]] = [[] for _ in writers]
         self._tokens = np.unique(np.concatenate([writer.rules.sampled for writer in writers]))
         self._boundary = writers[0].rules.boundary
@@ -210,7 +214,7 @@ class Band:
         for slot in opened:
             number, rule = slot // self._candidates, self._rule(slot)
             rules = self._writers[number].rules
-            flags = (id(rules), bool(rule.tune), rule.is_cadence, rule.is_final)
+            flags = (id(rules), bool(rule.tune), rule.joins, rule.is_cadence, rule.is_final)
             kind = self._kind_numbers.setdefault(flags, len(self._kinds))
             self._kinds.setdefault(kind, (rules, rule))
             self._places.obey(slot, kind, must_sing=rule.must_sing)
@@ -257,7 +261,7 @@ class Band:
         scores += self._rows.due[self._due[slots]]
         by_writer = np.bincount(slots // self._candidates)
         chances = [self._writers[n].random.random(by_writer[n]) for n in np.flatnonzero(by_writer).tolist()]
-        columns, logs = draw(scores, self._temperature, np.concatenate(chances))
+        columns, logs = draw(scores, self._temperature, np.concatenate(chances), self._min_share)
         self._log_probability[slots] += logs
         self._drawn[slots] += 1
         self.sampled += len(slots)

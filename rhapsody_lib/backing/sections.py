@@ -8,9 +8,10 @@ melody and chords, while some bars of its accompaniment are written anew, as pla
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from rhapsody_lib.backing.lines import Line, lines_of, music_label, tune_of
 from rhapsody_lib.backing.model import BackingModel
 from rhapsody_lib.backing.phrase_guard import PhraseGuard
 from rhapsody_lib.backing.primer import Primer
@@ -18,16 +19,18 @@ from rhapsody_lib.backing.ranking import (
     BarNotes,
     Wanted,
     chord_changes,
+    consonance_of,
     firmness_of,
     grooves_of,
     melody_of,
     onset_shares,
     phrase_score,
     read_bar,
+    safety_of,
 )
 from rhapsody_lib.backing.rules import BarRule, Rules
-from rhapsody_lib.backing.sampling import Band, Bar, Candidate, Mark, Phrase, Steps, Writer
-from rhapsody_lib.backing.vocabulary import MAX_BARS_LEFT, STEPS_PER_BEAT, Vocabulary, bar_steps
+from rhapsody_lib.backing.sampling import FREE_SHARE, MIN_SHARE, Band, Bar, Candidate, Mark, Phrase, Steps, Writer
+from rhapsody_lib.backing.vocabulary import MAX_BARS_LEFT, STEPS_PER_BEAT, bar_steps
 from rhapsody_lib.music.chords import Key
 from rhapsody_lib.music.plan import PlannedSection, SongPlan
 from rhapsody_lib.music.score import PARTS
@@ -39,41 +42,11 @@ CANDIDATES = 8
 VARIANTS = 2
 #: Times that a phrase is written where every candidate copies; then the one that copies least is kept.
 TRIES = 4
-#: Bars without words are written so many at a time.
-INSTRUMENTAL_BARS = 4
-#: A line may repeat the music of another whose syllables differ by no more.
-LIKE_SYLLABLES = 3
-
-
-@dataclass(frozen=True)
-class _Line:
-    """Bars of a section written at once; `repeats` is the number of the one whose music returns, or -1."""
-
-    bar: int
-    bars: int
-    syllables: int
-    repeats: int = -1
-
-
-def _lines(plan: SongPlan, section: PlannedSection) -> list[_Line]:
-    if not section.syllables:
-        starts = range(0, section.bars, INSTRUMENTAL_BARS)
-        return [_Line(bar, min(INSTRUMENTAL_BARS, section.bars - bar), 0) for bar in starts]
-    wanted, bars = plan.shared_syllables(section.label), section.bars_per_line
-    lines: list[_Line] = []
-    for number, syllables in enumerate(wanted):
-        model = number - 4 if number >= 4 else number - 2
-        inner = number >= 2 and number + 1 < len(wanted) and (number % 4 == 2 or number >= 4)
-        like = inner and abs(wanted[model] - syllables) <= LIKE_SYLLABLES
-        origin = lines[model].repeats if like and lines[model].repeats >= 0 else model
-        lines.append(_Line(number * bars, bars, syllables, origin if like else -1))
-    return lines
-
-
-def _music_label(plan: SongPlan, number: int) -> str:
-    """What sections that share their music are known by: their label, but the last one closes the song."""
-    label = plan.sections[number].label
-    return f"{label} (last)" if number + 1 == len(plan.sections) else label
+#: Strings join a section that returns if they play in so much more of its bars in the primer.
+JOINING = 0.25
+#: Where a section returns, one line of so many is accompanied anew, of free playing, in which nothing is alike, half as
+#: many.
+NEWLY_PLAYED = 3
 
 
 @dataclass(frozen=True)
@@ -83,6 +56,10 @@ class _Start:
     mark: Mark
     primed: Sequence[Bar]
     lines: dict[int, Mark] = field(default_factory=dict)
+
+    def at(self, line: Line) -> Mark:
+        """Where a line begins; of a section that is not written from here, where the section does."""
+        return self.lines.get(line.bar, self.mark)
 
 
 class SongWriter:
@@ -114,15 +91,18 @@ class SongWriter:
         self._model, self._plan, self._primer, self._header = model, plan, primer, header
         self._guard, self._seed, self._temperature = guard, seed, temperature
         self._vocabulary = model.vocabulary
-        self._rules = Rules(model.vocabulary, key, bar_steps(plan.metre))
         self._frame_tokens = model.vocabulary.mask("bar", "section", "metre", "tempo", "line")
         self._tonic = 0 if key.mode == "major" else 9
         self._drums = primer.drum_pitches
         heard = [read_bar(self._vocabulary, bar) for bar in primer.song.bars]
+        played = {part for part in PARTS if any(bar.notes[part] for bar in heard)}
+        self._rules = Rules(model.vocabulary, key, bar_steps(plan.metre), played)
+        self._consonance = consonance_of(heard)
         self._strings = onset_shares([bar for bar in heard if bar.notes["strings"]], "strings")
         self._firmness = self._firmness_of_primer(heard)
+        self._newly = NEWLY_PLAYED if 2 * self._firmness > 1 else 2 * NEWLY_PLAYED
         self._music: dict[str, list[Bar]] = {}
-        self._labels = [_music_label(plan, number) for number in range(len(plan.sections))]
+        self._labels = [music_label(plan, number) for number in range(len(plan.sections))]
 
     def _firmness_of_primer(self, heard: Sequence[BarNotes]) -> float:
         """By the sections that prime, for a song's sections differ; of a primer without sections by all its bars."""
@@ -141,21 +121,31 @@ class SongWriter:
         sections, labels = self._plan.sections, self._labels
         firsts = {label: labels.index(label) for label in labels}
         new = [label for label in firsts if label not in self._music]
-        band = Band(self._model, bar_steps(self._plan.metre), 1 - (1 - self._temperature) * self._firmness)
-        primed = [self._primer.bars_for(sections[firsts[label]].kind) for label in new]
-        marks = band.heard([[*self._header, *(token for bar in bars for token in bar)] for bars in primed])
-        starts = {label: _Start(mark, bars) for label, mark, bars in zip(new, marks, primed, strict=True)}
+        safety = safety_of(self._firmness)
+        temperature = 1 - (1 - self._temperature) * self._firmness * safety
+        min_share = MIN_SHARE * FREE_SHARE ** (1 - safety)
+        band = Band(self._model, bar_steps(self._plan.metre), temperature, min_share)
+        starts = self._heard(band, {label: self._primed_by(firsts[label]) for label in new})
+        returning = {label: self._primer.bars_again(sections[firsts[label]].kind) for label in self._returning(new)}
+        again = self._heard(band, {label: bars for label, bars in returning.items() if bars})
         writers = [
             self._writer(sections[firsts[label]], starts[label], label, is_last=label == labels[-1]) for label in new
         ]
         self._music |= zip(new, band.write(writers, CANDIDATES, progress), strict=True)
         music = [list(self._music[label]) for label in labels]
-        asked = {label: self._asked(sections[firsts[label]], start, joined=True) for label, start in starts.items()}
+        asked = {
+            label: self._asked(sections[firsts[label]], again.get(label, starts[label]), first=starts[label])
+            for label in returning
+        }
         players = [
-            (number, line, self._player(number, line, starts[label], asked[label]))
+            (
+                number,
+                line,
+                self._player(number, line, again.get(label, starts[label]).at(line), asked[label], joins=joins),
+            )
             for number, label in enumerate(labels)
-            if label in starts and number != firsts[label]
-            for line in _lines(self._plan, sections[number])[1::2]
+            if label in returning and number != firsts[label]
+            for line, joins in self._played_again(number, asked[label][0])
         ]
         played = band.write([player for _, _, player in players], VARIANTS)
         for (number, line, _), bars in zip(players, played, strict=True):
@@ -165,6 +155,26 @@ class SongWriter:
             for section, bodies in zip(sections, music, strict=True)
             for frame, body in zip(self._frames(section), bodies, strict=True)
         ]
+
+    def _primed_by(self, number: int) -> list[Bar]:
+        """The primer's bars for a section: of its second of the kind where the song has had one, else of its first."""
+        kind = self._plan.sections[number].kind
+        had = any(section.kind == kind for section in self._plan.sections[:number])
+        return (self._primer.bars_again(kind) if had else []) or self._primer.bars_for(kind)
+
+    def _returning(self, labels: Sequence[str]) -> list[str]:
+        return [label for label in labels if self._labels.count(label) > 1]
+
+    def _heard(self, band: Band, primed: Mapping[str, Sequence[Bar]]) -> dict[str, _Start]:
+        """Where sections begin, by their labels, after the primer's bars."""
+        marks = band.heard([[*self._header, *(token for bar in bars for token in bar)] for bars in primed.values()])
+        return {label: _Start(mark, bars) for (label, bars), mark in zip(primed.items(), marks, strict=True)}
+
+    def _played_again(self, number: int, wanted: Wanted) -> list[tuple[Line, bool]]:
+        """Lines of a section that returns, where its accompaniment is not as it was, and whether strings only join."""
+        lines = lines_of(self._plan, self._plan.sections[number])
+        newly = set(range(len(lines))[1 :: self._newly])
+        return [(line, at not in newly) for at, line in enumerate(lines) if at in newly or wanted.joined]
 
     def _frames(self, section: PlannedSection) -> list[Bar]:
         """What opens each bar. A model that knows no sections has learnt how many bars are left of the song."""
@@ -183,37 +193,41 @@ class SongWriter:
 
     def _writer(self, section: PlannedSection, start: _Start, label: str, *, is_last: bool) -> Writer:
         """Writes a section that is new."""
-        wanted, rules = self._asked(section, start, joined=False)
+        wanted, rules = self._asked(section, start)
         steps = self._steps(section, start, wanted, is_last=is_last)
         return Writer(section.name, steps, rules, generator(self._seed, "backing", "section", label))
 
-    def _player(self, number: int, line: _Line, start: _Start, asked: tuple[Wanted, Rules]) -> Writer:
-        """Accompanies a line of a section that returns anew."""
+    def _player(self, number: int, line: Line, mark: Mark, asked: tuple[Wanted, Rules], *, joins: bool) -> Writer:
+        """Accompanies a line of a section that returns anew, or lets strings join."""
         section, (wanted, rules) = self._plan.sections[number], asked
         bars = slice(line.bar, line.bar + line.bars)
-        again = self._again(self._frames(section)[bars], self._music[self._labels[number]][bars])
-        steps = self._played(Phrase(start.lines[line.bar], again, VARIANTS), replace(wanted, syllables=line.syllables))
+        again = self._again(self._frames(section)[bars], self._music[self._labels[number]][bars], joins=joins)
+        steps = self._played(Phrase(mark, again, VARIANTS), replace(wanted, syllables=line.syllables))
         return Writer(section.name, steps, rules, generator(self._seed, "backing", "line", number, line.bar))
 
-    def _asked(self, section: PlannedSection, start: _Start, *, joined: bool) -> tuple[Wanted, Rules]:
-        """What is asked of a section's phrases, and the rules of its notes; `joined` by the strings."""
+    def _asked(self, section: PlannedSection, start: _Start, *, first: _Start | None = None) -> tuple[Wanted, Rules]:
+        """What is asked of a section's phrases, and the rules of its notes; `first` is its start where it returns."""
         heard = [read_bar(self._vocabulary, bar) for bar in start.primed]
         shares = {part: onset_shares(heard, part) for part in PARTS[1:]}
         parts = {part for part in shares if shares[part]}
-        if joined and not shares["strings"]:
-            shares["strings"] = self._strings
-            parts |= {"strings"} if self._strings else set()
+        joins = False
+        if first:
+            before = _with_strings([read_bar(self._vocabulary, bar) for bar in first.primed])
+            shares["strings"] = shares["strings"] or (self._strings if not before else {})
+            joins = bool(shares["strings"]) and _with_strings(heard) >= before + JOINING * bool(before)
+            parts |= {"strings"} if joins else set()
         sings = section.syllables or 2 * sum(bool(bar.notes["melody"]) for bar in heard) > len(heard)
         rules = self._rules.limited(parts | ({"melody"} if sings else set()), self._drums)
         rules.prefer(shares, self._firmness)
         copied = frozenset(melody_of(bar) for bar in heard)
         grooves, changes = grooves_of(heard), chord_changes(heard)
-        return Wanted(0, grooves, -1, STEPS_PER_BEAT, copied, changes, self._firmness), rules
+        wanted = Wanted(0, grooves, -1, STEPS_PER_BEAT, copied, changes, self._firmness, self._consonance, joins)
+        return wanted, rules
 
     def _steps(self, section: PlannedSection, start: _Start, usual: Wanted, *, is_last: bool) -> Steps:
         """Ask for one phrase of a section after another."""
         frames, written = self._frames(section), list[Bar]()
-        lines, mark = _lines(self._plan, section), start.mark
+        lines, mark = lines_of(self._plan, section), start.mark
         for number, line in enumerate(lines):
             own, ends = frames[line.bar : line.bar + line.bars], number + 1 == len(lines)
             start.lines[line.bar] = mark
@@ -233,12 +247,12 @@ class SongWriter:
         """Ask for one phrase whose tune is given."""
         return (yield from self._best(phrase, wanted, [], tries=1)).bars
 
-    def _again(self, frames: Sequence[Bar], bodies: Sequence[Bar]) -> list[BarRule]:
-        """Bars whose tune is given."""
+    def _again(self, frames: Sequence[Bar], bodies: Sequence[Bar], *, joins: bool = False) -> list[BarRule]:
+        """Bars whose tune is given, or all but the strings."""
         rules = []
         for frame, body in zip(frames, bodies, strict=True):
-            tune = tune_of(self._vocabulary, body)
-            rules.append(BarRule(frame, tune=tune) if tune else BarRule(frame, given=body))
+            tune = tune_of(self._vocabulary, body, PARTS[:-1] if joins else PARTS[:1])
+            rules.append(BarRule(frame, tune=tune, joins=joins) if tune else BarRule(frame, given=body))
         return rules
 
     def _best(
@@ -254,22 +268,12 @@ class SongWriter:
         return min(options, key=lambda option: option[:2])[2]
 
 
-def tune_of(vocabulary: Vocabulary, bar: Bar) -> tuple[tuple[int, Bar], ...]:
-    """The chords and the melody of a bar: the tokens of each step that has any."""
-    found: list[tuple[int, list[int]]] = []
-    is_melody = False
-    for token in bar:
-        family = vocabulary.family_of[token]
-        if family == "position":
-            found.append((token - vocabulary.starts["position"], []))
-        if family in PARTS:
-            is_melody = family == "melody"
-        if family in {"chord", "over"} or (is_melody and family in {"melody", "velocity", "duration"}):
-            found[-1][1].append(token)
-    return tuple((step, tuple(tokens)) for step, tokens in found if tokens)
+def _with_strings(bars: Sequence[BarNotes]) -> float:
+    """Share of bars in which strings play."""
+    return sum(bool(bar.notes["strings"]) for bar in bars) / max(1, len(bars))
 
 
-def _bar_rules(frames: Sequence[Bar], line: _Line, *, closes: bool) -> list[BarRule]:
+def _bar_rules(frames: Sequence[Bar], line: Line, *, closes: bool) -> list[BarRule]:
     """Sung bars need a melody, save the last of a line, where the singer breathes."""
     sung = max(1, line.bars - 1) if line.syllables else 0
     return [

@@ -10,6 +10,8 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from dataclasses import dataclass
+from functools import lru_cache
 
 from rhapsody_lib.words.document import parse_lyrics
 
@@ -59,6 +61,40 @@ _CREDIT_BY = re.compile(
 )
 
 
+#: How the lines begin that the pattern can match: a pattern is dearer than a look at one character.
+_HEADING_STARTS = frozenset("[(<*IVCBPROHivcbprohİı")
+_REPEAT_SECTION_STARTS = frozenset("[(*RBrb")
+_CHORD_STARTS = frozenset("ABCDEFGN|/%-")
+_REPEAT_ENDS = re.compile(r"(?:[\dx)\]}]|bis)$", re.IGNORECASE)
+#: Letters that a pattern without case takes for a plain i, s or k.
+_ODD_LETTERS = re.compile("[İıſ\u212a]")
+_NINE_DIGITS = re.compile(r"\d{9}")
+
+
+@dataclass(frozen=True)
+class _Suspicions:
+    """Which kinds of noise a text can hold at all, by letters that each of them needs: most texts need no search."""
+
+    address: bool
+    advertisement: bool
+    credit: bool
+
+    @classmethod
+    def of(cls, text: str) -> _Suspicions:
+        low, odd = text.lower(), _ODD_LETTERS.search(text) is not None
+
+        def holds(*parts: str) -> bool:
+            return odd or any(part in low for part in parts)
+
+        return cls(
+            address=holds("http", "www.", ".com", ".net", ".org", ".info"),
+            advertisement=holds("commercial use", "lyric", "submit ", "rights", "embed", "also like", "tickets")
+            or _NINE_DIGITS.search(text) is not None,
+            credit=holds(":", "©", "(c)", "copyright", " by "),
+        )
+
+
+@lru_cache(maxsize=10_000)
 def _plain(character: str) -> str:
     """The character, a space for one of its kinds, or '' for one that is not seen."""
     if character == "\t" or unicodedata.category(character) == "Zs":
@@ -71,27 +107,34 @@ def plain_text(text: str) -> str:
     """NFC text with lines ended by line feeds, without markup, control and invisible characters."""
     text = html.unescape(html.unescape(text)).replace("\r\n", "\n").replace("\r", "\n")
     text = re.sub("[\u2028\u2029\u0085\x0b\x0c]", "\n", text)
-    text = _TAG.sub(lambda match: "\n" if match.group(2).lower() in {"br", "p", "div", "li"} else "", text)
+    if "<" in text:
+        text = _TAG.sub(lambda match: "\n" if match.group(2).lower() in {"br", "p", "div", "li"} else "", text)
     return unicodedata.normalize("NFC", text.translate({ord(each): _plain(each) for each in set(text)}))
 
 
 def _is_chord_line(line: str) -> bool:
+    if line[:1] not in _CHORD_STARTS:
+        return False
     tokens = line.split()
-    if not tokens or not all(_CHORD_TOKEN.match(token) for token in tokens):
+    if not all(_CHORD_TOKEN.match(token) for token in tokens):
         return False
     return len(tokens) > 1 or len(tokens[0]) > 1 or tokens[0] in "|%"
 
 
-def _is_noise(line: str, *, at_edge: bool) -> bool:
-    if _is_chord_line(line) or _DIRECTION.match(line) or _ADVERTISEMENT.search(line) or _CREDIT.match(line):
+def _is_noise(line: str, suspicions: _Suspicions, *, at_edge: bool) -> bool:
+    if _is_chord_line(line) or _DIRECTION.match(line):
         return True
-    if at_edge and _CREDIT_BY.match(line):
+    if suspicions.advertisement and _ADVERTISEMENT.search(line):
+        return True
+    if suspicions.credit and (_CREDIT.match(line) or (at_edge and _CREDIT_BY.match(line))):
         return True
     return not any(character.isalnum() or unicodedata.category(character) == "So" for character in line)
 
 
 def _heading(line: str) -> list[str] | None:
     """`[verse 2]` for `Verse 2:` or `[Verse 2: Ann]`, with the words that follow on its line; None for other lines."""
+    if line[:1] not in _HEADING_STARTS:
+        return None
     match = _BRACKETED_HEADING.match(line)
     rest = None
     if match is None:
@@ -103,7 +146,7 @@ def _heading(line: str) -> list[str] | None:
 
 
 def _repeats(line: str) -> tuple[str, int]:
-    match = _REPEAT.search(line)
+    match = _REPEAT.search(line) if _REPEAT_ENDS.search(line[-3:]) else None
     if match is None:
         return line, 1
     count = int(next((group for group in match.groups() if group), "2"))
@@ -123,21 +166,29 @@ def broken_line(line: str, max_words: int = MAX_LINE_WORDS) -> list[str]:
     return pieces
 
 
+def _without_marks(line: str, suspicions: _Suspicions) -> str:
+    """The line without addresses and chords in brackets, with single spaces."""
+    line = _ADDRESS.sub("", line) if suspicions.address else line
+    return " ".join((_INLINE_CHORD.sub("", line) if "[" in line else line).split())
+
+
 def _lines(text: str) -> list[str]:
     """Wanted lines: '' between stanzas, headings as `[name]`."""
-    raw = [" ".join(_INLINE_CHORD.sub("", _ADDRESS.sub("", line)).split()) for line in text.split("\n")]
+    suspicions = _Suspicions.of(text)
+    raw = [_without_marks(line, suspicions) for line in text.split("\n")]
     written = [index for index, line in enumerate(raw) if line]
     edge = set(written[:_EDGE_LINES]) | set(written[-_EDGE_LINES:])
     lines: list[str] = []
     for index, line in enumerate(raw):
-        again, heading = _REPEAT_SECTION.match(line), _heading(line)
+        again = _REPEAT_SECTION.match(line) if line[:1] in _REPEAT_SECTION_STARTS else None
+        heading = _heading(line)
         if again:
             lines += ["", f"[{' '.join(again.group(1).lower().split())}]", ""]
         elif heading:
             lines += ["", *heading]
-        elif line and not _is_noise(line, at_edge=index in edge):
+        elif line and not _is_noise(line, suspicions, at_edge=index in edge):
             sung, count = _repeats(line)
-            lines += broken_line(sung) * count if sung else []
+            lines += (broken_line(sung) if sung.count(" ") >= MAX_LINE_WORDS else [sung]) * count if sung else []
         elif not line and lines and lines[-1]:
             lines.append("")
     return lines

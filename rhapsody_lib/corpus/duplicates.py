@@ -1,88 +1,161 @@
-"""Songs that stand in a corpus already: the same words, or nearly.
+"""Songs that repeat one another in a corpus of any size: the same words or nearly, or the same music without words.
 
-Near duplicates are found by MinHash over word 3-grams (Broder 1997) with banding (Leskovec, Rajaraman and Ullman,
-Mining of Massive Datasets, section 3.4), and each candidate is verified by its exact Jaccard similarity, so that
-no song is left out by chance. The 3-grams of the songs kept lie in a temporary file: memory holds a few
-integers a song.
+The first of them stays. Candidates share a band of their signatures (`signatures`), and each is verified by its exact
+Jaccard similarity, so that no song is left out by chance. Signatures lie on disk, band by band, and one band at a time
+is sorted: memory holds some integers a song, and more only of songs that share a band with another.
 """
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import lru_cache
 from types import TracebackType
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rhapsody_lib.seeding import generator
+from rhapsody_lib.corpus.signatures import (
+    KEY_BYTES,
+    PERMUTATIONS,
+    Hashes,
+    Signature,
+    bands,
+    jaccard,
+    rows_per_band,
+    shingles,
+)
 
-PERMUTATIONS = 128
-SHINGLE_WORDS = 3
-#: A pair at the threshold is found with at least this probability.
-_RECALL = 0.9999
-_CHUNK_SHINGLES = 8192
-_Hashes = npt.NDArray[np.uint64]
+_Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Duplicate:
-    """The song that another repeats; `similarity` is 1 for the same words."""
+class Repeats:
+    """What each song, by its number in order, repeats: `of` is that song's number, -1 for a song that stays.
 
-    song_id: str
-    similarity: float
-    exact: bool
+    `similarity` is 1 for the same words; `exact` tells those from others that are alike in all word 3-grams.
+    """
 
-
-def rows_per_band(threshold: float) -> int:
-    """The most rows a band may have for a pair at the threshold still to share one with near certainty."""
-    for rows in range(16, 1, -1):
-        if 1 - (1 - threshold**rows) ** (PERMUTATIONS // rows) >= _RECALL:
-            return rows
-    return 1
+    of: _Numbers
+    similarity: npt.NDArray[np.float64]
+    exact: npt.NDArray[np.bool_]
 
 
-@lru_cache(maxsize=100_000)
-def _word_hash(word: str) -> int:
-    return int.from_bytes(hashlib.blake2b(word.encode("utf-8", "replace"), digest_size=8).digest(), "big")
+def _firsts(keys: Hashes) -> _Numbers:
+    """For each row of shape (songs, 2) the number of the first row like it."""
+    order = np.lexsort((keys[:, 1], keys[:, 0]))  # stable: equal rows stay in order
+    new = np.ones(len(keys), dtype=bool)
+    new[1:] = (keys[order[1:]] != keys[order[:-1]]).any(axis=1)
+    firsts = np.empty(len(keys), dtype=np.int64)
+    firsts[order] = order[np.flatnonzero(new)][np.cumsum(new) - 1]
+    return firsts
 
 
-def shingles(words: Sequence[str]) -> _Hashes:
-    """Sorted distinct 64-bit hashes of the word 3-grams; a shorter text is one shingle."""
-    hashes = np.array([_word_hash(word) for word in words], dtype=np.uint64)
-    count = max(1, len(hashes) - SHINGLE_WORDS + 1)
-    mixed = np.zeros(count, dtype=np.uint64)
-    for offset in range(min(SHINGLE_WORDS, len(hashes))):
-        mixed = (mixed ^ hashes[offset : offset + count]) * np.uint64(0x9E3779B97F4A7C15)
-        mixed ^= mixed >> np.uint64(29)
-    return np.unique(mixed)
+def _shared(values: Hashes, songs: _Numbers) -> tuple[_Numbers, _Numbers]:
+    """Those songs whose value another has too, and for each the number of its group."""
+    if len(values) < 2:
+        return songs[:0], songs[:0]
+    order = np.argsort(values, kind="stable")
+    same = values[order[1:]] == values[order[:-1]]
+    after, before = np.append(False, same), np.append(same, False)
+    return songs[order[after | before]], np.cumsum(before & ~after)[after | before]
 
 
-def jaccard(one: _Hashes, other: _Hashes) -> float:
-    """Shared shingles over all shingles of both."""
-    shared = len(np.intersect1d(one, other, assume_unique=True))
-    return shared / max(1, len(one) + len(other) - shared)
+class DuplicateFinder:
+    """Finds repeated songs. Add all, in order; then `compare` those that `alike` names. A context manager.
 
-
-class DuplicateIndex:
-    """Songs kept so far; tells whether another repeats one of them. A context manager: it owns a temporary file."""
+    Args:
+        threshold: Jaccard similarity of word 3-grams from which a song is a near duplicate.
+    """
 
     def __init__(self, threshold: float) -> None:
-        self._threshold = threshold
-        self._rows = rows_per_band(threshold)
-        random = generator(0, "minhash")
-        self._factors = random.integers(0, 2**64, PERMUTATIONS, dtype=np.uint64) | np.uint64(1)
-        self._offsets = random.integers(0, 2**64, PERMUTATIONS, dtype=np.uint64)
-        self._exact: dict[bytes, int] = {}
-        self._buckets: dict[int, list[int]] = {}
-        self._songs: list[tuple[str, int, int]] = []
-        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # closed by __exit__
+        self._threshold, self._rows = threshold, rows_per_band(threshold)
+        self._files = ExitStack()
+        self._keys = self._temporary()
+        self._bands = [self._temporary() for _ in range(PERMUTATIONS // self._rows)]
+        self._signed = self._temporary()
+        self._found: tuple[_Numbers, _Numbers, _Numbers] | None = None
 
-    def __enter__(self) -> DuplicateIndex:
+    def _temporary(self) -> IO[bytes]:
+        return self._files.enter_context(tempfile.TemporaryFile())
+
+    def __enter__(self) -> DuplicateFinder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._files.close()
+
+    def add(self, keys: Sequence[bytes], signatures: Sequence[bytes | None]) -> None:
+        """Add songs: the key of each, and the bytes of its signature; None for music without words."""
+        nothing = bytes(PERMUTATIONS * 4)
+        signed = np.array([signature is not None for signature in signatures], dtype=np.uint8)
+        values: Signature = np.frombuffer(b"".join(each or nothing for each in signatures), dtype="<u4")
+        self._keys.write(b"".join(keys))
+        self._signed.write(signed.tobytes())
+        banded = bands(values.reshape(-1, PERMUTATIONS), self._rows)
+        for file, column in zip(self._bands, banded.T, strict=True):
+            file.write(np.ascontiguousarray(column).tobytes())
+
+    @staticmethod
+    def _stored(file: IO[bytes], kind: npt.DTypeLike) -> npt.NDArray[Any]:
+        file.seek(0)
+        return np.frombuffer(file.read(), dtype=kind)
+
+    def alike(self) -> list[int]:
+        """The numbers of the songs whose words must be compared, in order; the first of those with the same words."""
+        firsts = _firsts(self._stored(self._keys, "<u8").reshape(-1, KEY_BYTES // 8))
+        signed = self._stored(self._signed, np.uint8) == 1
+        songs = np.flatnonzero(signed & (firsts == np.arange(len(firsts))))
+        members, groups, before = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)], 0
+        for file in self._bands:
+            those, group = _shared(self._stored(file, np.uint64)[songs], songs)
+            members.append(those)
+            groups.append(group + before)
+            before += int(group[-1]) if len(group) else 0
+        member, group = np.concatenate(members), np.concatenate(groups)
+        order = np.argsort(member, kind="stable")
+        self._found = firsts, member[order], group[order]
+        return [int(number) for number in np.unique(member)]
+
+    def compare(self, words: Iterable[Sequence[str]]) -> Repeats:
+        """What repeats what, from the words of the songs that `alike` named, in its order."""
+        assert self._found is not None, "call alike() first"  # noqa: S101
+        firsts, member, group = self._found
+        of, similarity = np.full(len(firsts), -1, dtype=np.int64), np.ones(len(firsts))
+        numbers, starts = np.unique(member, return_index=True)
+        stops = np.append(starts, len(member))[1:]
+        with _Kept() as kept:
+            for number, start, stop, text in zip(numbers, starts, stops, words, strict=True):
+                hashes, shared = shingles(text), group[start:stop].tolist()
+                for other in kept.candidates(shared):
+                    alike = jaccard(hashes, kept.hashes(other))
+                    if alike >= self._threshold:
+                        of[number], similarity[number] = other, alike
+                        break
+                else:
+                    kept.add(int(number), hashes, shared)
+        again = np.flatnonzero(firsts != np.arange(len(firsts)))
+        origin = firsts[again]
+        exact = np.zeros(len(firsts), dtype=bool)
+        exact[again] = of[origin] < 0
+        of[again] = np.where(of[origin] < 0, origin, of[origin])
+        similarity[again] = similarity[origin]
+        return Repeats(of, similarity, exact)
+
+
+class _Kept:
+    """Songs that stay, of those that share a band with others: their shingles, in a file, and their groups."""
+
+    def __init__(self) -> None:
+        self._places: dict[int, tuple[int, int]] = {}
+        self._groups: dict[int, list[int]] = {}
+
+    def __enter__(self) -> _Kept:
+        self._file = tempfile.TemporaryFile()  # closed by __exit__
         return self
 
     def __exit__(
@@ -90,39 +163,19 @@ class DuplicateIndex:
     ) -> None:
         self._file.close()
 
-    def _bands(self, hashes: _Hashes) -> list[int]:
-        """One integer for each band of the MinHash signature."""
-        signature = np.full(PERMUTATIONS, np.iinfo(np.uint64).max, dtype=np.uint64)
-        for start in range(0, len(hashes), _CHUNK_SHINGLES):
-            chunk = hashes[start : start + _CHUNK_SHINGLES, None]
-            signature = np.minimum(signature, (chunk * self._factors + self._offsets).min(axis=0))
-        bands = []
-        for index in range(PERMUTATIONS // self._rows):
-            rows = signature[index * self._rows : (index + 1) * self._rows].astype("<u8").tobytes()
-            digest = hashlib.blake2b(index.to_bytes(2, "big") + rows, digest_size=8).digest()
-            bands.append(int.from_bytes(digest, "big"))
-        return bands
+    def candidates(self, groups: Iterable[int]) -> list[int]:
+        """The songs of these groups, in order."""
+        return sorted({number for group in groups for number in self._groups.get(group, ())})
 
-    def _stored(self, index: int) -> _Hashes:
-        _, start, count = self._songs[index]
+    def hashes(self, number: int) -> Hashes:
+        """The shingles of a song."""
+        start, count = self._places[number]
         self._file.seek(start)
         return np.frombuffer(self._file.read(count * 8), dtype=np.uint64)
 
-    def add_or_find(self, song_id: str, words: Sequence[str]) -> Duplicate | None:
-        """The first kept song that these words repeat; None if there is none, and the song is then kept."""
-        key = hashlib.blake2b(" ".join(words).encode("utf-8", "replace"), digest_size=16).digest()
-        if key in self._exact:
-            return Duplicate(self._songs[self._exact[key]][0], 1.0, exact=True)
-        hashes = shingles(words)
-        bands = self._bands(hashes)
-        for index in sorted({index for band in bands for index in self._buckets.get(band, ())}):
-            similarity = jaccard(hashes, self._stored(index))
-            if similarity >= self._threshold:
-                return Duplicate(self._songs[index][0], similarity, exact=False)
-        number, start = len(self._songs), self._file.seek(0, 2)
+    def add(self, number: int, hashes: Hashes, groups: Iterable[int]) -> None:
+        """Keep a song."""
+        self._places[number] = (self._file.seek(0, 2), len(hashes))
         self._file.write(hashes.tobytes())
-        self._songs.append((song_id, start, len(hashes)))
-        self._exact[key] = number
-        for band in bands:
-            self._buckets.setdefault(band, []).append(number)
-        return None
+        for group in groups:
+            self._groups.setdefault(group, []).append(number)

@@ -7,14 +7,18 @@ what it says is data.
 from __future__ import annotations
 
 import base64
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
+
 from rhapsody_lib.corpus.schema import RejectCode
-from rhapsody_lib.music.score import Score
+from rhapsody_lib.corpus.table_part import TablePart
+from rhapsody_lib.music.note_tables import PART, ScoreTables
+from rhapsody_lib.music.score import PARTS, Score
 
 #: What a job asks for; a `primer` is music that needs no words. A `table`, `jsonl` or `abc` file holds many songs.
-FileKind = Literal["songbook", "leadsheet", "midi", "primer", "text", "table", "jsonl", "abc"]
+FileKind = Literal["songbook", "leadsheet", "midi", "npz", "primer", "text", "table", "jsonl", "abc"]
 MAX_DETAIL = 300
 
 
@@ -36,11 +40,34 @@ class Track:
 
 
 @dataclass(frozen=True)
+class Known:
+    """What a catalogue beside a file says of its song; empty texts and 0 where it says nothing.
+
+    `track_id` is the song's id in that catalogue, `language` what the words are claimed to be in. `tempo_path` is a
+    MIDI file of the same music that holds its true tempi, `tempo_bpm` the tempo where it is known to be constant
+    (quarter notes a minute), `time_signature` the metre that goes with it (`4/4`).
+    """
+
+    title: str = ""
+    artist: str = ""
+    year: int = 0
+    genres: tuple[str, ...] = ()
+    language: str = ""
+    lyrics: str = ""
+    licence: str = ""
+    track_id: str = ""
+    tempo_path: str = ""
+    tempo_bpm: float = 0.0
+    time_signature: str = ""
+
+
+@dataclass(frozen=True)
 class Job:
     """One file to parse. `name` is its path within the source.
 
     `lyrics_path` is a text file of the same stem, `artists_path` the table of artists that belongs to one of lyrics;
-    '' where there is none.
+    '' where there is none. `known` is what a catalogue beside the file says of it. Music without words is refused as
+    `no_lyrics` unless `words_needed` is False. `part` says which rows of a large table are meant; None: all.
     """
 
     kind: FileKind
@@ -48,6 +75,26 @@ class Job:
     name: str
     lyrics_path: str = ""
     artists_path: str = ""
+    known: Known | None = None
+    words_needed: bool = True
+    part: TablePart | None = None
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Paths of all files that the song is made from, its own first."""
+        tempo_path = self.known.tempo_path if self.known is not None else ""
+        return tuple(path for path in (self.path, self.lyrics_path, self.artists_path, tempo_path) if path)
+
+    def message(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_message(cls, values: dict[str, Any]) -> Job:
+        """The inverse of `message`."""
+        known, part = values.get("known"), values.get("part")
+        known = known and Known(**{**known, "genres": tuple(known["genres"])})
+        return cls(**{**values, "known": known, "part": part and TablePart.from_message(part)})
 
 
 @dataclass(frozen=True)
@@ -84,6 +131,19 @@ class ParsedSong:
         return cls(**{**values, "genres": tuple(values["genres"]), "track": track})
 
 
+def with_known(song: ParsedSong, known: Known) -> ParsedSong:
+    """The song with what a catalogue knows better than its file; without any title it is called by its id."""
+    return replace(
+        song,
+        title=known.title or song.title or known.track_id,
+        artist=known.artist or song.artist,
+        year=known.year or song.year,
+        genres=known.genres or song.genres,
+        licence=known.licence or song.licence,
+        claimed_language=known.language or song.claimed_language,
+    )
+
+
 @dataclass(frozen=True)
 class Found:
     """A song with where it comes from: `source` is the source's name, `path` the file within it."""
@@ -112,16 +172,22 @@ def one_line(text: str) -> str:
 
 def track_of(score: Score) -> Track:
     """The row of the `tracks` table that a score makes."""
-    from rhapsody_lib.music.midi import score_to_midi
+    return track_of_tables(ScoreTables.of(score))
 
-    programs = sorted({score.programs[part] for part, notes in score.parts.items() if notes and part != "drums"})
-    metre = score.metres[0]
+
+def track_of_tables(tables: ScoreTables) -> Track:
+    """`track_of` a score whose notes are a table."""
+    from rhapsody_lib.music.midi_writer import tables_to_midi
+
+    frame, counts = tables.frame, np.bincount(tables.notes[PART], minlength=len(PARTS)).tolist()
+    heard = [part for part, count in zip(PARTS, counts, strict=True) if count and part != "drums"]
+    metre = frame.metres[0]
     return Track(
-        midi=score_to_midi(score, writer="symusic"),
-        seconds=round(score.duration_s, 3),
-        tempo_bpm=round(score.tempo_bpm, 3),
-        key=score.key.name,
+        midi=tables_to_midi(tables),
+        seconds=round(frame.seconds_at(tables.end_ticks), 3),
+        tempo_bpm=round(frame.tempo_bpm, 3),
+        key=frame.key.name,
         time_signature=f"{metre.numerator}/{metre.denominator}",
-        programs=tuple(programs),
-        notes=sum(len(notes) for notes in score.parts.values()),
+        programs=tuple(sorted({frame.programs[part] for part in heard})),
+        notes=sum(counts),
     )

@@ -273,8 +273,9 @@ def parse_leadsheet_file(job: Job) -> ParsedSong:
 
     sheet = read_sheet(load_musicxml(Path(job.path), job.name), job.name)
     leadsheet = lead_sheet(sheet, job.name)
-    if not leadsheet.syllables:
+    if not leadsheet.syllables and job.words_needed:
         raise UnreadableFileError(job.name, "no_lyrics", "has no words under its notes.", "Add lyrics to the melody.")
+    sung = lyrics_in_sections(sheet.title, leadsheet.syllables, leadsheet.sections) if leadsheet.syllables else None
     return ParsedSong(
         title=sheet.title,
         artist=sheet.artist,
@@ -282,6 +283,6 @@ def parse_leadsheet_file(job: Job) -> ParsedSong:
         genres=(),
         licence=sheet.rights,
         language="",
-        lyrics=lyrics_in_sections(sheet.title, leadsheet.syllables, leadsheet.sections).text(),
+        lyrics="" if sung is None else sung.text(),
         track=track_of(arrange(leadsheet)),
     )

@@ -14,7 +14,7 @@ import csv
 import logging
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -22,8 +22,17 @@ from typing import TextIO
 from rhapsody_lib.corpus.found import ParsedSong, one_line
 from rhapsody_lib.corpus.language import language_code
 from rhapsody_lib.corpus.poems_jsonl import MAX_GENRES, genres_of, year_of
-from rhapsody_lib.corpus.record_stream import LongRecord, Record, RecordLines, Refusal, is_readable, open_records
+from rhapsody_lib.corpus.record_stream import (
+    LongRecord,
+    Record,
+    RecordLines,
+    Refusal,
+    is_readable,
+    open_records,
+    open_stretch,
+)
 from rhapsody_lib.corpus.schema import RejectCode
+from rhapsody_lib.corpus.table_part import TablePart
 from rhapsody_lib.errors import UnreadableFileError
 
 logger = logging.getLogger(__name__)
@@ -51,36 +60,52 @@ _FOLD = re.compile(r"(?<=\S)\. (?=\S)")
 
 
 @dataclass(frozen=True)
-class _Artist:
+class Artist:
+    """Whom a link leads to."""
+
     name: str
     genres: tuple[str, ...]
 
 
-class _Rows:
+class Rows:
     """Rows of a table after its header, as records: fields, or a refusal where they cannot be told.
 
     `names` are the columns in lower case. After a break in the quoting, lines that are no full row belong to the damage
     and are passed over; in a table whose rows start with a link, so do lines that do not.
+
+    `at_record` is true while no damage reaches into what follows: reading may begin anew at byte `read_bytes`.
+
+    Args:
+        stream: the table, or rows of it.
+        name: what the table is called in messages.
+        part: what the rows belong to, where `stream` does not begin with the header.
     """
 
-    def __init__(self, stream: TextIO, name: str) -> None:
+    def __init__(self, stream: TextIO, name: str, part: TablePart | None = None) -> None:
         self._lines = RecordLines(stream)
         try:
-            header = next(self._lines)
+            self.header = next(self._lines) if part is None else part.header
         except (StopIteration, LongRecord):
             raise UnreadableFileError(
                 name, "bad_table", "has no header.", "Its first line must name its columns."
             ) from None
-        self._delimiter = max(_DELIMITERS, key=header.count)
+        self._delimiter = max(_DELIMITERS, key=self.header.count)
         try:
-            fields = next(csv.reader([header], delimiter=self._delimiter), [])
+            fields = next(csv.reader([self.header], delimiter=self._delimiter), [])
         except csv.Error:
             fields = []
         self.names = [field.strip().lower() for field in fields]
+        self.linked = self.names[:1] == ["alink"] if part is None else part.linked
+        self.at_record = True
+
+    @property
+    def read_bytes(self) -> int:
+        """Bytes read so far, without the mark that a file may begin with."""
+        return self._lines.read_bytes
 
     def __iter__(self) -> Iterator[tuple[int, list[str] | Refusal]]:
         reader = csv.reader(self._lines, delimiter=self._delimiter, strict=True)
-        number, damaged, linked = 0, False, self.names[:1] == ["alink"]
+        number, damaged = 0, False
         while True:
             self._lines.begin()
             try:
@@ -94,15 +119,16 @@ class _Rows:
             else:
                 if not row or (damaged and len(row) != len(self.names)):
                     continue
-                number, damaged = number + 1, False
-                linked = linked and _LINK.fullmatch(row[0]) is not None
+                number, damaged, self.at_record = number + 1, False, True
+                self.linked = self.linked and _LINK.fullmatch(row[0]) is not None
                 yield number, row if len(row) == len(self.names) else self._ragged(row)
                 continue
+            self.at_record = False
             if not damaged:
                 number += 1
                 yield number, refusal
             damaged = True
-            if linked:
+            if self.linked:
                 self._lines.skip_to(_LINKED_ROW)
                 damaged = False
 
@@ -121,13 +147,13 @@ def _name_in(link: str) -> str:
     return link.strip("/ ").replace("-", " ")
 
 
-def _song(fields: dict[str, str], artists: dict[str, _Artist], *, folded: bool) -> ParsedSong | Refusal:
+def _song(fields: dict[str, str], artists: dict[str, Artist], *, folded: bool) -> ParsedSong | Refusal:
     if not all(is_readable(value) for value in fields.values()):
         return Refusal(RejectCode.BAD_TEXT, "has NUL bytes or bytes that are not UTF-8 text")
     lyrics, link = fields["lyrics"], fields.get("link", "").strip()
     if not lyrics.strip():
         return Refusal(RejectCode.NO_LYRICS, "has no lyrics")
-    artist = artists.get(link, _Artist(fields.get("artist", "") or _name_in(link), ()))
+    artist = artists.get(link, Artist(fields.get("artist", "") or _name_in(link), ()))
     return ParsedSong(
         title=one_line(fields.get("title", "")),
         artist=one_line(artist.name),
@@ -141,10 +167,10 @@ def _song(fields: dict[str, str], artists: dict[str, _Artist], *, folded: bool) 
     )
 
 
-def _read_artists(path: Path) -> dict[str, _Artist]:
-    artists: dict[str, _Artist] = {}
+def _read_artists(path: Path) -> dict[str, Artist]:
+    artists: dict[str, Artist] = {}
     with open_records(path, path.name) as stream:
-        rows = _Rows(stream, path.name)
+        rows = Rows(stream, path.name)
         if not {"artist", "link"} <= set(rows.names):
             raise ValueError("it has no columns 'Artist' and 'Link'")
         for _, row in rows:
@@ -158,11 +184,11 @@ def _read_artists(path: Path) -> dict[str, _Artist]:
             if known is not None:
                 genres = tuple(dict.fromkeys((*known.genres, *genres)))[:MAX_GENRES]
             if known is not None or len(artists) < MAX_ARTISTS:
-                artists[link] = _Artist(known.name if known else one_line(fields["artist"]), genres)
+                artists[link] = Artist(known.name if known else one_line(fields["artist"]), genres)
     return artists
 
 
-def read_artists(path: Path) -> dict[str, _Artist]:
+def read_artists(path: Path) -> dict[str, Artist]:
     """Names and genres of artists by link. A table that is none is ignored with a warning: it describes, no more."""
     try:
         return _read_artists(path)
@@ -171,32 +197,52 @@ def read_artists(path: Path) -> dict[str, _Artist]:
         return {}
 
 
-def read_table(path: Path, name: str, artists: Path | None) -> Iterator[Record]:
+def columns_of(rows: Rows, name: str) -> dict[str, int]:
+    """Where the columns that are read stand in a table.
+
+    Raises:
+        UnreadableFileError: `bad_table`, if no column holds lyrics.
+    """
+    columns = {
+        what: rows.names.index(known[0])
+        for what, names in _COLUMNS.items()
+        if (known := [each for each in names if each in rows.names])
+    }
+    if "lyrics" not in columns:
+        raise UnreadableFileError(
+            name, "bad_table", "has no column of lyrics.", f"Name it {', '.join(LYRICS_COLUMNS)} in the first line."
+        )
+    return columns
+
+
+def _read_rows(rows: Rows, name: str, artists: Callable[[], dict[str, Artist]]) -> Iterator[Record]:
+    columns = columns_of(rows, name)
+    known = artists()
+    for number, row in rows:
+        if isinstance(row, Refusal):
+            yield number, row
+            continue
+        fields = {what: row[place] for what, place in columns.items()}
+        yield number, _song(fields, known, folded="idiom" in rows.names)
+
+
+def read_table(path: Path, name: str, artists: Path | None, part: TablePart | None = None) -> Iterator[Record]:
     """Each row of a table as a song or a refusal.
 
     Args:
         path: the table.
         name: what it is called in messages.
         artists: the table of artists that its links lead to.
+        part: which rows; they are counted from 1. Their artists are those that it names.
 
     Raises:
         UnreadableFileError: `bad_table`, if no column holds lyrics; `too_large`, if a `.gz` file unpacks too far.
         OSError, EOFError, zlib.error: the file cannot be read, or breaks off.
     """
+    if part is not None:
+        named = {link: Artist(artist, genres) for link, artist, genres in part.artists}
+        with open_stretch(path, part.start, part.stop) as stream:
+            yield from _read_rows(Rows(stream, name, part), name, lambda: named)
+        return
     with open_records(path, name) as stream:
-        rows = _Rows(stream, name)
-        places = {
-            what: next((rows.names.index(known) for known in names if known in rows.names), None)
-            for what, names in _COLUMNS.items()
-        }
-        if places["lyrics"] is None:
-            raise UnreadableFileError(
-                name, "bad_table", "has no column of lyrics.", f"Name it {', '.join(LYRICS_COLUMNS)} in the first line."
-            )
-        known = read_artists(artists) if artists is not None else {}
-        for number, row in rows:
-            if isinstance(row, Refusal):
-                yield number, row
-                continue
-            fields = {what: row[place] for what, place in places.items() if place is not None}
-            yield number, _song(fields, known, folded="idiom" in rows.names)
+        yield from _read_rows(Rows(stream, name), name, lambda: read_artists(artists) if artists else {})

@@ -12,10 +12,12 @@ from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from rhapsody_lib.corpus.found import Job, ParsedSong, track_of
+from rhapsody_lib.corpus.found import Job, ParsedSong, track_of_tables
 from rhapsody_lib.corpus.phrases import Grid, lines_of, with_lines
+from rhapsody_lib.corpus.verse_lines import without_long_lines
 from rhapsody_lib.errors import UnreadableFileError
-from rhapsody_lib.music.midi import DEFAULT_LIMITS, midi_to_score
+from rhapsody_lib.music.midi_reader import DEFAULT_LIMITS, midi_to_tables
+from rhapsody_lib.music.note_tables import ScoreTables, notes_of, notes_of_part
 from rhapsody_lib.music.score import Score, Section, Syllable
 
 MAX_TEXT_BYTES = 256_000
@@ -68,16 +70,22 @@ def without_title(text: str, title: str) -> str:
     return "\n".join(lines[1:] if same and len(lines) > 1 else lines)
 
 
-def _with_readable_lines(score: Score) -> tuple[Syllable, ...]:
-    """Syllables with the lines of the file, or with phrases as lines where the file's cannot be sung."""
-    lengths = [len(text.split()) for text, _ in lines_of(score.syllables)]
-    if lengths and (max(lengths) <= _MAX_LINE_WORDS or sum(lengths) / len(lengths) <= _MAX_LINE_WORDS / 2):
-        return score.syllables
-    return with_lines(score.syllables, score.parts["melody"], Grid(score.metres[0].bar_ticks))
+def with_readable_lines(tables: ScoreTables) -> ScoreTables:
+    """The score with the lines of the file, or with phrases as lines where the file's cannot be sung."""
+    frame = tables.frame
+    lengths = [len(text.split()) for text, _ in lines_of(frame.syllables)]
+    if not lengths or max(lengths) <= _MAX_LINE_WORDS or sum(lengths) / len(lengths) <= _MAX_LINE_WORDS / 2:
+        return tables
+    melody = notes_of(notes_of_part(tables.notes, "melody"))
+    syllables = with_lines(frame.syllables, melody, Grid(frame.metres[0].bar_ticks))
+    return replace(tables, frame=replace(frame, syllables=syllables))
 
 
 def words_of_score(score: Score) -> str:
-    """The words in a score's syllables: a line a line, stanzas by its sections or by the rests between lines."""
+    """The words in a score's syllables (its notes are not looked at): a line a line.
+
+    Stanzas are told by its sections, or by the rests between lines.
+    """
     blocks: list[str] = []
     previous_end, previous_section = 0, ""
     gap_ticks = round(_STANZA_GAP_BARS * score.metres[0].bar_ticks)
@@ -117,8 +125,22 @@ def _named(job: Job, score: Score, tags: dict[str, str]) -> tuple[str, str]:
     return tags.get("ti") or title.strip() or score.title, tags.get("ar") or artist.strip()
 
 
+def words_beside(job: Job) -> tuple[str, dict[str, str]]:
+    """The words that a job brings along: those a catalogue knows, or of the text file beside; and the tags of an LRC.
+
+    Raises:
+        UnreadableFileError: `bad_text` or `too_large`.
+    """
+    if job.known is not None and job.known.lyrics.strip():
+        return without_long_lines(job.known.lyrics), {}
+    if not job.lyrics_path:
+        return "", {}
+    text = read_text(Path(job.lyrics_path), job.name)
+    return from_lrc(text) if job.lyrics_path.lower().endswith(".lrc") else (text, {})
+
+
 def parse_midi_file(job: Job) -> ParsedSong:
-    """A MIDI or karaoke file and its words as a song.
+    """A MIDI or karaoke file and its words as a song; without words if the job needs none.
 
     Raises:
         UnreadableFileError: `bad_midi`, `no_notes`, `no_lyrics`, `bad_text` or `too_large`.
@@ -129,17 +151,12 @@ def parse_midi_file(job: Job) -> ParsedSong:
         raise UnreadableFileError(
             job.name, "too_large", f"has {size:,} bytes; {DEFAULT_LIMITS.max_bytes:,} are allowed.", "Is it one song?"
         )
-    text = ""
-    tags: dict[str, str] = {}
-    if job.lyrics_path:
-        text = read_text(Path(job.lyrics_path), job.name)
-        if job.lyrics_path.lower().endswith(".lrc"):
-            text, tags = from_lrc(text)
-    score = midi_to_score(path.read_bytes(), job.name)
+    text, tags = words_beside(job)
+    tables = with_readable_lines(midi_to_tables(path.read_bytes(), job.name))
+    score = tables.frame
     title, artist = _named(job, score, tags)
-    score = replace(score, syllables=_with_readable_lines(score))
     words = without_title(text, title) if text.strip() else words_of_score(score)
-    if not words.strip():
+    if not words.strip() and job.words_needed:
         raise UnreadableFileError(
             job.name, "no_lyrics", "has no lyric events and no .txt or .lrc file of its name beside it.", "Add one."
         )
@@ -151,5 +168,5 @@ def parse_midi_file(job: Job) -> ParsedSong:
         licence="",
         language="",
         lyrics=words,
-        track=track_of(score),
+        track=track_of_tables(tables),
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rhapsody_lib.corpus.found import Job, ParsedSong, track_of
+from rhapsody_lib.corpus.found import Job, ParsedSong, track_of, track_of_tables
 from rhapsody_lib.errors import InputError, UnreadableFileError
+from rhapsody_lib.music.note_tables import ScoreTables
 
 
 def parse_job(job: Job) -> ParsedSong:
@@ -27,6 +28,10 @@ def parse_job(job: Job) -> ParsedSong:
         from rhapsody_lib.corpus.plain_text import parse_text_file
 
         return parse_text_file(job)
+    if job.kind == "npz":
+        from rhapsody_lib.corpus.lakh.song import parse_npz_file
+
+        return parse_npz_file(job)
     from rhapsody_lib.corpus.midi_folder import parse_midi_file
 
     return parse_midi_file(job)
@@ -57,22 +62,27 @@ def parse_songbook_file(job: Job) -> ParsedSong:
 
 
 def parse_primer_file(job: Job) -> ParsedSong:
-    """A MIDI file or a lead sheet as music alone: its track holds all that is found in it, its lyrics stay empty."""
-    if Path(job.path).suffix.lower() in {".mxl", ".musicxml", ".xml"}:
+    """A MIDI file, a piano roll or a lead sheet as music alone: its track holds all of it, its lyrics stay empty."""
+    suffix = Path(job.path).suffix.lower()
+    if suffix in {".mxl", ".musicxml", ".xml"}:
         from rhapsody_lib.corpus.leadsheets import sheet_music
 
-        score = sheet_music(job)
-    else:
-        from rhapsody_lib.music.midi import midi_to_score
+        tables = ScoreTables.of(sheet_music(job))
+    elif suffix == ".npz":
+        from rhapsody_lib.corpus.lakh.song import roll_tables
 
-        score = midi_to_score(Path(job.path).read_bytes(), job.name)
+        tables = roll_tables(job)
+    else:
+        from rhapsody_lib.music.midi_reader import midi_to_tables
+
+        tables = midi_to_tables(Path(job.path).read_bytes(), job.name)
     return ParsedSong(
-        title=score.title,
+        title=tables.frame.title,
         artist="",
         year=0,
         genres=(),
         licence="",
         language="",
         lyrics="",
-        track=track_of(score),
+        track=track_of_tables(tables),
     )

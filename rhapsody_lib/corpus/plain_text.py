@@ -11,11 +11,8 @@ from pathlib import Path
 from rhapsody_lib.corpus.found import Job, ParsedSong
 from rhapsody_lib.corpus.midi_folder import read_text, without_title
 from rhapsody_lib.corpus.poems_jsonl import without_numbers
-from rhapsody_lib.corpus.verse_lines import in_lines
+from rhapsody_lib.corpus.verse_lines import without_long_lines
 from rhapsody_lib.errors import UnreadableFileError
-
-#: A line of more words than this was not meant as one.
-MAX_LINE_WORDS = 24
 
 
 def parse_text_file(job: Job) -> ParsedSong:
@@ -30,8 +27,6 @@ def parse_text_file(job: Job) -> ParsedSong:
     artist, dash, title = Path(job.name).stem.partition(" - ")
     if not dash:
         artist, title = "", artist
-    lines = without_title(without_numbers(text), title).splitlines()
-    broken = [line for long in lines for line in (in_lines(long) if len(long.split()) > MAX_LINE_WORDS else [long])]
     return ParsedSong(
         title=title.strip().replace("_", " "),
         artist=artist.strip(),
@@ -39,6 +34,6 @@ def parse_text_file(job: Job) -> ParsedSong:
         genres=(),
         licence="",
         language="",
-        lyrics="\n".join(broken),
+        lyrics=without_long_lines(without_title(without_numbers(text), title)),
         track=None,
     )

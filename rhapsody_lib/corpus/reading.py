@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
-from rhapsody_lib.corpus.found import Found, Job, ParsedSong, Reject, one_line
+from rhapsody_lib.corpus.found import Found, Job, ParsedSong, Reject, one_line, with_known
 from rhapsody_lib.corpus.parsing import parse_job
 from rhapsody_lib.corpus.record_stream import Refusal
 from rhapsody_lib.corpus.records import holds_records, read_records
@@ -44,7 +44,7 @@ def read_source(source: Source, settings: CorpusSettings, *, workers: int = 0) -
         MissingExtraError: a package that a kind of file needs is not installed.
     """
     order = {display_name(path, source.root): number for number, path in enumerate(source.files, start=1)}
-    jobs, done = list(list_jobs(source)), 0
+    jobs, done = list(list_jobs(source, settings)), 0
     with closing(read_jobs(source, jobs, settings, workers=workers)) as read:
         for job, items in zip(jobs, read, strict=True):
             before, done = done, order.get(job.name if isinstance(job, Job) else job.path, done)
@@ -82,7 +82,7 @@ def read_jobs(
             return (item,)
         if holds_records(item):
             return _read_many(source, item, manifest)
-        return (_read_one(source, item, parse, manifest),)
+        return (_read_one(source, replace(item, words_needed=not settings.instrumentals), parse, manifest),)
 
     if source.embedded and workers == 1:
         yield from (read(item, parse_job) for item in jobs)
@@ -113,6 +113,8 @@ def _read_one(source: Source, job: Job, parse: Parse, manifest: dict[str, dict[s
         return Reject(source.name, job.name, RejectCode.CRASHED, one_line(f"cannot be opened: {error.strerror}"))
     if source.embedded:
         song = replace(song, licence=EMBEDDED_LICENCE, language=EMBEDDED_LANGUAGE)
+    if job.known is not None:
+        song = with_known(song, job.known)
     name = PurePosixPath(job.name)
     song = _described(song, manifest.get(name.stem, {}), name.stem)
     song_id = f"{source.name}/{name.with_suffix('') if job.kind == 'songbook' else name}"

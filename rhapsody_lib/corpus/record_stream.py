@@ -76,6 +76,33 @@ class _Unpacked(io.RawIOBase):
         return len(data)
 
 
+class _Stretch(io.RawIOBase):
+    """The bytes of a file up to some place."""
+
+    def __init__(self, stream: IO[bytes], stop: int) -> None:
+        self._stream, self._left = stream, stop - stream.tell()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer).cast("B")
+        data = self._stream.read(min(len(view), self._left))
+        self._left -= len(data)
+        view[: len(data)] = data
+        return len(data)
+
+
+@contextmanager
+def open_stretch(path: Path, start: int, stop: int) -> Iterator[TextIO]:
+    """The bytes of a UTF-8 file from `start` up to `stop`, as `open_records` would give them after what is before."""
+    with path.open("rb") as stream:
+        stream.seek(start)
+        buffered = io.BufferedReader(_Stretch(stream, stop), 1 << 16)
+        with io.TextIOWrapper(buffered, "utf-8", "surrogateescape", newline="") as text:
+            yield text
+
+
 @contextmanager
 def open_records(path: Path, name: str) -> Iterator[TextIO]:
     """A file as text: UTF-8, or UTF-16 with its mark; unpacked if its name ends in `.gz`.
@@ -96,13 +123,24 @@ def open_records(path: Path, name: str) -> Iterator[TextIO]:
         yield stack.enter_context(io.TextIOWrapper(buffered, encoding, errors, newline=""))
 
 
+def may_be_cut(path: Path) -> bool:
+    """Whether reading can begin within a file: it is neither packed nor UTF-16."""
+    with path.open("rb") as stream:
+        return path.suffix.lower() != ".gz" and stream.read(2) not in _UTF16_MARKS
+
+
+def _bytes_of(line: str) -> int:
+    """How many bytes of a UTF-8 file a line is, whatever bytes they were."""
+    return len(line) if line.isascii() else len(line.encode("utf-8", "surrogateescape"))
+
+
 def is_readable(text: str) -> bool:
     """Whether a text of `open_records` has neither NUL bytes nor bytes that are no UTF-8."""
     return _UNREADABLE.search(text) is None
 
 
 class RecordLines(Iterator[str]):
-    """Lines of a file; call `begin` before each record.
+    """Lines of a file; call `begin` before each record. `read_bytes` are those read of a UTF-8 file, without its mark.
 
     Raises (from `next`):
         LongRecord: the lines since `begin` are too long for a record. The next line can be read.
@@ -112,6 +150,7 @@ class RecordLines(Iterator[str]):
         self._stream, self._left = stream, MAX_RECORD_CHARACTERS
         self._start: re.Pattern[str] | None = None
         self._lines, self._last, self._waiting = 0, "", ""
+        self.read_bytes = 0
 
     def begin(self) -> None:
         """A new record starts with the next line."""
@@ -124,8 +163,11 @@ class RecordLines(Iterator[str]):
 
     def __next__(self) -> str:
         while True:
-            line, self._waiting = self._waiting or self._stream.readline(self._left + 1), ""
-            if not line:
+            if self._waiting:
+                line, self._waiting = self._waiting, ""
+            elif line := self._stream.readline(self._left + 1):
+                self.read_bytes += len(line) if line.isascii() else _bytes_of(line)
+            else:
                 raise StopIteration
             if self._start is None or self._start.match(line):
                 break
@@ -134,10 +176,16 @@ class RecordLines(Iterator[str]):
         if self._left < 0:
             while line and not line.endswith(("\n", "\r")):
                 line = self._stream.readline(_SKIPPED_AT_ONCE)
+                self.read_bytes += _bytes_of(line)
             self.begin()
             raise LongRecord
         self._lines, self._last = self._lines + 1, line
         return line.replace("\0", _NUL_MARK)
+
+
+def is_broken(refusal: Refusal) -> bool:
+    """Whether a record was refused because it is damaged, not because it is no song."""
+    return refusal.code.value.startswith("bad_")
 
 
 def until_hopeless(records: Iterator[Record], name: str) -> Iterator[Record]:
@@ -149,8 +197,8 @@ def until_hopeless(records: Iterator[Record], name: str) -> Iterator[Record]:
     broken = 0
     for number, item in records:
         yield number, item
-        broken = broken + 1 if isinstance(item, Refusal) and item.code.value.startswith("bad_") else 0
+        broken = broken + 1 if isinstance(item, Refusal) and is_broken(item) else 0
         if broken >= MAX_BROKEN and isinstance(item, Refusal):
             raise UnreadableFileError(
-                name, item.code.value, f"is given up at record {number}: the last {MAX_BROKEN:,} were all broken."
+                name, item.code.value, f"is given up here: the last {MAX_BROKEN:,} records were all broken."
             )

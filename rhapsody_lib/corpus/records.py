@@ -48,7 +48,7 @@ def read_records(job: Job) -> Iterator[Record]:
     """The songs and refusals of a file, in order. A file that breaks off ends in a refusal of its own, number 0."""
     path, code = Path(job.path), _BROKEN[job.kind]
     if job.kind == "table":
-        records = read_table(path, job.name, Path(job.artists_path) if job.artists_path else None)
+        records = read_table(path, job.name, Path(job.artists_path) if job.artists_path else None, job.part)
     else:
         records = (read_jsonl if job.kind == "jsonl" else read_abc)(path, job.name)
     number = 0

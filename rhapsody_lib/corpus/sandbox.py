@@ -14,7 +14,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -168,7 +167,7 @@ class Sandbox:
         if self._interrupted:
             raise UnreadableFileError(job.name, "crashed", "was not read: reading was given up.")
         try:
-            answer = self._child.ask(asdict(job), self._timeout_s)
+            answer = self._child.ask(job.message(), self._timeout_s)
         except ChildDied as death:
             self.close()
             if death.timed_out:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import math
 import os
@@ -16,19 +17,40 @@ from rhapsody_lib.errors import MissingExtraError, UnreadableFileError
 
 #: An orphan whose parent was killed ends by itself this long after its file's time is over.
 _GRACE_S = 5
+#: Address space that code, libraries and what is reserved but not used take besides the data.
+_CODE_MB = 1024
+#: What parsers import late. A file's time is for the file, so these are imported before the first.
+_PARSERS = ("midi_folder", "leadsheets", "plain_text", "lakh.song")
+_FORMATS = ("numpy", "symusic")
 
 
-def limit_memory(memory_mb: int) -> None:
-    """Bound the address space, where the system can (not on Windows)."""
+def import_parsers() -> None:
+    """Import what the usual kinds of files need, as far as it is installed."""
+    for name in (*_FORMATS, *(f"rhapsody_lib.corpus.{parser}" for parser in _PARSERS)):
+        with contextlib.suppress(ImportError, MissingExtraError):
+            importlib.import_module(name)
+
+
+def limit_process(memory_mb: int) -> None:
+    """Bound the memory, and forbid the writing of files, where the system can (not on Windows).
+
+    The limit is on data (what a process has written to or may write to), which is close to what it takes of the
+    machine's memory; the address space is bounded a gigabyte above, for systems that do not count data.
+    """
     try:
         resource: Any = importlib.import_module("resource")
     except ImportError:
         return
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = memory_mb << 20
-    if hard == resource.RLIM_INFINITY or wanted < hard:
-        resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    limits = {
+        resource.RLIMIT_DATA: memory_mb << 20,
+        resource.RLIMIT_AS: (memory_mb + _CODE_MB) << 20,
+        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_CORE: 0,
+    }
+    for limit, wanted in limits.items():
+        _, hard = resource.getrlimit(limit)
+        if hard == resource.RLIM_INFINITY or wanted < hard:
+            resource.setrlimit(limit, (wanted, hard))
 
 
 def _refusal(error: Exception) -> dict[str, Any]:
@@ -55,7 +77,8 @@ def answer(job: Job) -> dict[str, Any]:
 
 def main(memory_mb: int, timeout_s: float) -> None:
     """Answer jobs until standard input ends."""
-    limit_memory(memory_mb)
+    import_parsers()
+    limit_process(memory_mb)
     requests = sys.stdin.buffer
     # Libraries that print must not break the frames: they get standard output's number, pointed at nothing.
     with os.fdopen(os.dup(1), "wb") as replies:
@@ -65,7 +88,7 @@ def main(memory_mb: int, timeout_s: float) -> None:
         while (request := read_frame(requests)) is not None:
             if hasattr(signal, "alarm"):
                 signal.alarm(math.ceil(timeout_s) + _GRACE_S)
-            write_frame(replies, answer(Job(**request)))
+            write_frame(replies, answer(Job.from_message(request)))
             if hasattr(signal, "alarm"):
                 signal.alarm(0)
 

@@ -7,23 +7,25 @@ is found again when the corpus grows. What depends on the other songs (duplicate
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from rhapsody_lib.chunking import most_in_shard, stable_runs
 from rhapsody_lib.corpus.examine import examined
-from rhapsody_lib.corpus.found import Found, Job, ParsedSong, Reject, Track
+from rhapsody_lib.corpus.found import Found, Job, Reject
 from rhapsody_lib.corpus.reading import read_jobs, read_manifest
 from rhapsody_lib.corpus.records import holds_records
-from rhapsody_lib.corpus.schema import RejectCode
+from rhapsody_lib.corpus.shard_rows import FILES_FILE, FILES_SCHEMA, item_of, known_rows, read_tables, row_of
 from rhapsody_lib.corpus.sources import Source, list_jobs
+from rhapsody_lib.corpus.table_cuts import table_parts
+from rhapsody_lib.corpus.table_part import TablePart
 from rhapsody_lib.corpus.tables import TableWriter
 from rhapsody_lib.errors import SourceError
 from rhapsody_lib.hashing import known_sha256
@@ -31,29 +33,8 @@ from rhapsody_lib.settings import CorpusSettings
 
 #: Files of a shard, about. A shard costs a task run; 500 files are some seconds of work.
 SHARD_FILES = 500
-FILES_FILE = "files.parquet"
-#: A row a file (or a song of a file of many), in order: a song found, or a reject with its `reason`. `digest` is of all
-#: that the row is made from.
-FILES_SCHEMA = pa.schema(
-    [
-        *((name, pa.string()) for name in ("path", "digest", "reason", "detail", "song_id", "title", "artist")),
-        ("year", pa.int32()),
-        ("genres", pa.list_(pa.string())),
-        *((name, pa.string()) for name in ("licence", "language", "lyrics")),
-        ("midi", pa.binary()),
-        ("seconds", pa.float64()),
-        ("tempo_bpm", pa.float64()),
-        *((name, pa.string()) for name in ("key", "time_signature")),
-        ("programs", pa.list_(pa.int32())),
-        ("notes", pa.int32()),
-    ]
-)
-_SONG_COLUMNS = ("title", "artist", "year", "genres", "licence", "language", "lyrics")
-_TRACK_COLUMNS = ("midi", "seconds", "tempo_bpm", "key", "time_signature", "programs", "notes")
 #: The settings that a shard depends on.
-_SETTINGS = {"language", "min_words", "file_timeout_s", "file_memory_mb"}
-#: Rejects that depend on the machine and its load, not on the file alone.
-_MAY_PASS = (RejectCode.TIMEOUT.value, RejectCode.CRASHED.value)
+_SETTINGS = {"language", "instrumentals", "min_words", "file_timeout_s", "file_memory_mb"}
 
 
 @dataclass(frozen=True)
@@ -66,6 +47,11 @@ class SongShard:
     items: tuple[Job | Reject, ...]
 
     @property
+    def part(self) -> TablePart | None:
+        """The rows of a table that this shard is; None for a shard of files."""
+        return self.items[0].part if len(self.items) == 1 and isinstance(self.items[0], Job) else None
+
+    @property
     def bounds(self) -> tuple[str, str]:
         """The lowest and the highest path."""
         paths = [_path_of(item) for item in self.items]
@@ -75,6 +61,16 @@ class SongShard:
         """The source with the files of this shard alone."""
         files = tuple(Path(item.path) for item in self.items if isinstance(item, Job))
         return Source(self.source, Path(self.root), files, self.embedded)
+
+    def message(self) -> dict[str, Any]:
+        """Plain JSON values; only of a shard without rejects."""
+        jobs = [item.message() for item in self.items if isinstance(item, Job)]
+        return {"source": self.source, "root": self.root, "embedded": self.embedded, "items": jobs}
+
+    @classmethod
+    def from_message(cls, values: dict[str, Any]) -> SongShard:
+        """The inverse of `message`."""
+        return cls(**{**values, "items": tuple(map(Job.from_message, values["items"]))})
 
 
 def _path_of(item: Job | Reject) -> str:
@@ -86,16 +82,36 @@ def _is_long(item: Job | Reject) -> bool:
     return isinstance(item, Job) and holds_records(item)
 
 
-def plan_shards(sources: Sequence[Source]) -> list[SongShard]:
-    """The sources cut into shards of about `SHARD_FILES` files; none if all their files would fit one shard."""
-    listed = [(source, tuple(list_jobs(source))) for source in sources]
-    if sum(len(items) for _, items in listed) <= most_in_shard(SHARD_FILES):
-        return []
-    return [
-        SongShard(source.name, str(source.root), source.embedded, items[run.start : run.stop])
-        for source, items in listed
-        for run in stable_runs([_path_of(item) for item in items], SHARD_FILES)
-    ]
+def _cut(item: Job | Reject) -> list[Job]:
+    """The parts of a large table; none for any other file."""
+    parts = table_parts(item) if isinstance(item, Job) else []
+    return parts if len(parts) > 1 else []
+
+
+def plan_shards(sources: Sequence[Source], settings: CorpusSettings | None = None) -> list[SongShard]:
+    """The sources cut into shards of about `SHARD_FILES` files, and large tables into shards of some of their rows.
+
+    None if all their files would fit one shard and there is no large table.
+    """
+    plan, files = list[SongShard](), 0
+    for source in sources:
+        run = list[Job | Reject]()
+        for item in list_jobs(source, settings):
+            files += 1
+            if parts := _cut(item):
+                plan += _runs(source, run)
+                plan += [SongShard(source.name, str(source.root), source.embedded, (part,)) for part in parts]
+                run = []
+            else:
+                run.append(item)
+        plan += _runs(source, run)
+    cut = any(shard.part is not None for shard in plan)
+    return plan if cut or files > most_in_shard(SHARD_FILES) else []
+
+
+def _runs(source: Source, items: Sequence[Job | Reject]) -> Iterator[SongShard]:
+    for run in stable_runs([_path_of(item) for item in items], SHARD_FILES):
+        yield SongShard(source.name, str(source.root), source.embedded, tuple(items[run.start : run.stop]))
 
 
 def shard_settings(settings: CorpusSettings) -> dict[str, Any]:
@@ -103,71 +119,60 @@ def shard_settings(settings: CorpusSettings) -> dict[str, Any]:
     return settings.model_dump(mode="json", include=_SETTINGS)
 
 
-def file_digests(shard: SongShard) -> list[str]:
+def _part_facts(path: Path, part: TablePart) -> list[Any]:
+    """What the rows of a part are made from: not where in the file they stand."""
+    with path.open("rb") as stream:
+        stream.seek(part.start)
+        digest = hashlib.sha256(stream.read(part.stop - part.start)).hexdigest()
+    return [part.header, part.linked, part.artists, digest]
+
+
+def _job_facts(job: Job, manifest: Mapping[str, dict[str, str]]) -> list[Any]:
+    facts: list[Any] = [job.kind]
+    if job.known is not None:
+        facts.append(asdict(replace(job.known, tempo_path="")))
+    if job.part is not None:
+        facts.append(_part_facts(Path(job.path), job.part))
+    else:
+        facts.append([known_sha256(Path(path)) for path in job.inputs])
+    return [*facts, manifest.get(Path(job.name).stem, {})]
+
+
+def file_digests(shard: SongShard, manifest: Mapping[str, dict[str, str]] | None = None) -> list[str]:
     """For each file of a shard a digest of what its row is made from: its name and bytes, its words, its manifest row.
+
+    Args:
+        shard: what is read.
+        manifest: `read_manifest` of its source, if the caller has it.
 
     Raises:
         SourceError: a file cannot be read.
     """
-    source = shard.opened()
-    manifest = read_manifest(source)
+    manifest = read_manifest(shard.opened()) if manifest is None else manifest
     digests = []
     for item in shard.items:
         facts: list[Any] = [shard.source, shard.embedded, asdict(item) if isinstance(item, Reject) else item.name]
         if isinstance(item, Job):
-            paths = [path for path in (item.path, item.lyrics_path, item.artists_path) if path]
             try:
-                facts += [item.kind, [known_sha256(Path(path)) for path in paths]]
+                facts += _job_facts(item, manifest)
             except OSError as error:
                 raise SourceError(f"Source '{shard.root}' cannot be read: {error}. Check its permissions.") from error
-            facts.append(manifest.get(Path(item.name).stem, {}))
         digests.append(hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest())
     return digests
+
+
+def plan_digests(plan: Sequence[SongShard]) -> Iterator[str]:
+    """For each shard of a plan the digest of its files; the manifest of a source is read once."""
+    for _, group in itertools.groupby(plan, key=lambda shard: (shard.source, shard.root)):
+        shards = list(group)
+        files = tuple(path for shard in shards for path in shard.opened().files)
+        manifest = read_manifest(replace(shards[0].opened(), files=files))
+        yield from (digest_of(file_digests(shard, manifest)) for shard in shards)
 
 
 def digest_of(digests: Iterable[str]) -> str:
     """One digest of several."""
     return hashlib.sha256("\n".join(digests).encode()).hexdigest()
-
-
-def _row(item: Found | Reject, digest: str) -> dict[str, Any]:
-    if isinstance(item, Reject):
-        return {"path": item.path, "digest": digest, "reason": item.code.value, "detail": item.detail}
-    song = {name: getattr(item.song, name) for name in _SONG_COLUMNS}
-    track = {} if item.song.track is None else asdict(item.song.track)
-    return {"path": item.path, "digest": digest, "song_id": item.song_id, **song, **track}
-
-
-def _item(source: str, row: dict[str, Any]) -> Found | Reject:
-    if row["reason"] is not None:
-        return Reject(source, row["path"], RejectCode(row["reason"]), row["detail"])
-    track = None
-    if row["midi"] is not None:
-        track = Track(**{name: row[name] for name in _TRACK_COLUMNS} | {"programs": tuple(row["programs"])})
-    song = {name: row[name] for name in _SONG_COLUMNS} | {"genres": tuple(row["genres"])}
-    return Found(source, row["path"], row["song_id"], ParsedSong(**song, track=track))
-
-
-def _rows(folder: Path) -> Iterator[dict[str, Any]]:
-    with pq.ParquetFile(folder / FILES_FILE) as table:
-        for group in range(table.num_row_groups):
-            yield from table.read_row_group(group).to_pylist()
-
-
-def _known_rows(folders: Iterable[Path], digests: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Rows of earlier shards that were made from just what is read here, by digest.
-
-    Not those of files that ran into a limit: on another day, or another machine, they may be read.
-    """
-    wanted, known = set(digests), dict[str, dict[str, Any]]()
-    for folder in folders:
-        if wanted <= known.keys():
-            break
-        held = pq.read_table(folder / FILES_FILE, columns=["digest", "reason"]).to_pylist()
-        taken = {row["digest"] for row in held if row["reason"] not in _MAY_PASS} & (wanted - known.keys())
-        if taken:
-            known |= {row["digest"]: row for row in _rows(folder) if row["digest"] in taken}
-    return known
 
 
 def write_shard(
@@ -193,7 +198,7 @@ def write_shard(
         MissingExtraError: a package that a kind of file needs is not installed.
     """
     reusable = [digest for item, digest in zip(shard.items, digests, strict=True) if not _is_long(item)]
-    known = _known_rows(earlier, reusable)
+    known = known_rows(earlier, reusable)
     unknown = [item for item, digest in zip(shard.items, digests, strict=True) if digest not in known]
     reading = closing(read_jobs(shard.opened(), unknown, settings, workers=workers))
     with reading as read, TableWriter(out / FILES_FILE, FILES_SCHEMA) as table:
@@ -202,10 +207,22 @@ def write_shard(
                 table.write(known[digest])
                 continue
             for item in next(read):
-                table.write(_row(examined(item, settings) if isinstance(item, Found) else item, digest))
+                table.write(row_of(examined(item, settings) if isinstance(item, Found) else item, digest))
+
+
+def write_items(items: Iterable[Found | Reject], out: Path, settings: CorpusSettings) -> None:
+    """Clean what was parsed into a shard that is not kept: its rows have no digests."""
+    with TableWriter(out / FILES_FILE, FILES_SCHEMA) as table:
+        for item in items:
+            table.write(row_of(examined(item, settings) if isinstance(item, Found) else item, ""))
+
+
+def shard_tables(shard: SongShard, folder: Path, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+    """What `write_shard` wrote, in order, some rows at a time; only some columns, if they are named."""
+    return read_tables(folder, shard.part.before if shard.part is not None else 0, columns)
 
 
 def read_shard(shard: SongShard, folder: Path) -> Iterator[Found | Reject]:
     """What `write_shard` wrote for the files of a shard, in their order."""
-    for row in _rows(folder):
-        yield _item(shard.source, row)
+    for table in shard_tables(shard, folder):
+        yield from (item_of(shard.source, row) for row in table.to_pylist())

@@ -4,69 +4,63 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
-from rhapsody_lib.corpus.found import FileKind, Job, Reject
+from rhapsody_lib.corpus.chosen import not_chosen
+from rhapsody_lib.corpus.folders import files_below
+from rhapsody_lib.corpus.found import Job, Reject, one_line
+from rhapsody_lib.corpus.lakh.jobs import list_lakh_jobs
+from rhapsody_lib.corpus.lakh.tree import PASSED_OVER, LakhTree, find_tree, tree_of
+from rhapsody_lib.corpus.listing import (
+    KIND_OF_SUFFIX,
+    LYRICS_SUFFIXES,
+    Source,
+    artists_beside,
+    display_name,
+    leads_out,
+    list_files,
+    surely_holds_songs,
+)
 from rhapsody_lib.corpus.records import RECORD_KINDS, record_kind
 from rhapsody_lib.corpus.schema import RejectCode
+from rhapsody_lib.corpus.source_file import SourceSpec, is_source_file, read_source_file
 from rhapsody_lib.errors import SourceError
 from rhapsody_lib.hashing import known_sha256
+from rhapsody_lib.settings import CorpusSettings
+
+__all__ = [
+    "EMBEDDED",
+    "EMBEDDED_FOLDER",
+    "KIND_OF_SUFFIX",
+    "LYRICS_SUFFIXES",
+    "MANIFEST_NAME",
+    "Source",
+    "display_name",
+    "leads_out",
+    "list_jobs",
+    "manifest_path",
+    "open_source",
+    "open_sources",
+    "source_fingerprint",
+    "unique_names",
+]
 
 EMBEDDED = "songbook"
 EMBEDDED_FOLDER = Path(__file__).resolve().parents[1] / "songbook"
-KIND_OF_SUFFIX: dict[str, FileKind] = {
-    ".mxl": "leadsheet",
-    ".musicxml": "leadsheet",
-    ".xml": "leadsheet",
-    ".mid": "midi",
-    ".midi": "midi",
-    ".kar": "midi",
-    ".rmi": "midi",
-}
 _KNOWN_SUFFIXES = (*KIND_OF_SUFFIX, *RECORD_KINDS, ".txt")
-LYRICS_SUFFIXES = (".txt", ".lrc")
 MANIFEST_NAME = "manifest.csv"
-_SIDE_NAMES = ("readme", "license", "licence", "copying", "manifest", "notice")
-_SNIFF_BYTES = 4096
-
-
-@dataclass(frozen=True)
-class Source:
-    """A source that exists and holds files.
-
-    `name` stands in the tables, `root` is the folder that file names are relative to, `files` every file of it
-    (sorted; hidden files left out), `embedded` whether it is the package's own songbook, which is trusted.
-    """
-
-    name: str
-    root: Path
-    files: tuple[Path, ...]
-    embedded: bool = False
-
-
-def display_name(path: Path, root: Path) -> str:
-    """The path within a source as text that any table can hold, with forward slashes."""
-    return os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "replace")
 
 
 def _files_below(root: Path) -> tuple[Path, ...]:
-    found = (path for path in root.rglob("*") if path.is_file())
-    visible = (path for path in found if not any(part.startswith(".") for part in path.relative_to(root).parts))
-    return tuple(sorted(visible, key=lambda path: path.relative_to(root).as_posix()))
-
-
-def _artists_beside(path: Path) -> Path:
-    """Where the artists of a table of lyrics are: `artists-data.csv` for `lyrics-data.csv`."""
-    return path.with_name(re.sub("lyrics", "artists", path.name, flags=re.IGNORECASE))
+    return tuple(root / name for name in sorted(name for name, _ in files_below(root)))
 
 
 def _file_and_words(path: Path) -> tuple[Path, ...]:
     """A single file, and the words beside it if it is music, or the artists if it is a table of lyrics."""
     if record_kind(path) == "table":
-        artists = _artists_beside(path)
+        artists = artists_beside(path)
         return tuple(sorted({path, artists})) if artists.is_file() else (path,)
     beside = [path.with_suffix(suffix) for suffix in LYRICS_SUFFIXES if path.suffix.lower() in KIND_OF_SUFFIX]
     return tuple(sorted([path, *(words for words in beside if words.is_file())]))
@@ -92,10 +86,66 @@ def open_source(text: str) -> Source:
     except OSError as error:
         raise SourceError(f"Source '{text}' cannot be read: {error.strerror}. Check its permissions.") from error
     source = Source(display_name(resolved, resolved.parent) or "root", root, files)
-    if not any(True for _ in _song_files(source)):
+    if resolved.is_dir():
+        source = replace(source, tree=find_tree(root))
+    return _with_songs(source, text)
+
+
+def _with_songs(source: Source, text: str) -> Source:
+    """The source, if there is a song in it.
+
+    Raises:
+        SourceError: there is none.
+    """
+    music = source.tree is not None and any(map(source.tree.holds_music, source.files))
+    sure = music or surely_holds_songs(source)
+    if not sure and not any(True for _ in _song_files(replace(source, tree=None))):
         known = ", ".join(_KNOWN_SUFFIXES)
         raise SourceError(f"Source '{text}' holds no songs: there is no file that ends in {known}.")
     return source
+
+
+def open_sources(texts: Sequence[str]) -> list[Source]:
+    """The sources that a user names, each as `open_source` opens it or as a source file names it; names differ.
+
+    Raises:
+        SourceError: as `open_source`.
+        InputError: a source file cannot be used.
+    """
+    opened: list[Source] = []
+    for text in texts:
+        if is_source_file(text):
+            opened += (_open_spec(spec, text) for spec in read_source_file(Path(text)))
+        else:
+            opened.append(open_source(text))
+    return unique_names(opened)
+
+
+def _open_spec(spec: SourceSpec, text: str) -> Source:
+    """A source of a source file, under the name that it has there."""
+    folder, parts = spec.folders.get("folder"), {key: path for key, path in spec.folders.items() if key != "folder"}
+    if spec.kind == "songbook":
+        opened = open_source(EMBEDDED)
+    elif spec.kind == "lakh" and parts:
+        opened = _open_tree(tree_of(parts, find_tree(folder) if folder is not None else None), text)
+    elif spec.kind == "kaggle" and folder is None:
+        files = tuple(sorted(parts.values()))
+        root = Path(os.path.commonpath([path.parent for path in files]))
+        opened = Source("kaggle", root, files, artists=parts.get("artists"))
+    else:
+        opened = open_source(str(folder))
+    return replace(opened, name=spec.name) if spec.name else opened
+
+
+def _open_tree(tree: LakhTree, text: str) -> Source:
+    """A source of the parts of a Lakh corpus, wherever each of them is."""
+    folders = [*tree.lpd, *tree.midi]
+    try:
+        below = [path for folder in folders for path in _files_below(folder)]
+    except OSError as error:
+        raise SourceError(f"Source '{text}' cannot be read: {error.strerror}. Check its permissions.") from error
+    files = sorted({*below, *tree.side_files}, key=lambda path: path.relative_to(tree.root).as_posix())
+    return _with_songs(Source("lakh", tree.root, tuple(files), tree=tree), text)
 
 
 def unique_names(sources: Sequence[Source]) -> list[Source]:
@@ -108,70 +158,46 @@ def unique_names(sources: Sequence[Source]) -> list[Source]:
             number += 1
             name = f"{source.name}-{number}"
         taken.add(name)
-        unique.append(Source(name, source.root, source.files, source.embedded))
+        unique.append(replace(source, name=name))
     return unique
 
 
-def _looks_like_songbook(path: Path) -> bool:
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(_SNIFF_BYTES).decode("utf-8", "replace").lower().lstrip("\ufeff")
-    except OSError:
-        return False
-    names = {line.partition(":")[0].strip() for line in head.splitlines() if ":" in line}
-    return {"title", "style", "form"} <= names
-
-
-def _is_side_file(path: Path) -> bool:
-    return path.name.lower().startswith(_SIDE_NAMES) and path.suffix.lower() not in KIND_OF_SUFFIX
-
-
 def _song_files(source: Source) -> Iterator[Job]:
-    for item in list_jobs(source):
+    for item in list_files(source):
         if isinstance(item, Job):
             yield item
 
 
-def list_jobs(source: Source) -> Iterator[Job | Reject]:
-    """Every file of a source, in order: a job where a reader knows it, a reject where none does.
+def list_jobs(source: Source, settings: CorpusSettings | None = None) -> Iterator[Job | Reject]:
+    """Every song file of a source, in order: a job where a reader knows it, a reject where none does.
 
-    A file that shares folder and stem with a song file belongs to that song (its lyrics, its cover), a table of artists
-    to the table of lyrics beside it. A text file without music is a songbook song if it looks like one, or if the
-    source holds such songs and no music. In a source that has neither music nor songbook songs it is a plain text;
-    else it lacks its MIDI file. README, LICENSE and manifest files are neither.
+    The files of a Lakh corpus come first, joined with what is known of them (`corpus.lakh`), then all others.
+
+    Args:
+        source: what to list.
+        settings: songs that a catalogue knows to be none of those asked for become rejects, and are never parsed.
+
+    Raises:
+        SourceError: a folder of it cannot be listed.
     """
-    music = {path.with_suffix("") for path in source.files if path.suffix.lower() in KIND_OF_SUFFIX}
-    songs = music | {path.with_suffix("") for path in source.files if path.suffix.lower() == ".abc"}
-    present = set(source.files)
-    tables = [path for path in source.files if record_kind(path) == "table"]
-    artists = {beside for path in tables if (beside := _artists_beside(path)) != path}
-    alone: FileKind | None = None if music else _kind_of_texts(source)
-    for path in source.files:
-        kind, many, name = KIND_OF_SUFFIX.get(path.suffix.lower()), record_kind(path), display_name(path, source.root)
-        if kind is not None:
-            yield Job(kind, str(path), name, _lyrics_beside(path, present) if kind == "midi" else "")
-        elif _is_side_file(path) or (path.with_suffix("") in songs and many != "abc") or path in artists:
-            continue
-        elif many is not None:
-            beside = _artists_beside(path) if many == "table" else path
-            yield Job(many, str(path), name, artists_path=str(beside) if beside in present - {path} else "")
-        elif path.suffix.lower() == ".txt" and (alone or _looks_like_songbook(path)):
-            yield Job(alone or "songbook", str(path), name)
-        elif path.suffix.lower() in LYRICS_SUFFIXES:
-            yield Reject(source.name, name, RejectCode.NO_MIDI, "words without a MIDI file of the same stem")
-        else:
-            yield Reject(source.name, name, RejectCode.UNKNOWN_TYPE, "no reader knows this type of file")
+    if source.tree is None:
+        yield from list_files(source)
+        return
+    try:
+        for item in list_lakh_jobs(source.tree, source.name):
+            yield item if settings is None else _if_chosen(item, source.name, settings)
+    except OSError as error:
+        raise SourceError(f"Source '{source.root}' cannot be read: {error}. Check its permissions.") from error
+    tree = source.tree
+    others = tuple(path for path in source.files if not tree.holds(path) and path.suffix.lower() not in PASSED_OVER)
+    yield from list_files(replace(source, files=others))
 
 
-def _kind_of_texts(source: Source) -> FileKind:
-    """As what the text files of a source without music are read."""
-    texts = (path for path in source.files if path.suffix.lower() == ".txt" and not _is_side_file(path))
-    return "songbook" if any(map(_looks_like_songbook, texts)) else "text"
-
-
-def _lyrics_beside(path: Path, present: set[Path]) -> str:
-    beside = (path.with_suffix(suffix) for suffix in LYRICS_SUFFIXES)
-    return next((str(lyrics) for lyrics in beside if lyrics in present), "")
+def _if_chosen(item: Job | Reject, source: str, settings: CorpusSettings) -> Job | Reject:
+    if isinstance(item, Reject) or item.known is None:
+        return item
+    reason = not_chosen(item.known.artist, item.known.genres, item.known.year, settings)
+    return item if reason is None else Reject(source, item.name, RejectCode.NOT_CHOSEN, one_line(reason))
 
 
 def manifest_path(source: Source) -> Path | None:
@@ -179,26 +205,35 @@ def manifest_path(source: Source) -> Path | None:
     if source.embedded:
         return None
     places = (source.root / MANIFEST_NAME, source.root.parent / MANIFEST_NAME)
-    return next((path for path in places if path.is_file()), None)
+    return next((path for path in places if path.is_file() and not leads_out(path, path.parent.resolve())), None)
 
 
 def source_fingerprint(source: str) -> str:
     """SHA-256 in hex over the name of a source and the names and contents of its files, read in blocks.
 
     It is what the recipe of a prepared corpus is keyed by: the same files under another parent folder give the same
-    digest, one changed byte another.
+    digest, one changed byte another. Of a source file it is that of all sources it names.
 
     Raises:
         SourceError: the source is missing, empty, or a file of it cannot be read.
+        InputError: it is a source file that cannot be used.
     """
-    opened = open_source(source)
-    digest = hashlib.sha256(opened.name.encode())
-    beside = manifest_path(opened)
-    extra = [beside] if beside is not None and beside not in opened.files else []
-    try:
-        for path in [*opened.files, *extra]:
-            name = path.name if path in extra else path.relative_to(opened.root).as_posix()
-            digest.update(b"\0" + os.fsencode(name) + b"\0" + bytes.fromhex(known_sha256(path)))
-    except OSError as error:
-        raise SourceError(f"Source '{source}' cannot be read: {error}. Check its permissions.") from error
+    digest = hashlib.sha256()
+    for opened in open_sources([source]):
+        digest.update(opened.name.encode())
+        try:
+            for name, content in _contents(opened):
+                digest.update(b"\0" + os.fsencode(name) + b"\0" + content)
+        except OSError as error:
+            raise SourceError(f"Source '{source}' cannot be read: {error}. Check its permissions.") from error
     return digest.hexdigest()
+
+
+def _contents(source: Source) -> Iterator[tuple[str, bytes]]:
+    """Name and digest of each file of a source, its manifest too."""
+    for path in source.files:
+        beyond = leads_out(path, source.root)
+        yield path.relative_to(source.root).as_posix(), b"outside" if beyond else bytes.fromhex(known_sha256(path))
+    beside = manifest_path(source)
+    if beside is not None and beside not in source.files:
+        yield beside.name, bytes.fromhex(known_sha256(beside))

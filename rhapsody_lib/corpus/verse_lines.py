@@ -9,6 +9,8 @@ from rhapsody_lib.music.score import Syllable
 
 #: Barlines so far apart that none is near a word.
 _NO_BARS = Grid(1 << 60)
+#: A line of more words than this was not meant as one.
+MAX_LINE_WORDS = 24
 #: Words put into lines at once, which bounds the work on a text that is a book.
 _PIECE_WORDS = 2000
 
@@ -21,6 +23,14 @@ def in_lines(text: str) -> list[str]:
     from rhapsody_lib.words.syllables import syllables
 
     return words_in_lines([[syllable.text for syllable in syllables(word)] for word in text.split()])
+
+
+def without_long_lines(text: str) -> str:
+    """The text with its lines, those of more than `MAX_LINE_WORDS` words put into lines."""
+    lines = text.splitlines()
+    return "\n".join(
+        line for long in lines for line in (in_lines(long) if len(long.split()) > MAX_LINE_WORDS else [long])
+    )
 
 
 def words_in_lines(words: Sequence[Word]) -> list[str]:

@@ -19,10 +19,13 @@ _SIXTEENTH = TICKS_PER_BEAT // 4
 _DIRECTIONS = np.exp(np.arange(_SIXTEENTH) * (2j * np.pi / _SIXTEENTH))
 #: Fewer notes tell nothing.
 _LEAST_NOTES = 32
-#: Length of the mean of the onsets' directions from which on they have one phase.
-_STEADY = 0.85
+#: Length of the mean of the onsets' directions from which on they have one phase, and from which on it is exact. Swing,
+#: a third of it on the last thirds of beats, has the first and seems to be off by fewer ticks than count as near.
+_STEADY, _EXACT = 0.6, 0.85
 #: Ticks off the sixteenths that are a player's or a rounding's, not another grid.
 _NEAR_TICKS = 12
+#: Share of the onsets on the sixteenths between eighths from which on a file's own bar lines are not believed.
+_BETWEEN_EIGHTHS = 0.8
 #: Of a file that names its metre, and so counts bars from somewhere, the least move stands that fits but so much worse.
 _TIE = 0.01
 #: Notes below are counted more: basses mark the bars.
@@ -62,16 +65,18 @@ def off_grid_ticks(table: NoteTable, metre: Metre, *, has_metre: bool = True) ->
     Args:
         table: notes of all parts.
         metre: the only metre of the piece.
-        has_metre: whether the file names one; if not, its bar lines are not believed even if the notes lie on the grid.
+        has_metre: whether the file names one; if so, its bar lines are believed where the notes lie on the grid, unless
+            nearly all lie between the eighths.
     """
     if table.shape[1] < _LEAST_NOTES or metre.bar_ticks % _SIXTEENTH:
         return 0
     onsets = table[START]
     mean = np.bincount(onsets % _SIXTEENTH, minlength=_SIXTEENTH) @ _DIRECTIONS / len(onsets)
     off = round(float(np.angle(mean)) * _SIXTEENTH / (2 * np.pi))
-    if abs(mean) < _STEADY or (has_metre and abs(off) <= _NEAR_TICKS):
-        return 0
     sixteenths = (onsets - off + _SIXTEENTH // 2) // _SIXTEENTH
+    is_believed = has_metre and (sixteenths % 2).mean() < _BETWEEN_EIGHTHS
+    if abs(mean) < _STEADY or (abs(off) <= _NEAR_TICKS and (is_believed or abs(mean) < _EXACT)):
+        return 0
     shift = _bar_shift(table, metre, sixteenths, _TIE if has_metre else 0.0)
     return (off + _SIXTEENTH * shift) % metre.bar_ticks
 

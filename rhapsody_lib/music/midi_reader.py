@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from types import MappingProxyType
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rhapsody_lib.errors import UnreadableFileError
 from rhapsody_lib.music.chords import Key
-from rhapsody_lib.music.grid_phase import moved_to_grid, off_grid_ticks
-from rhapsody_lib.music.harmony import believed_key, chords_of, profile_of
+from rhapsody_lib.music.foreign import (
+    DEFAULT_LIMITS,
+    Conductor,
+    MidiLimits,
+    assembled,
+    check_length,
+    conductor_of,
+    metres_of,
+    scaled,
+    tempi_of,
+)
 from rhapsody_lib.music.midi_meta import TEXT, TRACK_NAME, TextEvent, decode, text_events, unwrapped
-from rhapsody_lib.music.midi_words import Words, on_melody, read_words
+from rhapsody_lib.music.midi_words import Words, read_words
 from rhapsody_lib.music.midi_writer import SIGNATURE
 from rhapsody_lib.music.note_tables import (
     DURATION,
@@ -26,48 +34,18 @@ from rhapsody_lib.music.note_tables import (
     VELOCITY,
     NoteTable,
     ScoreTables,
-    end_ticks,
     in_order,
-    notes_of_part,
-    pitched,
     where,
 )
 from rhapsody_lib.music.own_midi import own_tables
-from rhapsody_lib.music.parts import RawTrack, assign
-from rhapsody_lib.music.score import (
-    PARTS,
-    TICKS_PER_BEAT,
-    Metre,
-    Note,
-    Score,
-    Tempo,
-    bars_until,
-    seconds_at,
-)
+from rhapsody_lib.music.parts import RawTrack
+from rhapsody_lib.music.score import Score
 from rhapsody_lib.optional import require
 
-Ticks = TypeVar("Ticks", int, npt.NDArray[np.int64])
-DEFAULT_BPM = 120.0
-_BELIEVED_BPM = (8.0, 600.0)
-_MAX_CHANGES = 2000
-#: A first time signature this late is a slip of the program that wrote it, no upbeat.
-_LEAST_UPBEAT_TICKS = TICKS_PER_BEAT // 8
+__all__ = ["DEFAULT_LIMITS", "MidiLimits", "midi_to_score", "midi_to_tables", "read_conductor"]
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _EXTENSION = re.compile(r"\.(midi?|kar|rmi)$", re.IGNORECASE)
-_NO_NOTES: Mapping[str, tuple[Note, ...]] = MappingProxyType(dict.fromkeys(PARTS, ()))
-
-
-@dataclass(frozen=True)
-class MidiLimits:
-    """What a file may ask for before it is refused as too large."""
-
-    max_bytes: int = 10_000_000
-    max_notes: int = 100_000
-    max_tracks: int = 1000
-    max_seconds: float = 3600.0
-
-
-DEFAULT_LIMITS = MidiLimits()
 
 
 def _parsed(data: bytes, name: str) -> Any:
@@ -79,75 +57,6 @@ def _parsed(data: bytes, name: str) -> Any:
         raise UnreadableFileError(
             name, "bad_midi", f"is not a MIDI file that can be read ({reason}).", "Export it again."
         ) from error
-
-
-def _scaled(ticks: Ticks, tpq: int) -> Ticks:
-    if TICKS_PER_BEAT % tpq == 0:
-        return ticks * (TICKS_PER_BEAT // tpq)
-    return (ticks * TICKS_PER_BEAT * 2 + tpq) // (2 * tpq)
-
-
-def _tempi(parsed: Any) -> tuple[Tempo, ...]:
-    """Tempo changes that can be believed; repeated ones merged, 120 where the file names none at its start."""
-    tempi = [Tempo(0, DEFAULT_BPM)]
-    for event in sorted(parsed.tempos, key=lambda event: event.time)[:_MAX_CHANGES]:
-        if event.mspq <= 0 or event.time < 0:
-            continue
-        bpm = round(60_000_000 / event.mspq, 2)
-        start = _scaled(event.time, parsed.tpq)
-        if not _BELIEVED_BPM[0] <= bpm <= _BELIEVED_BPM[1] or bpm == tempi[-1].bpm:
-            continue
-        if tempi[-1].start_ticks == start:
-            tempi.pop()
-        tempi.append(Tempo(start, bpm))
-    return tuple(tempi)
-
-
-def _moved_tempi(tempi: Sequence[Tempo], shift: int, unheard_ticks: int) -> tuple[Tempo, ...]:
-    """Tempi as much later as all else; of those that come to lie on one tick the last stands.
-
-    Before `unheard_ticks` nothing sounds and no tempo is named: the first that is named stands from the start.
-    """
-    if len(tempi) > 1 and tempi[1].start_ticks + shift <= unheard_ticks:
-        tempi = (replace(tempi[1], start_ticks=0), *tempi[2:])
-    moved = {max(0, tempo.start_ticks + shift) if tempo.start_ticks else 0: tempo.bpm for tempo in tempi}
-    return tuple(Tempo(start, bpm) for start, bpm in moved.items())
-
-
-def _metres(parsed: Any) -> tuple[Metre, ...]:
-    """Time signatures that can be."""
-    metres = [Metre(0, 4, 4)]
-    for event in sorted(parsed.time_signatures, key=lambda event: event.time)[:_MAX_CHANGES]:
-        numerator, denominator = int(event.numerator), int(event.denominator)
-        if event.time < 0 or not 1 <= numerator <= 32 or denominator not in {1, 2, 4, 8, 16, 32}:
-            continue
-        start = _scaled(event.time, parsed.tpq)
-        if (numerator, denominator) == (metres[-1].numerator, metres[-1].denominator):
-            continue
-        if metres[-1].start_ticks == start:
-            metres.pop()
-        metres.append(Metre(start, numerator, denominator))
-    return tuple(metres)
-
-
-def _musical(metres: Sequence[Metre]) -> tuple[tuple[Metre, ...], int]:
-    """Metres of another maker's file, and the ticks by which all else moves so that its first bar is whole.
-
-    Programs write an upbeat as a bar of its own length: 1/4, then 4/4 one beat later. A 1/4 that goes on is what
-    converters write for no metre at all, and counts as 4/4.
-    """
-    shift = 0
-    if len(metres) > 1 and metres[1].start_ticks < metres[1].bar_ticks:
-        upbeat = metres[1].start_ticks
-        shift = metres[1].bar_ticks - upbeat if upbeat >= _LEAST_UPBEAT_TICKS else -upbeat
-        metres = metres[1:]
-    merged: list[Metre] = []
-    for metre in metres:
-        known = replace(metre, numerator=4, denominator=4) if metre.numerator == 1 else metre
-        start = max(0, metre.start_ticks + shift) if merged else 0
-        if not merged or (merged[-1].numerator, merged[-1].denominator) != (known.numerator, known.denominator):
-            merged.append(replace(known, start_ticks=start))
-    return tuple(merged), max(0, shift)
 
 
 def _signature(parsed: Any) -> Key | None:
@@ -165,8 +74,8 @@ def _parsed_notes(parsed: Any, name: str) -> NoteTable:
         raise UnreadableFileError(name, "bad_midi", "has times beyond what MIDI files can hold.")
     if velocity < 1 or pitch < 0:
         table = where(table, (table[VELOCITY] >= 1) & (table[PITCH] >= 0))
-    last = _scaled(table[START] + table[DURATION], parsed.tpq)
-    table[START] = _scaled(table[START], parsed.tpq)
+    last = scaled(table[START] + table[DURATION], parsed.tpq)
+    table[START] = scaled(table[START], parsed.tpq)
     table[DURATION] = np.maximum(1, last - table[START])
     return in_order(table)
 
@@ -194,15 +103,6 @@ def _tracks(parsed: Any, table: NoteTable) -> list[RawTrack]:
     ]
 
 
-def _check_length(tempi: Sequence[Tempo], end: int, name: str, limits: MidiLimits) -> None:
-    if not end:
-        raise UnreadableFileError(name, "no_notes", "holds no notes.", "Choose a file with music in it.")
-    if seconds_at(tempi, end) > limits.max_seconds or end > limits.max_seconds * 10 * TICKS_PER_BEAT:
-        raise UnreadableFileError(
-            name, "too_large", f"lasts longer than {limits.max_seconds:.0f} seconds.", "Cut it to one song."
-        )
-
-
 def midi_to_tables(data: bytes, name: str, *, limits: MidiLimits = DEFAULT_LIMITS) -> ScoreTables:
     """`midi_to_score` with the notes in tables, ten times as fast."""
     if len(data) > limits.max_bytes:
@@ -220,8 +120,8 @@ def midi_to_tables(data: bytes, name: str, *, limits: MidiLimits = DEFAULT_LIMIT
     if not signed:
         return _foreign(parsed, events, name, limits)
     tracks = _tracks(parsed, _parsed_notes(parsed, name))
-    tables = own_tables(tracks, events, key=_signature(parsed), tempi=_tempi(parsed), metres=_metres(parsed))
-    _check_length(tables.frame.tempi, tables.end_ticks, name, limits)
+    tables = own_tables(tracks, events, key=_signature(parsed), tempi=tempi_of(parsed), metres=metres_of(parsed))
+    check_length(tables.frame.tempi, tables.end_ticks, name, limits)
     return tables
 
 
@@ -255,30 +155,30 @@ def _title(events: Sequence[TextEvent], words: Words, name: str) -> str:
 
 def _foreign(parsed: Any, events: Sequence[TextEvent], name: str, limits: MidiLimits) -> ScoreTables:
     words = read_words(events)
-    named = _metres(parsed)
-    metres, shift = _musical(named)
-    table = _parsed_notes(parsed, name)
-    table[START] += shift
-    if len(metres) == 1:
-        off = off_grid_ticks(table, metres[0], has_metre=all(metre.numerator > 1 for metre in named))
-        if off:
-            table, moved = moved_to_grid(table, off, metres[0].bar_ticks)
-            shift += moved
-    first = int(table[START].min()) if table.size else 0
-    tempi = _moved_tempi(_tempi(parsed), shift, 0 if any(not event.time for event in parsed.tempos) else first)
-    sung = [max(0, _scaled(syllable.ticks, parsed.tpq) + shift) for syllable in words.syllables]
-    notes, programs = assign(_tracks(parsed, table), sung)
-    end = end_ticks(notes)
-    _check_length(tempi, end, name, limits)  # before bars are counted
-    heard = pitched(notes)
-    frame = Score(
+    return assembled(
+        lambda table: _tracks(parsed, table),
+        _parsed_notes(parsed, name),
+        conductor_of(parsed),
         title=_title(events, words, name),
-        key=believed_key(_signature(parsed), profile_of(heard)),
-        tempi=tempi,
-        metres=metres,
-        parts=_NO_NOTES,
-        chords=chords_of(heard, list(bars_until(metres, end))),
-        syllables=on_melody(words.syllables, sung, notes_of_part(notes, "melody")[START].tolist()) if sung else (),
-        programs=programs,
+        name=name,
+        limits=limits,
+        signature=_signature(parsed),
+        syllables=words.syllables,
+        sung_ticks=[scaled(syllable.ticks, parsed.tpq) for syllable in words.syllables],
     )
-    return ScoreTables(frame, notes)
+
+
+def read_conductor(data: bytes, name: str, *, limits: MidiLimits = DEFAULT_LIMITS) -> Conductor:
+    """Tempi and metres of a MIDI file, and where its first note begins.
+
+    Raises:
+        UnreadableFileError: with code `bad_midi` or `too_large`.
+        MissingExtraError: symusic is not installed.
+    """
+    if len(data) > limits.max_bytes:
+        raise UnreadableFileError(name, "too_large", f"has {len(data):,} bytes; {limits.max_bytes:,} are allowed.")
+    parsed = _parsed(unwrapped(data), name)
+    if parsed.tpq <= 0:
+        raise UnreadableFileError(name, "bad_midi", "names no ticks per beat.")
+    first = min((int(track.notes.numpy()["time"].min()) for track in parsed.tracks if len(track.notes)), default=0)
+    return replace(conductor_of(parsed), first_note_ticks=max(0, scaled(first, parsed.tpq)))

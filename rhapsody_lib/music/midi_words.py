@@ -2,7 +2,8 @@
 
 Two customs are read. Lyric events: a trailing space (or hyphen) tells whether the word ends, a carriage return or
 line feed starts a new line. Karaoke files: headers start with `@` (`@T` is the title), a leading backslash starts a
-page, a slash a line, a leading or trailing space separates words.
+page, a slash a line, a leading or trailing space separates words. Some programs write the verses that share a note
+into one event, a line each: then the first is read.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def read_words(events: Sequence[TextEvent]) -> Words:
     chosen = lyrics if len(lyrics) >= len(karaoke) else karaoke
     chosen = [event for event in chosen if len(event.data) <= MAX_SYLLABLE_BYTES]
     chosen = sorted(chosen, key=lambda event: event.ticks)[:MAX_SYLLABLES]
-    texts = decode([event.data for event in chosen])
+    texts = _first_verse(decode([event.data for event in chosen]))
     pieces: list[tuple[int, str, bool, bool]] = []  # ticks, text, ends word, starts line
     new_line = True
     # Hyphens tell where words go on in files whose syllables have no spaces.
@@ -87,6 +88,14 @@ def read_words(events: Sequence[TextEvent]) -> Words:
             pieces[-1] = (*pieces[-1][:2], True, pieces[-1][3])
         new_line = new_line or stripped[-1:] in _BREAKS
     return Words(_syllables(pieces), title)
+
+
+def _first_verse(texts: list[str]) -> list[str]:
+    """The texts, of those that hold a line for each verse the first; the space after the last verse is for all."""
+    several = sum("\n" in text.strip() for text in texts)
+    if 2 * several < len(texts) or not several:
+        return texts
+    return [text.strip().partition("\n")[0].rstrip() + (" " if text[-1:] == " " else "") for text in texts]
 
 
 def _syllables(pieces: Sequence[tuple[int, str, bool, bool]]) -> tuple[Sung, ...]:

@@ -4,6 +4,7 @@ The names exported here are the steps that `pipelines` composes, so that this pa
 Importing it loads no framework.
 """
 
+from rhapsody_lib.operations.data_card import check_corpus, make_card
 from rhapsody_lib.operations.evaluation import check_gate, evaluate_models
 from rhapsody_lib.operations.generation import compose_backing, find_match, write_lyrics, write_song
 from rhapsody_lib.operations.pipelines import at_once
@@ -13,6 +14,7 @@ from rhapsody_lib.operations.training import train_backing, train_encoder, train
 
 __all__ = [
     "at_once",
+    "check_corpus",
     "check_gate",
     "compose_backing",
     "corpus_summary",
@@ -20,6 +22,7 @@ __all__ = [
     "evaluate_models",
     "figures_of",
     "find_match",
+    "make_card",
     "prepare_corpus",
     "release_models",
     "train_backing",

@@ -168,10 +168,11 @@ def _read(root: Path, paths: Sequence[Path], settings: Settings) -> Iterator[tup
 
 
 def _rows_of(root: Path, path: Path, track: Track, settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
-    from rhapsody_lib.corpus.split import split_of
+    from rhapsody_lib.corpus.split import split_position
 
     group, song_id = song_of(path, root), f"{root.name}/{path.relative_to(root).as_posix()}"
-    split = split_of(f"{root.name}/{group}", settings.seed, settings.corpus.heldout_share)
+    held_out = split_position(f"{root.name}/{group}", settings.seed) < settings.corpus.heldout_share
+    split = "heldout" if held_out else "train"
     about = {"artist": "", "language": "", "genres": [], "year": 0, "lyrics": "", "licence": ""}
     return (
         {"song_id": song_id, "source": root.name, "title": group, **about, "split": split},

@@ -97,15 +97,24 @@ def _heldout_copying(lyrics: Path) -> dict[str, float]:
     return dict(found or {})
 
 
-def open_matcher(store: str, release: Release) -> Callable[[Lyrics, SongSettings | None], list[Match]]:
-    """What finds the songs of the catalogue whose lyrics are most similar, best first: encoder and catalogue loaded."""
-    from rhapsody_lib.operations.matching import filters_of, having_melody
+def open_matcher(
+    store: str, release: Release, *, on_ranked: Callable[[list[Match]], None] | None = None, threads: int = 2
+) -> Callable[[Lyrics, SongSettings | None], list[Match]]:
+    """What finds the songs of the catalogue whose lyrics are most similar, best first: encoder and catalogue loaded.
+
+    Args:
+        store: address of the store.
+        release: whose encoder and catalogue are used.
+        on_ranked: given the matches before their closest lines are known.
+        threads: of the encoder; they change speed alone.
+    """
+    from rhapsody_lib.operations.matching import filters_of
     from rhapsody_lib.retrieval.search import find_matches
     from rhapsody_lib.retrieval.serving import Encoder
 
     opened = Store(store)
     catalogue = open_catalogue(opened, release.refs["catalogue"])
-    encoder = Encoder.load(opened.fetch(release.refs["encoder"]))
+    encoder = Encoder.load(opened.fetch(release.refs["encoder"]), threads=threads)
 
     def match(lyrics: Lyrics, request: SongSettings | None) -> list[Match]:
         found = find_matches(
@@ -115,7 +124,7 @@ def open_matcher(store: str, release: Release) -> Callable[[Lyrics, SongSettings
             k=MATCHES_SHOWN,
             require_track=True,
             filters=filters_of(request) if request else None,
-            accept=having_melody(opened, release.refs["corpus"]) if request and request.match_melody else None,
+            on_ranked=on_ranked,
         )
         if request and not found and request.filters_match:
             raise InputError(

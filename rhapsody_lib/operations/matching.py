@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
 from typing import TYPE_CHECKING
 
-from rhapsody_lib.artifacts import ArtifactRef, Store
 from rhapsody_lib.errors import InputError
 from rhapsody_lib.settings import SongSettings
 
@@ -58,34 +55,5 @@ def filters_of(request: SongSettings) -> MatchFilters:
         tempo_bpm=tempo_range(request.match_tempo),
         key=key,
         licence=request.match_licence,
+        melody=request.match_melody,
     )
-
-
-def having_melody(store: Store, corpus: ArtifactRef) -> Callable[[str | None], bool]:
-    """Whether a track of a corpus has a melody: asked of the best songs only, for the music of each is read for it."""
-    import pyarrow.parquet as pq
-
-    from rhapsody_lib.corpus.schema import TRACKS_FILE
-    from rhapsody_lib.errors import UnreadableFileError
-    from rhapsody_lib.music.midi import midi_to_score
-
-    @cache
-    def places() -> dict[str, tuple[int, int]]:
-        """Row group of each track, and its row there."""
-        with pq.ParquetFile(store.fetch(corpus) / TRACKS_FILE) as file:
-            groups = (file.read_row_group(group, columns=["track_id"]) for group in range(file.num_row_groups))
-            ids = [group.column("track_id").to_pylist() for group in groups]
-        return {track_id: (group, row) for group, found in enumerate(ids) for row, track_id in enumerate(found)}
-
-    def has_melody(track_id: str | None) -> bool:
-        if track_id not in places():
-            return False
-        group, row = places()[track_id]
-        with pq.ParquetFile(store.fetch(corpus) / TRACKS_FILE) as file:
-            midi = file.read_row_group(group, columns=["midi"]).column("midi")[row].as_py()
-        try:
-            return bool(midi and midi_to_score(midi, f"track {track_id}").parts["melody"])
-        except (InputError, UnreadableFileError):
-            return False
-
-    return has_melody

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from rhapsody_lib.artifacts import ArtifactRef, Store
 from rhapsody_lib.errors import DamagedArtifactError
+from rhapsody_lib.recipe import ARTIFACTS, BUILD_AGAIN
 
 if TYPE_CHECKING:
-    from rhapsody_lib.retrieval.opened import Catalogue, Locate
+    from rhapsody_lib.retrieval.opened import Catalogue, Locate, ReadPart
 
 
 def locate_segments(
@@ -18,8 +19,8 @@ def locate_segments(
 ) -> Locate:
     """Where the files of segments are on this machine.
 
-    A file is fetched and verified when it is asked for, by itself: a search needs the vectors of all songs, but of the
-    stanzas only those of the segments that the matches are in.
+    A file is fetched and verified when it is asked for, by itself: a search needs the vectors and the terms of all
+    songs, but not their stanzas.
 
     Args:
         store: where they are.
@@ -38,6 +39,26 @@ def locate_segments(
     return locate
 
 
+def read_segments(store: Store, refs: Sequence[ArtifactRef]) -> ReadPart:
+    """Reads parts of files of segments where they are, in the store: no whole file is fetched for a few bytes.
+
+    What is read is verified by its reader, who has its digest.
+    """
+    places: dict[int, tuple[str, ...]] = {}
+
+    def read_part(number: int, name: str, start: int, end: int) -> bytes:
+        ref = refs[number]
+        if number not in places:
+            places[number] = (ARTIFACTS, ref.kind, ref.key, str(store.manifest(ref)["data"]))
+        try:
+            return store.read_part(start, end, *places[number], name)
+        except FileNotFoundError as error:
+            path = store.path_of(*places[number], name)
+            raise DamagedArtifactError(f"{path}: is gone. {BUILD_AGAIN}") from error
+
+    return read_part
+
+
 def open_catalogue(store: Store, ref: ArtifactRef) -> Catalogue:
     """The catalogue of a ref, ready to be searched.
 
@@ -46,5 +67,5 @@ def open_catalogue(store: Store, ref: ArtifactRef) -> Catalogue:
     """
     from rhapsody_lib.retrieval.opened import Catalogue
 
-    folder = store.fetch(ref)
-    return Catalogue.load(folder, locate_segments(store, [store.part(*part) for part in store.parts(ref)]))
+    folder, parts = store.fetch(ref), [store.part(*part) for part in store.parts(ref)]
+    return Catalogue.load(folder, locate_segments(store, parts), read_segments(store, parts))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from rhapsody_lib.artifacts import ArtifactRef, Store
+from rhapsody_lib.drift import CorpusVerdict
 from rhapsody_lib.errors import DamagedArtifactError, InputError, SourceError
 from rhapsody_lib.gate import Verdict
 from rhapsody_lib.operations.generation import SongResult
@@ -28,6 +29,8 @@ class TrainingSteps(Protocol):
 
     @property
     def prepare_corpus(self) -> Callable[[str, Settings, Sequence[str]], ArtifactRef]: ...
+    @property
+    def check_corpus(self) -> Callable[[str, Settings, ArtifactRef, bool], CorpusVerdict]: ...
     @property
     def train_lyrics(self) -> Callable[[str, Settings, ArtifactRef], ArtifactRef]: ...
     @property
@@ -90,11 +93,13 @@ def train_all(
         settings: of all stages and of the gate.
         sources: of songs.
         reason: said of the release.
-        gate: whether a candidate that is worse than the live release is refused.
+        gate: whether a candidate that is worse than the live release is refused, and a corpus that drifted from the
+            live release's before anything is trained on it.
         approve: asked before the release; raises to refuse it.
 
     Raises:
-        RefusedError: the candidate is worse than the live release, cannot make a song, or was not approved.
+        RefusedError: the corpus is not whole or drifted too far; the candidate is worse than the live release, cannot
+            make a song, or was not approved.
     """
     try:
         return _train_and_release(steps, store, settings, sources, reason, gate=gate, approve=approve)
@@ -113,7 +118,7 @@ def _train_and_release(
     gate: bool,
     approve: Callable[[Verdict], None],
 ) -> Release:
-    refs = train_models(steps, store, settings, sources)
+    refs = train_models(steps, store, settings, sources, compare=gate)
     newest, live = newest_release(Store(store))
     if live is not None and is_made_of(live, refs):
         return steps.release_models(store, refs, reason, None, None)
@@ -142,12 +147,20 @@ def refuse_seed_network(settings: Settings) -> None:
 
 
 def train_models(
-    steps: TrainingSteps, store: str, settings: Settings, sources: Sequence[str]
+    steps: TrainingSteps, store: str, settings: Settings, sources: Sequence[str], *, compare: bool = True
 ) -> dict[str, ArtifactRef]:
     """The five artifacts of a release. What does not depend on one another is made at once where there are workers.
 
+    Args:
+        steps: the namespace of steps.
+        store: address of the store.
+        settings: of all stages.
+        sources: of songs.
+        compare: whether the corpus is held against the live release's before anything is trained on it.
+
     Raises:
         InputError: the settings' lyrics model writes no songs.
+        RefusedError: the corpus is not whole, or drifted too far from the live release's.
         SourceError: no song of the sources has music, which the backing is trained on.
     """
     refuse_seed_network(settings)
@@ -160,6 +173,7 @@ def train_models(
             f"{shlex.join(['rhapsody', 'train', *sources, 'songbook'])} (or rhapsody song ... "
             f"{shlex.join([part for source in (*sources, 'songbook') for part in ('--source', source)])})"
         )
+    steps.check_corpus(store, settings, corpus, compare).enforce()
 
     def lyrics() -> dict[str, ArtifactRef]:
         return {"lyrics": steps.train_lyrics(store, settings, corpus)}

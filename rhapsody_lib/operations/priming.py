@@ -38,16 +38,14 @@ def _matched_track(store: Store, corpus: ArtifactRef, matches: Sequence[Match]) 
     Raises:
         InputError: none of them can.
     """
-    import pyarrow.parquet as pq
-
     from rhapsody_lib.backing.primer import primer_facts
     from rhapsody_lib.corpus.schema import TRACKS_FILE
     from rhapsody_lib.music.midi import midi_to_score
+    from rhapsody_lib.operations.tracks import Tracks
 
-    path = store.fetch(corpus) / TRACKS_FILE
+    tracks = Tracks(store.fetch(corpus) / TRACKS_FILE)
     for match in matches:
-        rows = pq.read_table(path, columns=["midi"], filters=[("track_id", "=", match.track_id)]).to_pylist()
-        score = midi_to_score(rows[0]["midi"], f"track {match.track_id}")
+        score = midi_to_score(tracks.midi(match.track_id) or b"", f"track {match.track_id}")
         try:
             primer_facts(score)
         except InputError as error:

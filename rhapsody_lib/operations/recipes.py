@@ -12,19 +12,21 @@ from rhapsody_lib.hashing import known_sha256
 from rhapsody_lib.settings import Settings
 
 #: Raised whenever a stage gives other results from the same settings and inputs.
-STAGE_VERSIONS = {"corpus": 4, "lyrics": 3, "encoder": 2, "catalogue": 3, "backing": 3, "evaluation": 4, "song": 4}
+STAGE_VERSIONS = {"corpus": 5, "lyrics": 4, "encoder": 3, "catalogue": 4, "backing": 4, "evaluation": 5, "song": 5}
 #: The settings of an encoder that is taken as it is; the others are of its tuning.
 _UNTUNED = {"model", "max_tokens"}
 
 
 def corpus_recipe(settings: Settings, sources: Sequence[str]) -> Recipe:
-    """Recipe of the prepared corpus: its settings and the contents of its sources, in order."""
+    """Recipe of the prepared corpus: its settings, with what source files keep, and the sources' contents, in order."""
     from rhapsody_lib.corpus.language import check_language
     from rhapsody_lib.corpus.prepare import source_fingerprint
+    from rhapsody_lib.corpus.source_file import with_choices
 
-    check_language(settings.corpus.language)  # before the sources are read for their fingerprints
+    chosen = with_choices(settings.corpus, sources)
+    check_language(chosen.language)  # before the sources are read for their fingerprints
     inputs = {f"source-{index}": source_fingerprint(source) for index, source in enumerate(sources)}
-    values = {"corpus": settings.corpus.model_dump(mode="json"), "seed": settings.seed}
+    values = {"corpus": chosen.model_dump(mode="json"), "seed": settings.seed}
     return Recipe("corpus", STAGE_VERSIONS["corpus"], values, inputs)
 
 
@@ -63,6 +65,10 @@ def encoder_recipe(settings: Settings, corpus: ArtifactRef | None = None) -> Rec
         if corpus is None:
             raise InputError("The sentence encoder is tuned on songs: name their sources, or use encoder.tuning=none.")
         values, inputs = {**values, "seed": settings.seed}, {**inputs, "corpus": corpus.sha256}
+        if settings.encoder.generated_pairs:
+            values["lyrics_written_by"] = lyrics_recipe(settings, corpus).key
+        else:
+            del chosen["generated_pairs"]  # the key of an encoder that is tuned on songs alone
     return Recipe("encoder", STAGE_VERSIONS["encoder"], values, inputs)
 
 

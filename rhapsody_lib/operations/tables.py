@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
+from rhapsody_lib.errors import DamagedArtifactError
 from rhapsody_lib.operations.opening import locate_segments
 from rhapsody_lib.operations.recipes import STAGE_VERSIONS, catalogue_recipe, corpus_recipe
 from rhapsody_lib.operations.sharding import (
@@ -23,10 +25,10 @@ from rhapsody_lib.operations.sharding import (
     in_turn,
     intact_folders,
     overlapping,
-    shard_folders,
     shard_recipe,
     stored_shards,
 )
+from rhapsody_lib.operations.songs_shards import songs_folders
 from rhapsody_lib.parts import write_parts
 from rhapsody_lib.progress import Progress, reporter
 from rhapsody_lib.seeding import split_seed
@@ -37,7 +39,9 @@ if TYPE_CHECKING:
     from rhapsody_lib.retrieval.opened import Locate
     from rhapsody_lib.retrieval.shards import VectorShard
 
-SONGS_SHARD, VECTORS_SHARD = "songs-shard", "vectors-shard"
+VECTORS_SHARD = "vectors-shard"
+#: Earlier catalogues that are looked at, the newest first.
+_CATALOGUES_COMPARED = 4
 #: Shards looked for at once: on S3 each is a request.
 _FOUND_AT_ONCE = 16
 
@@ -45,51 +49,18 @@ _FOUND_AT_ONCE = 16
 def prepare_corpus(store: str, settings: Settings, sources: Sequence[str], *, spread: Spread = in_turn) -> ArtifactRef:
     """Read, clean and split the sources into `songs`, `tracks` and `rejects` tables."""
     from rhapsody_lib.corpus import prepare
+    from rhapsody_lib.corpus.source_file import with_choices
 
-    opened = Store(store)
-    # Shards that are made one after another have all processors, those made side by side one each.
-    step = partial(make_songs_shard, store, settings, workers=0 if spread is in_turn else 1)
+    settings = settings.model_copy(update={"corpus": with_choices(settings.corpus, sources)})
 
     def read_shards(plan: Sequence[SongShard]) -> Iterator[Path]:
-        stored, names = stored_shards(opened, SONGS_SHARD), {part.source for part in plan}
-        held = {name: earlier_shards(stored, _songs_like(settings, name)) for name in names}
-        work = [Work(part, overlapping(held[part.source], part.bounds)) for part in plan]
-        return shard_folders(opened, step, work, spread, "songs shard")
+        return songs_folders(store, settings, plan, spread)
 
     def make(folder: Path) -> None:
         seed, progress = split_seed(settings.seed, "corpus"), reporter("Preparing songs")
         prepare.prepare_corpus(sources, folder, settings.corpus, seed=seed, progress=progress, read_shards=read_shards)
 
-    return opened.build(corpus_recipe(settings, sources), make)
-
-
-def _songs_like(settings: Settings, source: str) -> Recipe:
-    from rhapsody_lib.corpus.shards import shard_settings
-
-    values = {"corpus": shard_settings(settings.corpus), "source": source}
-    return Recipe(SONGS_SHARD, STAGE_VERSIONS["corpus"], values, {})
-
-
-def make_songs_shard(store: str, settings: Settings, work: Work[SongShard], *, workers: int) -> ArtifactRef:
-    """Read and clean one shard of songs; a shard of the same files is kept.
-
-    Args:
-        store: address of the store.
-        settings: of the run.
-        work: the shard.
-        workers: files parsed at once; 0 is one for each processor.
-    """
-    from rhapsody_lib.corpus import shards
-
-    opened, digests = Store(store), shards.file_digests(work.shard)
-    like = _songs_like(settings, work.shard.source)
-    made_of = Recipe(like.kind, like.version, like.settings, {"files": shards.digest_of(digests)})
-
-    def make(folder: Path) -> None:
-        earlier = intact_folders(opened, work.earlier)
-        shards.write_shard(work.shard, folder, settings.corpus, digests=digests, earlier=earlier, workers=workers)
-
-    return opened.build(shard_recipe(made_of, work.shard.bounds), make)
+    return Store(store).build(corpus_recipe(settings, sources), make)
 
 
 def embed_catalogue(
@@ -114,10 +85,29 @@ def embed_catalogue(
 
         songs, served, progress = opened.fetch(corpus), opened.fetch(encoder), reporter("Embedding catalogue")
         catalogue.embed_catalogue(
-            songs, served, folder, settings.catalogue, progress=progress, make_segments=make_segments
+            songs,
+            served,
+            folder,
+            settings.catalogue,
+            progress=progress,
+            make_segments=make_segments,
+            earlier=list(_earlier_catalogues(opened, recipe)),
         )
 
-    return opened.build(catalogue_recipe(settings, corpus, encoder), make)
+    recipe = catalogue_recipe(settings, corpus, encoder)
+    return opened.build(recipe, make)
+
+
+def _earlier_catalogues(store: Store, like: Recipe) -> Iterator[Path]:
+    """What earlier catalogues of the same encoder and settings hold of their figures, the newest first."""
+    from rhapsody_lib.retrieval.sample import REUSED_FILES
+
+    for ref, manifest in store.described(like.kind, most=_CATALOGUES_COMPARED):
+        recipe = Recipe(**manifest["recipe"])
+        same = (recipe.version, dict(recipe.settings)) == (like.version, dict(like.settings))
+        if same and recipe.inputs["encoder"] == like.inputs["encoder"]:
+            with suppress(DamagedArtifactError):
+                yield store.fetch(ref, REUSED_FILES)
 
 
 def _vectors_shards(
@@ -163,12 +153,19 @@ def make_vectors_shard(
         texts_at_once: texts embedded side by side; 0 is one for each processor.
     """
     from rhapsody_lib.retrieval import shards
+    from rhapsody_lib.retrieval.corpus_songs import melodies_in
 
     opened = Store(store)
 
     def make(folder: Path) -> None:
-        songs, served = work.shard.songs(opened.fetch(corpus)), opened.fetch(encoder)
-        earlier = intact_folders(opened, work.earlier)
-        shards.write_shard(songs, served, folder, earlier=earlier, texts_at_once=texts_at_once)
+        songs, served = opened.fetch(corpus), opened.fetch(encoder)
+        shards.write_shard(
+            work.shard.songs(songs),
+            served,
+            folder,
+            earlier=intact_folders(opened, work.earlier),
+            texts_at_once=texts_at_once,
+            melodies=melodies_in(songs),
+        )
 
     return opened.build(_vectors_recipe(encoder, work.shard), make)

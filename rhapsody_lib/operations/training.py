@@ -5,6 +5,7 @@ Nothing is made twice.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def train_lyrics(store: str, settings: Settings, corpus: ArtifactRef) -> Artifac
 def train_encoder(store: str, settings: Settings, corpus: ArtifactRef | None = None) -> ArtifactRef:
     """Take the sentence encoder by its name, tune it on a corpus if the settings say so, and export it for serving."""
     if settings.encoder.tunes and corpus is not None:
-        return _trained(store, encoder_recipe(settings, corpus), corpus, _encoder_tuning(settings))
+        return _trained(store, encoder_recipe(settings, corpus), corpus, _encoder_tuning(store, settings, corpus))
 
     def make(folder: Path) -> None:
         from rhapsody_lib.retrieval.encoder import build_encoder
@@ -42,11 +43,21 @@ def train_encoder(store: str, settings: Settings, corpus: ArtifactRef | None = N
     return Store(store).build(encoder_recipe(settings), make)
 
 
-def _encoder_tuning(settings: Settings) -> Callable[..., None]:
+def _encoder_tuning(store: str, settings: Settings, corpus: ArtifactRef) -> Callable[..., None]:
     def train(songs: Path, out: Path, checkpoint: Checkpoint, **reports: Any) -> None:
         from rhapsody_lib.retrieval.tuning import tune_encoder
 
-        tune_encoder(songs, out, checkpoint, settings.encoder, seed=split_seed(settings.seed, "encoder"), **reports)
+        seed = split_seed(settings.seed, "encoder")
+        if not settings.encoder.generated_pairs:
+            tune_encoder(songs, out, checkpoint, settings.encoder, seed=seed, **reports)
+            return
+        from rhapsody_lib.operations.written_pairs import write_pairs
+
+        lyrics = Store(store).fetch(train_lyrics(store, settings, corpus))
+        told = reporter("Writing lyrics to tune the encoder on")
+        with tempfile.TemporaryDirectory() as scratch:
+            written = write_pairs(songs, lyrics, Path(scratch), settings.encoder, seed=seed, progress=told)
+            tune_encoder(songs, out, checkpoint, settings.encoder, seed=seed, written=written, **reports)
 
     return train
 

@@ -2,43 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from rhapsody_lib.errors import SourceError
 from rhapsody_lib.optional import is_installed
 from rhapsody_lib.progress import Progress, silent
-from rhapsody_lib.retrieval.corpus_songs import count_songs, read_songs, song_facts
+from rhapsody_lib.retrieval.corpus_songs import count_songs, melodies_in, song_facts
 from rhapsody_lib.retrieval.index import ExactIndex
 from rhapsody_lib.retrieval.inverted import INVERTED_FROM_SONGS, InvertedIndex
 from rhapsody_lib.retrieval.layout import (
     CARD_FILE,
     INVERTED_FILE,
     LAYOUT_VERSION,
-    LEXICON_FILE,
     METRICS_FILE,
     SEGMENTS_FOLDER,
-    SHAPES_FILE,
     SONGS_FILE,
-    STANZA_VECTORS_FILE,
     songs_schema,
 )
-from rhapsody_lib.retrieval.lexical import LexicalIndex
-from rhapsody_lib.retrieval.metrics import evaluate_retrieval
-from rhapsody_lib.retrieval.opened import Locate, in_folder, load_segments
+from rhapsody_lib.retrieval.opened import Locate, in_folder, load_segments, read_stanzas, reading
 from rhapsody_lib.retrieval.pairs import unread_artists
+from rhapsody_lib.retrieval.sample import Lots, measure_sample
 from rhapsody_lib.retrieval.scoring import SongMatrix
-from rhapsody_lib.retrieval.segments import Segment, column_vectors, map_stanzas, stanzas_between, write_batch
-from rhapsody_lib.retrieval.serving import Encoder, Vectors
-from rhapsody_lib.retrieval.shapes import ShapeTable
-from rhapsody_lib.retrieval.shards import VectorShard, plan_shards, write_shard
-from rhapsody_lib.retrieval.stanzas import REMEMBERED_TEXTS, StanzaEmbedder, lexical_text
+from rhapsody_lib.retrieval.segments import Segment, write_batch
+from rhapsody_lib.retrieval.serving import Vectors
+from rhapsody_lib.retrieval.shards import VectorShard, forget_encoder, loaded_encoder, plan_shards, write_shard
 from rhapsody_lib.seeding import split_seed
 from rhapsody_lib.settings import CatalogueSettings
 
@@ -59,10 +53,11 @@ def _segments_here(corpus: Path, encoder: Path, out: Path) -> MakeSegments:
     """Embeds every song in this process, into segments in the catalogue's own folder."""
 
     def make(plan: Sequence[VectorShard], progress: Progress) -> Locate:
+        melodies = melodies_in(corpus)
         for number, shard in enumerate(plan):
             folder = out / SEGMENTS_FOLDER / f"{number:04d}"
             folder.mkdir(parents=True)
-            write_shard(shard.songs(corpus), encoder, folder)
+            write_shard(shard.songs(corpus), encoder, folder, melodies=melodies)
             progress(shard.stop, plan[-1].stop, "songs embedded")
         return in_folder(out)
 
@@ -80,13 +75,14 @@ def write_songs(out: Path, facts: pa.Table, segments: Sequence[Segment]) -> dict
     Returns:
         Numbers of songs, of stanzas, and of songs with a track.
     """
-    matrix = SongMatrix.of([segment.vectors for segment in segments])
-    counts = np.concatenate([segment.column("stanza_count") for segment in segments])
+    sums = [segment.vector_sum for segment in segments]
+    matrix = SongMatrix.of([segment.vectors for segment in segments], sums).with_hubness()
+    melodies = pa.chunked_array([segment.batch.column("has_melody") for segment in segments])
     values: dict[str, Any] = {
-        "first_stanza": np.concatenate([segment.column("first_stanza") for segment in segments]),
-        "stanza_count": counts,
+        "has_melody": melodies.combine_chunks(),
         "product": matrix.products,
         "length": matrix.lengths,
+        "hubness": matrix.hubness,
         "wordless": matrix.wordless,
     }
     schema = songs_schema()
@@ -95,8 +91,9 @@ def write_songs(out: Path, facts: pa.Table, segments: Sequence[Segment]) -> dict
         for field in schema
     ]
     write_batch(out / SONGS_FILE, columns, schema.with_metadata({"mean": matrix.mean.tobytes()}))
+    stanzas = sum(int(segment.column("stanza_count").sum()) for segment in segments)
     with_track = len(facts) - facts.column("track_id").null_count
-    return {"songs": len(facts), "stanzas": int(counts.sum()), "songs_with_track": with_track}
+    return {"songs": len(facts), "stanzas": stanzas, "songs_with_track": with_track}
 
 
 def _one_piece(facts: pa.Table, field: pa.Field) -> pa.Array:
@@ -128,33 +125,10 @@ def _sampled_stanzas(segments: Sequence[Segment], locate: Locate) -> Vectors:
     chosen = sorted({round(place) for place in np.linspace(0, len(segments) - 1, _SEGMENTS_SAMPLED)})
     parts = []
     for number in chosen:
-        vectors = column_vectors(map_stanzas(locate(number, STANZA_VECTORS_FILE)))
-        parts.append(vectors[:: max(1, len(vectors) * len(chosen) // _STANZAS_SAMPLED)])
+        rows = np.flatnonzero(segments[number].column("stanza_count"))
+        some = rows[:: max(1, len(rows) * len(chosen) // _STANZAS_SAMPLED)].tolist()
+        parts += [read_stanzas(segments[number], number, row, reading(locate))[1][:1] for row in some]
     return np.concatenate(parts)
-
-
-def _lexical_texts(corpus: Path) -> Iterator[str]:
-    for batch in read_songs(corpus):
-        for song in batch:
-            yield lexical_text(song.lyrics)
-
-
-def _remember(embedder: StanzaEmbedder, segments: Sequence[Segment], locate: Locate) -> None:
-    """Let the embedder know the stanzas of the songs that come first by the digest of their ids: they are measured."""
-    places = (
-        (hashlib.sha256(str(song_id).encode()).digest(), number, row)
-        for number, segment in enumerate(segments)
-        for row, song_id in enumerate(segment.batch.column("song_id").to_pylist())
-    )
-    wanted: dict[int, list[int]] = {}
-    for _, number, row in sorted(places)[: REMEMBERED_TEXTS // 8]:
-        wanted.setdefault(number, []).append(row)
-    for number, rows in sorted(wanted.items()):
-        stanzas = map_stanzas(locate(number, STANZA_VECTORS_FILE))
-        firsts, counts = (segments[number].column(name) for name in ("first_stanza", "stanza_count"))
-        for row in rows:
-            found, vectors = stanzas_between(stanzas, int(firsts[row]), int(counts[row]))
-            embedder.remember([text for _, text in found], vectors)
 
 
 def embed_catalogue(
@@ -165,6 +139,7 @@ def embed_catalogue(
     *,
     progress: Progress = silent,
     make_segments: MakeSegments | None = None,
+    earlier: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Embed every song of a corpus, whatever its split, and measure the result.
 
@@ -176,16 +151,18 @@ def embed_catalogue(
         progress: told of the songs embedded, then of the texts that measure the search.
         make_segments: embeds the songs elsewhere or side by side, and knows where the segments are; without it this
             process embeds them into `out`. The result is the same.
+        earlier: folders of earlier catalogues of the same encoder and settings, the newest first: figures of the same
+            songs are taken over. The result is the same.
 
     Returns:
         The content of catalogue.json, with that of metrics.json as `metrics`.
 
     Raises:
-        SourceError: the corpus is missing or empty.
+        SourceError: the corpus is missing or empty, or none of its songs has words.
         DamagedArtifactError: the corpus or the encoder cannot be read.
     """
     count_songs(corpus)
-    served = Encoder.load_bulk(encoder)
+    served = loaded_encoder(encoder)
     out.mkdir(parents=True, exist_ok=True)
     plan = plan_shards(corpus)
     locate = (make_segments or _segments_here(corpus, encoder, out))(plan, progress)
@@ -196,22 +173,22 @@ def embed_catalogue(
         "encoder": {"model": served.card["model"], "onnx_sha256": served.card["onnx_sha256"]},
     }
     segments = load_segments(card, locate)
-    card |= write_songs(out, song_facts(corpus), segments)
+    facts = song_facts(corpus, pa.chunked_array([segment.batch.column("song_id") for segment in segments]))
+    if not len(facts):
+        raise SourceError(f"{corpus}: none of its songs has words, so none can be matched. Add a source of lyrics.")
+    card |= write_songs(out, facts, segments)
     card["inverted"] = write_inverted(out, segments, locate)
-    LexicalIndex.build(_lexical_texts(corpus)).write(out / LEXICON_FILE)
-    ShapeTable.build(_lexical_texts(corpus)).write(out / SHAPES_FILE)
-    embedder = StanzaEmbedder(served)
-    _remember(embedder, segments, locate)
-    metrics = evaluate_retrieval(
+    metrics, card["sample"] = measure_sample(
         corpus,
+        out,
         served,
+        Lots.of(facts, segments, unread_artists(encoder)),
         lexical_weight=settings.lexical_weight,
-        # Of songs that the encoder was tuned on it knows more than of new words, and would weigh too much.
-        unread=unread_artists(encoder),
-        embedder=embedder,
+        earlier=earlier,
         progress=progress,
     )
     card["score"] = metrics["score"]
+    forget_encoder()
     _write_json(out / METRICS_FILE, metrics)
     _write_json(out / CARD_FILE, card)
     return card | {"metrics": metrics}

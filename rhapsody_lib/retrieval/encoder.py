@@ -243,10 +243,7 @@ def export_encoder(model: Any, name: str, weights: dict[str, str], out: Path, ma
         raise InputError(
             f"encoder.model '{name}': cannot be exported to ONNX ({type(error).__name__}). Choose another model."
         ) from error
-    backend = model.tokenizer.backend_tokenizer
-    backend.no_truncation()
-    backend.no_padding()
-    (out / TOKENIZER_FILE).write_text(backend.to_str(), encoding="utf-8")
+    (out / TOKENIZER_FILE).write_text(whole_text_tokenizer(model).to_str(), encoding="utf-8")
     card = {
         "model": name,
         "dimension": int(model.get_embedding_dimension()),
@@ -274,10 +271,21 @@ def load_base(model: str) -> tuple[Any, str, dict[str, str]]:
     return load_model(model, folder), named, weights
 
 
+def whole_text_tokenizer(model: Any) -> Any:
+    """The tokenizer beneath a model's, reading texts whole.
+
+    It keeps the cut and the padding of its file and of the last call: a long text's end would never be seen.
+    """
+    backend = model.tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    return backend
+
+
 def unknown_share(model: Any, texts: Sequence[str]) -> float:
     """Share of the tokens of texts that the model's tokenizer does not know; 0 for no texts."""
     unknown = model.tokenizer.unk_token_id
-    tokens = [encoding.ids for encoding in model.tokenizer.backend_tokenizer.encode_batch(list(texts))]
+    tokens = [encoding.ids for encoding in whole_text_tokenizer(model).encode_batch(list(texts))]
     found = sum(row.count(unknown) for row in tokens) if unknown is not None else 0
     return found / max(1, sum(map(len, tokens)))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rhapsody_lib.errors import InputError
@@ -24,6 +25,7 @@ class MatchFilters:
         tempo_bpm: lowest and highest quarter notes a minute of its track.
         key: of its track, such as 'G major' or 'A minor'.
         licence: the beginning of its licence, upper or lower case, such as 'CC0' or 'public domain'.
+        melody: whether its track must have a melody.
     """
 
     language: str = ""
@@ -31,6 +33,7 @@ class MatchFilters:
     tempo_bpm: tuple[float, float] | None = None
     key: str = ""
     licence: str = ""
+    melody: bool = False
 
     def passing(self, songs: pa.Table) -> Mask:
         """Which songs of a catalogue pass [songs].
@@ -38,7 +41,7 @@ class MatchFilters:
         Raises:
             InputError: none does; the message says how many each filter leaves.
         """
-        masks = {name: self._mask(songs, column, test) for name, column, test in self._tests()}
+        masks = {name: test(songs) for name, test in self._tests()}
         passing: Mask = np.logical_and.reduce([np.ones(songs.num_rows, bool), *masks.values()])
         if masks and not passing.any():
             left = ", ".join(f"{name} leaves {int(mask.sum()):,}" for name, mask in masks.items())
@@ -48,37 +51,38 @@ class MatchFilters:
             )
         return passing
 
-    def _tests(self) -> list[tuple[str, str, Callable[[object], bool]]]:
-        """Name, column and test of each filter that is set."""
-        tests: list[tuple[str, str, Callable[[object], bool]]] = []
+    def _tests(self) -> list[tuple[str, Callable[[pa.Table], Mask]]]:
+        """Name and test of each filter that is set."""
+        tests: list[tuple[str, Callable[[pa.Table], Mask]]] = []
         if self.language:
-            tests.append((f"language {self.language}", "language", _equals(self.language)))
+            tests.append((f"language {self.language}", _equal("language", self.language)))
         if self.style:
-            tests.append((f"style {self.style}", "genres", self._has_style))
+            tests.append((f"style {self.style}", self._has_style))
         if self.tempo_bpm is not None:
             low, high = self.tempo_bpm
-            tests.append((f"tempo {low:g} to {high:g}", "tempo_bpm", self._in_tempo))
+            tests.append((f"tempo {low:g} to {high:g}", self._in_tempo))
         if self.key:
-            tests.append((f"key {self.key}", "key", _equals(self.key)))
+            tests.append((f"key {self.key}", _equal("key", self.key)))
         if self.licence:
-            tests.append((f"licence {self.licence}", "licence", self._has_licence))
+            tests.append((f"licence {self.licence}", self._has_licence))
+        if self.melody:
+            tests.append(("a melody", lambda songs: _mask(songs.column("has_melody"))))
         return tests
 
-    @staticmethod
-    def _mask(songs: pa.Table, column: str, test: Callable[[object], bool]) -> Mask:
-        values = songs.column(column).to_pylist()
-        return np.fromiter(map(test, values), bool, len(values))
+    def _has_style(self, songs: pa.Table) -> Mask:
+        mask = np.zeros(songs.num_rows, bool)
+        column = songs.column("genres").combine_chunks()
+        named = _mask(pc.equal(_plain(column.flatten()), self.style.strip().lower()))
+        mask[column.value_parent_indices().to_numpy()[named]] = True
+        return mask
 
-    def _has_style(self, value: object) -> bool:
-        wanted = self.style.strip().casefold()
-        return any(wanted == str(genre).strip().casefold() for genre in (value if isinstance(value, list) else ()))
+    def _has_licence(self, songs: pa.Table) -> Mask:
+        return _mask(pc.starts_with(_plain(songs.column("licence")), self.licence.strip().lower()))
 
-    def _has_licence(self, value: object) -> bool:
-        return value is not None and str(value).strip().casefold().startswith(self.licence.strip().casefold())
-
-    def _in_tempo(self, value: object) -> bool:
+    def _in_tempo(self, songs: pa.Table) -> Mask:
         low, high = self.tempo_bpm or (0.0, 0.0)
-        return isinstance(value, float) and low <= value <= high
+        tempo = songs.column("tempo_bpm")
+        return _mask(pc.and_(pc.greater_equal(tempo, low), pc.less_equal(tempo, high)))
 
     def _known(self, songs: pa.Table, masks: dict[str, Mask]) -> str:
         """What there is to choose from, of a filter by name that nothing passes."""
@@ -86,9 +90,9 @@ class MatchFilters:
             name = next((name for name in masks if set_to and name.endswith(set_to)), "")
             if not name or masks[name].any():
                 continue
-            values = songs.column(column).to_pylist()
-            flat = (item for value in values for item in (value if isinstance(value, list) else [value]))
-            there = sorted({str(item) for item in flat if item})
+            values = songs.column(column)
+            flat = values.combine_chunks().flatten() if column == "genres" else values
+            there = sorted(filter(None, flat.unique().to_pylist()))
             return f" There is: {', '.join(there[:_MOST_NAMED])}." if there else f" No song has a {column}."
         return ""
 
@@ -96,6 +100,15 @@ class MatchFilters:
 _MOST_NAMED = 12
 
 
-def _equals(wanted: str) -> Callable[[object], bool]:
-    plain = wanted.strip().casefold()
-    return lambda value: value is not None and str(value).strip().casefold() == plain
+def _plain(values: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    return pc.utf8_lower(pc.utf8_trim_whitespace(values))
+
+
+def _mask(values: pa.Array | pa.ChunkedArray) -> Mask:
+    """Where values are true; null is not."""
+    mask: Mask = pc.fill_null(values, False).to_numpy(zero_copy_only=False)
+    return mask
+
+
+def _equal(column: str, wanted: str) -> Callable[[pa.Table], Mask]:
+    return lambda songs: _mask(pc.equal(_plain(songs.column(column)), wanted.strip().lower()))

@@ -1,8 +1,7 @@
 """TF-IDF with sublinear term frequency (Manning, Raghavan, Schuetze: Introduction to Information Retrieval, 6.4.1).
 
-An inverted index in one Arrow file: a row a term, sorted, with the songs it stands in and its weight in each. A term is
-a word, or two words side by side in a line: with the pairs, phrases count too. Alone it finds the other half of a song
-better than an untuned encoder; their sum beats both (`docs/retrieval.md`).
+The textbook's index, in memory: what a catalogue's own (`lexicon`) is measured beside. A term is a word, or two words
+side by side in a line: with the pairs, phrases count too.
 """
 
 from __future__ import annotations
@@ -14,21 +13,12 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 _WORD = re.compile(r"\w+(?:'\w+)*")
-LEXICON_SCHEMA = pa.schema(
-    [
-        ("term", pa.string()),
-        ("idf", pa.float32()),
-        ("songs", pa.large_list(pa.int32())),
-        ("weights", pa.large_list(pa.float32())),
-    ]
-)
 
 
 def words_of(text: str) -> list[str]:
@@ -109,29 +99,3 @@ class LexicalIndex:
         """Row of a term, found by halving: of a mapped index little more is read than what is looked for."""
         place = bisect.bisect_left(range(len(self.terms)), term, key=lambda row: str(self.terms[row]))
         return place if place < len(self.terms) and str(self.terms[place]) == term else None
-
-    def write(self, path: Path) -> None:
-        """Write as an uncompressed Arrow file, so that it can be memory-mapped."""
-        offsets = pa.array(self.starts, pa.int64())
-        columns = [
-            self.terms,
-            pa.array(self.idf),
-            pa.LargeListArray.from_arrays(offsets, pa.array(self.songs)),
-            pa.LargeListArray.from_arrays(offsets, pa.array(self.weights)),
-        ]
-        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, LEXICON_SCHEMA) as writer:
-            writer.write_batch(pa.record_batch(columns, schema=LEXICON_SCHEMA))
-
-    @classmethod
-    def load(cls, path: Path, song_count: int) -> LexicalIndex:
-        """Memory-map an index of `song_count` songs."""
-        batch = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
-        songs, weights = batch.column("songs"), batch.column("weights")
-        return cls(
-            song_count,
-            batch.column("term"),
-            batch.column("idf").to_numpy(),
-            songs.offsets.to_numpy(),
-            songs.values.to_numpy(),
-            weights.values.to_numpy(),
-        )

@@ -19,7 +19,7 @@ from rhapsody_lib.progress import Progress, silent
 from rhapsody_lib.retrieval.calibration import FEATURES, SHOWN, USUAL, Calibration, calibrate, reliability
 from rhapsody_lib.retrieval.corpus_songs import read_songs
 from rhapsody_lib.retrieval.halves import song_halves
-from rhapsody_lib.retrieval.lexical import LexicalIndex
+from rhapsody_lib.retrieval.lexicon import Lexicon
 from rhapsody_lib.retrieval.pairs import heldout_artist
 from rhapsody_lib.retrieval.scoring import Scores, SongMatrix, features_of, standardised
 from rhapsody_lib.retrieval.serving import Encoder, Vectors
@@ -81,7 +81,7 @@ class Search:
     """
 
     matrix: SongMatrix
-    lexicon: LexicalIndex
+    lexicon: Lexicon
     shapes: ShapeTable
     queries: Vectors
     texts: Sequence[str]
@@ -101,7 +101,7 @@ class Search:
         vectors, _ = embedder.songs([song_stanzas(song, encoder) for song in songs], progress=progress)
         asked, _ = embedder.songs([song_stanzas(query, encoder) for query in queries], progress=progress)
         texts = list(map(lexical_text, songs))
-        matrix, lexicon, shapes = SongMatrix.of([vectors]), LexicalIndex.build(texts), ShapeTable.build(texts)
+        matrix, lexicon, shapes = SongMatrix.of([vectors]).with_hubness(), Lexicon.build(texts), ShapeTable.build(texts)
         return cls(matrix, lexicon, shapes, asked, list(map(lexical_text, queries)), wanted)
 
     def features(self) -> list[NDArray[np.float32]]:

@@ -25,20 +25,21 @@ from rhapsody_lib.retrieval.layout import (
     LAYOUT_VERSION,
     LEXICON_FILE,
     SEGMENTS_FOLDER,
-    SHAPES_FILE,
     SONG_VECTORS_FILE,
     SONGS_FILE,
-    STANZA_VECTORS_FILE,
+    STANZAS_FILE,
     songs_schema,
 )
-from rhapsody_lib.retrieval.lexical import LexicalIndex
+from rhapsody_lib.retrieval.lexicon import Lexicon, Postings
 from rhapsody_lib.retrieval.scoring import SongMatrix
-from rhapsody_lib.retrieval.segments import Segment, Stanzas, map_batch, map_stanzas, stanzas_between
+from rhapsody_lib.retrieval.segments import Segment, Stanzas, load_postings, map_batch, message_digest, message_stanzas
 from rhapsody_lib.retrieval.serving import Vectors
 from rhapsody_lib.retrieval.shapes import ShapeTable
 
 #: Where the file of a segment is on this machine: number of the segment and name of the file -> path.
 Locate = Callable[[int, str], Path]
+#: Bytes of the file of a segment: number, name, start and end. What is read so is verified by its own digest.
+ReadPart = Callable[[int, str, int, int], bytes]
 #: Segments that are located at once: of a remote store, each is fetched.
 _LOCATED_AT_ONCE = 8
 
@@ -48,30 +49,51 @@ def in_folder(folder: Path) -> Locate:
     return lambda number, name: folder / SEGMENTS_FOLDER / f"{number:04d}" / name
 
 
+def reading(locate: Locate) -> ReadPart:
+    """Reads parts of files that are on this machine."""
+
+    def read_part(number: int, name: str, start: int, end: int) -> bytes:
+        with locate(number, name).open("rb") as stream:
+            stream.seek(start)
+            return stream.read(end - start)
+
+    return read_part
+
+
+def _located(card: dict[str, Any], locate: Locate, name: str) -> list[Path]:
+    with ThreadPoolExecutor(_LOCATED_AT_ONCE) as pool:
+        return list(pool.map(lambda number: locate(number, name), range(int(card["segments"]))))
+
+
 def load_segments(card: dict[str, Any], locate: Locate) -> list[Segment]:
     """Map the vectors of all segments of a catalogue.
 
     Raises:
         DamagedArtifactError: one is missing, damaged, or not of the catalogue's encoder.
     """
-    with ThreadPoolExecutor(_LOCATED_AT_ONCE) as pool:
-        paths = list(pool.map(lambda number: locate(number, SONG_VECTORS_FILE), range(int(card["segments"]))))
     dimension, digest = int(card["dimension"]), str(card["encoder"]["onnx_sha256"])
+    paths = _located(card, locate, SONG_VECTORS_FILE)
     return [Segment.load(path, dimension=dimension, encoder_sha256=digest) for path in paths]
 
 
-def open_vectors(
-    folder: Path, card: dict[str, Any], locate: Locate
-) -> tuple[pa.RecordBatch, list[Segment], SongMatrix]:
-    """Map songs.arrow and the vectors of all songs; none of them is read.
+def read_stanzas(segment: Segment, number: int, row: int, read_part: ReadPart) -> tuple[Stanzas, Vectors]:
+    """(name, text) of the stanzas of the song in a row of a segment, and their vectors [stanzas x dimension].
+
+    Nothing else of the segment's stanzas is read.
 
     Raises:
-        DamagedArtifactError: a segment is missing, damaged, or not of the catalogue's encoder.
-        OSError: songs.arrow is missing.
-        ValueError: songs.arrow is damaged, or does not belong to the segments.
+        DamagedArtifactError: they cannot be read.
     """
-    songs, segments = map_batch(folder / SONGS_FILE), load_segments(card, locate)
-    return songs, segments, _matrix(songs, segments)
+    start, end, digest = segment.message_at(row)
+    try:
+        data = read_part(number, STANZAS_FILE, start, end)
+        if message_digest(data) != digest:
+            raise ValueError("the stanzas of a song do not have their digest")
+        return message_stanzas(data, segment.vectors.shape[1])
+    except (OSError, ValueError) as error:
+        raise DamagedArtifactError(
+            f"{segment.path.parent / STANZAS_FILE}: is not usable ({type(error).__name__}: {error}). {BUILD_AGAIN}"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -84,10 +106,10 @@ class Catalogue:
         songs: a row a song (`layout.songs_schema`), memory-mapped.
         segments: the vectors, memory-mapped.
         matrix: the vectors of all songs, and what centring needs.
-        lexicon: the lexical index.
+        lexicon: the lexical index, which is mapped when it is first asked.
         shapes: of the songs' lines.
         calibration: how a score is weighed, and what it is worth.
-        locate: where the segments' stanzas are; those of a song are mapped when they are asked for.
+        read_part: reads the stanzas of a song when they are asked for.
     """
 
     folder: Path
@@ -95,18 +117,19 @@ class Catalogue:
     songs: pa.Table
     segments: Sequence[Segment]
     matrix: SongMatrix
-    lexicon: LexicalIndex
+    lexicon: Lexicon
     shapes: ShapeTable
     calibration: Calibration
-    locate: Locate
+    read_part: ReadPart
 
     @classmethod
-    def load(cls, folder: Path, locate: Locate | None = None) -> Catalogue:
-        """Memory-map a folder of `embed_catalogue`.
+    def load(cls, folder: Path, locate: Locate | None = None, read_part: ReadPart | None = None) -> Catalogue:
+        """Memory-map a folder of `embed_catalogue`. Of the vectors, terms and stanzas nothing is read.
 
         Args:
             folder: the catalogue's.
             locate: where its segments are; none: in its own folder.
+            read_part: reads parts of files that need not be on this machine as a whole; none: where `locate` says.
 
         Raises:
             DamagedArtifactError: a file is missing or not what it should be.
@@ -118,15 +141,16 @@ class Catalogue:
                 raise ValueError(
                     f"it was made by an older Rhapsody: its layout is {card.get('layout')}, not {LAYOUT_VERSION}"
                 )
-            songs, segments, matrix = open_vectors(folder, card, locate)
-            lexicon = LexicalIndex.load(folder / LEXICON_FILE, songs.num_rows)
-            shapes = ShapeTable.load(folder / SHAPES_FILE, songs.num_rows)
-            calibration = Calibration.of_card(card["score"])
+            songs, segments = map_batch(folder / SONGS_FILE), load_segments(card, locate)
+            matrix, calibration = _matrix(songs, segments), Calibration.of_card(card["score"])
         except (OSError, ValueError, KeyError, TypeError) as error:  # Arrow's errors are ValueErrors
             raise DamagedArtifactError(
                 f"{folder}: is not a usable catalogue ({type(error).__name__}: {error}). {BUILD_AGAIN}"
             ) from error
-        return cls(folder, card, pa.Table.from_batches([songs]), segments, matrix, lexicon, shapes, calibration, locate)
+        shapes = ShapeTable.of([each.shapes for each in segments], [each.shape_sums for each in segments])
+        lexicon = Lexicon(_postings(card, locate), [segment.column("norm") for segment in segments])
+        table, read_part = pa.Table.from_batches([songs]), read_part or reading(locate)
+        return cls(folder, card, table, segments, matrix, lexicon, shapes, calibration, read_part)
 
     @cached_property
     def index(self) -> ExactIndex:
@@ -164,11 +188,12 @@ class Catalogue:
         Raises:
             DamagedArtifactError: they cannot be read.
         """
-        first, count = (int(self.songs.column(name)[row].as_py()) for name in ("first_stanza", "stanza_count"))
-        if not count:
-            return [], np.empty((0, int(self.card["dimension"])), np.float32)
         number = int(np.searchsorted(self._starts, row, side="right")) - 1
-        return stanzas_between(map_stanzas(self.locate(number, STANZA_VECTORS_FILE)), first, count)
+        return read_stanzas(self.segments[number], number, row - int(self._starts[number]), self.read_part)
+
+
+def _postings(card: dict[str, Any], locate: Locate) -> Callable[[], list[Postings]]:
+    return lambda: [load_postings(path) for path in _located(card, locate, LEXICON_FILE)]
 
 
 def _matrix(songs: pa.RecordBatch, segments: Sequence[Segment]) -> SongMatrix:
@@ -183,9 +208,9 @@ def _matrix(songs: pa.RecordBatch, segments: Sequence[Segment]) -> SongMatrix:
     if not songs.num_rows or held != songs.num_rows:
         raise ValueError(f"its segments hold {held} songs, {SONGS_FILE} {songs.num_rows}")
     mean = np.frombuffer(songs.schema.metadata[b"mean"], np.float32)
-    products, lengths = songs.column("product").to_numpy(), songs.column("length").to_numpy()
-    if not all(np.isfinite(values).all() for values in (mean, products, lengths)):
+    products, lengths, hubness = (songs.column(name).to_numpy() for name in ("product", "length", "hubness"))
+    if not all(np.isfinite(values).all() for values in (mean, products, lengths, hubness)):
         raise ValueError("its vectors are no numbers")
     wordless = songs.column("wordless").to_numpy(zero_copy_only=False)
     chunks = tuple(segment.vectors for segment in segments if segment.batch.num_rows)
-    return SongMatrix(chunks, mean, products, lengths, wordless)
+    return SongMatrix(chunks, mean, products, lengths, wordless, hubness)

@@ -1,6 +1,7 @@
 """What the encoder is tuned on: pairs of texts of one song that share no line, cut anew in each epoch.
 
 A text that is longer than a training text may be is drawn a part of, at random: so in time all of a song is read.
+Where there is a table of lyrics that a model wrote from a line of a song, such a lyric is a text of that song too.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from rhapsody_lib.errors import DamagedArtifactError
 from rhapsody_lib.retrieval.corpus_songs import count_songs
 from rhapsody_lib.retrieval.halves import different_sections, song_halves
 from rhapsody_lib.retrieval.layout import METRICS_FILE
+from rhapsody_lib.retrieval.lexical import words_of
 from rhapsody_lib.seeding import generator
 from rhapsody_lib.settings import EncoderSettings
 from rhapsody_lib.words.document import Lyrics, parse_lyrics
@@ -32,6 +34,8 @@ Offsets = Callable[[str], Sequence[tuple[int, int]]]
 _LEAST_WORDS = 6
 #: Share of the pairs of a song of several stanzas that are two of them, and of others that are a span and the rest.
 _STANZAS_SHARE, _SPANS_SHARE = 0.3, 0.3
+#: Share of the pairs of a song of which a lyric was written that are this lyric and a part of the song.
+_WRITTEN_SHARE = 0.5
 _DRAWS = 4
 #: Share of all artists, beside those held out, whose songs the tuning stops by; and how many songs at most.
 STOPPING_SHARE, MOST_STOPPING = 0.05, 300
@@ -39,6 +43,9 @@ STOPPING_SHARE, MOST_STOPPING = 0.05, 300
 LEAST_SONGS, LEAST_STOPPING = 100, 20
 #: Batches whose pairs are sorted by length together.
 _BATCHES_SORTED = 8
+_READ = ("song_id", "title", "artist", "lyrics", "split")
+#: Of a table of lyrics that were written from lines of songs.
+WRITTEN_SCHEMA = pa.schema([("song_id", pa.string()), ("lyrics", pa.string())])
 
 
 def heldout_artist(artist: str, share: float) -> bool:
@@ -72,12 +79,16 @@ def unread_artists(encoder: Path) -> float | None:
 
 @dataclass(frozen=True)
 class PairSong:
-    """A song to draw pairs from: its different lines, stanza by stanza."""
+    """A song to draw pairs from: its different lines, stanza by stanza.
+
+    `written` is a lyric that a model wrote from one of its lines, without the song's lines; empty where there is none.
+    """
 
     song_id: str
     artist: str
     stanzas: tuple[tuple[str, ...], ...]
     halves: Pair
+    written: str = ""
 
     @classmethod
     def of(cls, song_id: str, artist: str, lyrics: Lyrics) -> PairSong | None:
@@ -88,16 +99,33 @@ class PairSong:
         stanzas = tuple(section.lines for section in different_sections(lyrics))
         return cls(song_id, artist, stanzas, (_joined(halves[0].lines), _joined(halves[1].lines)))
 
+    @property
+    def lines(self) -> list[str]:
+        """Its different lines."""
+        return [line for stanza in self.stanzas for line in stanza]
+
+    def with_written(self, lyrics: Lyrics) -> PairSong:
+        """The same with a lyric that was written from one of its lines; the song's own lines are left out of it."""
+        own = {tuple(words_of(line)) for line in self.lines}
+        lines = [line for section in different_sections(lyrics) for line in section.lines]
+        text = _joined([line for line in lines if tuple(words_of(line)) not in own])
+        return replace(self, written=text if len(text.split()) >= _LEAST_WORDS else "")
+
     def draw(self, random: np.random.Generator) -> Pair:
-        """Two texts of the song without a line in common: two stanzas, a span and the rest, or both sides of a cut."""
+        """Two texts of the song without a line in common: two stanzas, a span and the rest, or both sides of a cut.
+
+        Where a lyric was written from a line of the song, that lyric and one of these texts as often as not.
+        """
         for _ in range(_DRAWS):
             pair = self._drawn(random)
+            if self.written and random.random() < _WRITTEN_SHARE:
+                pair = (self.written, max(pair, key=len))
             if min(len(text.split()) for text in pair) >= _LEAST_WORDS:
                 return pair if random.random() < 0.5 else (pair[1], pair[0])
         return self.halves
 
     def _drawn(self, random: np.random.Generator) -> Pair:
-        lines = [line for stanza in self.stanzas for line in stanza]
+        lines = self.lines
         if len(lines) < 2:
             return self.halves
         chosen = random.random()
@@ -160,7 +188,7 @@ class PairData:
         return [self.train[index] for index in np.array_split(order, parts)[number % parts]]
 
 
-def load_pairs(corpus: Path, heldout_share: float) -> PairData:
+def load_pairs(corpus: Path, heldout_share: float, written: Path | None = None) -> PairData:
     """Songs of a prepared corpus, by artist: those of held-out artists are not read, the next few stop the tuning.
 
     A song of no named artist counts as of an artist of its own. Held-out songs of the corpus are not read either, for
@@ -169,22 +197,27 @@ def load_pairs(corpus: Path, heldout_share: float) -> PairData:
     Args:
         corpus: folder with songs.parquet.
         heldout_share: share of the artists that is kept for evaluation.
+        written: table of `WRITTEN_SCHEMA`, if there is one: lyrics that were written from lines of songs.
 
     Raises:
         SourceError: the corpus holds no song.
-        DamagedArtifactError: its table cannot be read.
+        DamagedArtifactError: a table cannot be read.
     """
     count_songs(corpus)
+    lyrics_of = {row["song_id"]: row["lyrics"] for row in _rows(written, WRITTEN_SCHEMA.names)} if written else {}
     digest, artists = hashlib.sha256(str(heldout_share).encode()), set[str]()
     train: list[PairSong] = []
     stopping: list[PairSong] = []
-    for row in _rows(corpus / SONGS_FILE):
+    for row in _rows(corpus / SONGS_FILE, _READ):
         artist = row["artist"] or row["song_id"]
         if row["split"] != "train" or heldout_artist(artist, heldout_share):
             continue
         song = PairSong.of(row["song_id"], artist, parse_lyrics(row["lyrics"] or "", row["title"] or ""))
         if song is None:
             continue
+        if song.song_id in lyrics_of:
+            song = song.with_written(parse_lyrics(lyrics_of[song.song_id]))
+            digest.update(song.written.encode("utf-8", "replace"))
         stanzas = map(_joined, song.stanzas)
         digest.update("\x1f".join((song.song_id, artist, *song.halves, *stanzas)).encode("utf-8", "replace"))
         if heldout_artist(artist, heldout_share + STOPPING_SHARE):
@@ -196,10 +229,10 @@ def load_pairs(corpus: Path, heldout_share: float) -> PairData:
     return PairData(tuple(train), tuple(stopping[:MOST_STOPPING]), len(artists), digest.hexdigest())
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def _rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
     try:
         with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(256, columns=["song_id", "title", "artist", "lyrics", "split"]):
+            for batch in file.iter_batches(256, columns=list(columns)):
                 yield from batch.to_pylist()
     except (pa.ArrowException, OSError) as error:
         raise DamagedArtifactError(f"{path}: cannot be read ({error}). Prepare the corpus again.") from error

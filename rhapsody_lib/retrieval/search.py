@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,8 @@ _SAME_SONG = 0.6
 _RUN_WORDS = 3
 #: Rows that are ranked at first, and how many times more each time that these do not suffice.
 _FIRST_ROWS, _MORE_ROWS = 50, 8
+#: Songs whose stanzas are read at once.
+_READ_AT_ONCE = 5
 Stanzas = list[tuple[str, str]]
 #: Whether a song with this track may be found.
 Accept = Callable[[str | None], bool]
@@ -55,8 +58,8 @@ class Match:
     (`calibration.FEWEST_QUERIES`). `score` ranks: the weighted sum of the encoder's
     cosine, of the TF-IDF cosine and of the nearness of the lines' lengths, each in standard deviations over the
     catalogue. `similarity` is the plain cosine of the two songs' vectors, in [-1, 1]; `lexical` that of their TF-IDF
-    vectors, in [0, 1]. Only a song with a `track_id` can prime the music. `closest` is none where the catalogue song
-    has no words.
+    vectors, in [0, 1]. Only a song with a `track_id` can prime the music. `closest` is none where the new song has no
+    words.
     """
 
     rank: int
@@ -141,18 +144,19 @@ def is_same_song(one: set[tuple[str, ...]], other: set[tuple[str, ...]]) -> bool
 
 
 def _different_songs(
-    catalogue: Catalogue, ranked: Scores, accept: Accept | None
+    catalogue: Catalogue, ranked: Scores, k: int, accept: Accept | None
 ) -> Iterator[tuple[int, tuple[Stanzas, Vectors]]]:
     """Accepted rows from the best on with their stanzas; of songs that are nearly the same, only the best of these."""
     seen: list[set[tuple[str, ...]]] = []
     done, wanted = 0, _FIRST_ROWS
     while True:
         rows = best_rows(ranked, catalogue.songs.column("song_id"), wanted)
+        read = _prefetched(catalogue, rows[:k]) if not done and accept is None else {}
         for row in rows[done:]:
             # Asked first: a song that is not accepted must not hide its copies.
             if accept is not None and not accept(_fact(catalogue, row, "track_id")):
                 continue
-            stanzas = catalogue.stanzas_of(row)
+            stanzas = read.pop(row, None) or catalogue.stanzas_of(row)
             runs = runs_of(stanzas[0])
             if not any(is_same_song(runs, other) for other in seen):
                 seen.append(runs)
@@ -160,6 +164,12 @@ def _different_songs(
         if len(rows) < wanted:
             return
         done, wanted = wanted, wanted * _MORE_ROWS
+
+
+def _prefetched(catalogue: Catalogue, rows: Sequence[int]) -> dict[int, tuple[Stanzas, Vectors]]:
+    """The stanzas of the songs in some rows, read side by side: in a remote store each is a request."""
+    with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
+        return dict(zip(rows, pool.map(catalogue.stanzas_of, rows), strict=True))
 
 
 def find_matches(
@@ -171,8 +181,11 @@ def find_matches(
     require_track: bool = False,
     filters: MatchFilters | None = None,
     accept: Accept | None = None,
+    on_ranked: Callable[[list[Match]], None] | None = None,
 ) -> list[Match]:
     """The k most similar songs of the catalogue, best first; fewer if it has fewer. A song and its copy count once.
+
+    A song without words is never among them.
 
     Args:
         catalogue: the loaded catalogue.
@@ -182,6 +195,7 @@ def find_matches(
         require_track: leave out songs without a track. Scores and confidences of the others do not change.
         filters: what else is left out; nor by these do they change.
         accept: whether a song with this track may be found, asked from the best song on until there are k.
+        on_ranked: given the matches before their closest lines are looked for, which is most of the time.
 
     Raises:
         InputError: the catalogue was embedded with another encoder, or no song passes the filters.
@@ -193,22 +207,28 @@ def find_matches(
     cosines, features = features_of(catalogue.matrix, catalogue.lexicon, catalogue.shapes, query, text)
     scores = np.round(catalogue.calibration.scores(features), _DECIMALS)
     confidences = catalogue.calibration.confidences(scores)
+    allowed &= ~catalogue.matrix.wordless
     if require_track:
         allowed &= catalogue.has_track
     ranked = np.where(allowed, scores, np.float32(-np.inf))
-    found = itertools.islice(_different_songs(catalogue, ranked, accept), max(0, k))
-    numbers = (confidences, np.clip(cosines, -1, 1), np.clip(features[1], 0, 1), scores)
+    found = list(itertools.islice(_different_songs(catalogue, ranked, k, accept), max(0, k)))
+    said = catalogue.lexicon.cosines(text, ["\n".join(piece for _, piece in others) for _, (others, _) in found])
+    numbers = (confidences, np.clip(cosines, -1, 1), scores)
+    matches = [
+        _match(catalogue, rank, row, numbers, lexical)
+        for rank, ((row, _), lexical) in enumerate(zip(found, said, strict=True), start=1)
+    ]
+    if on_ranked:
+        on_ranked(matches)
     return [
-        _match(catalogue, rank, row, numbers, _closest(stanzas, vectors, other, embedder))
-        for rank, (row, other) in enumerate(found, start=1)
+        replace(match, closest=_closest(stanzas, vectors, other, embedder))
+        for match, (_, other) in zip(matches, found, strict=True)
     ]
 
 
-def _match(
-    catalogue: Catalogue, rank: int, row: int, numbers: Sequence[NDArray[Any]], closest: Closest | None
-) -> Match:
-    """The song in a row, from its confidence, similarity, lexical similarity and score: [songs] each."""
-    confidence, similarity, lexical, score = (_rounded(values[row]) for values in numbers)
+def _match(catalogue: Catalogue, rank: int, row: int, numbers: Sequence[NDArray[Any]], lexical: float) -> Match:
+    """The song in a row, from its confidence, similarity and score: [songs] each. No lines yet."""
+    confidence, similarity, score = (_rounded(values[row]) for values in numbers)
     return Match(
         rank=rank,
         song_id=_fact(catalogue, row, "song_id") or "",
@@ -217,7 +237,7 @@ def _match(
         track_id=_fact(catalogue, row, "track_id"),
         confidence=confidence if catalogue.calibration.tells else None,
         similarity=similarity,
-        lexical=lexical,
+        lexical=_rounded(lexical),
         score=score,
-        closest=closest,
+        closest=None,
     )

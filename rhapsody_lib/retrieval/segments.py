@@ -1,10 +1,14 @@
-"""Segments: vectors of a run of songs in two Arrow files that are written once, then mapped and never changed."""
+"""Segments: what follows from the words of a run of songs, in files that are written once and then mapped."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import mmap
+import struct
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,27 +18,33 @@ from rhapsody_lib.errors import DamagedArtifactError
 from rhapsody_lib.recipe import BUILD_AGAIN
 from rhapsody_lib.retrieval.layout import (
     LAYOUT_VERSION,
+    LEXICON_FILE,
+    SHAPE_FIGURES,
     SONG_VECTORS_FILE,
-    STANZA_VECTORS_FILE,
+    STANZAS_FILE,
     song_vectors_schema,
     stanzas_schema,
 )
+from rhapsody_lib.retrieval.lexicon import Postings
 from rhapsody_lib.retrieval.serving import Vectors
-from rhapsody_lib.retrieval.stanzas import mean_vector
+from rhapsody_lib.retrieval.shapes import Shapes, shape_sums
 
 #: Stanzas of a song as (section name, text).
 Stanzas = list[tuple[str, str]]
+T = TypeVar("T")
+#: Ends an Arrow stream (format's IPC specification).
+_END_OF_STREAM = b"\xff\xff\xff\xff\0\0\0\0"
 
 
-def vector_column(vectors: Vectors) -> pa.FixedSizeListArray:
+def vector_column(vectors: NDArray[Any]) -> pa.FixedSizeListArray:
     """Vectors [rows x dimension] as a column."""
-    return pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float32()), vectors.shape[1])
+    return pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
 
 
-def column_vectors(batch: pa.RecordBatch) -> Vectors:
-    """The vectors [rows x dimension] of a record batch where they lie in the file."""
-    column = batch.column("vector")
-    values: Vectors = column.flatten().to_numpy(zero_copy_only=True)
+def column_vectors(batch: pa.RecordBatch, name: str = "vector") -> NDArray[Any]:
+    """The vectors [rows x dimension] of a whole record batch where they lie in the file."""
+    column = batch.column(name)
+    values: NDArray[Any] = column.values.to_numpy(zero_copy_only=True)
     return values.reshape(len(column), column.type.list_size)
 
 
@@ -44,6 +54,20 @@ def write_batch(path: Path, columns: Sequence[pa.Array], schema: pa.Schema) -> N
         writer.write_batch(pa.record_batch(list(columns), schema=schema))
 
 
+def mapped(path: Path) -> mmap.mmap:
+    """A file, memory-mapped.
+
+    By Python, not by `pyarrow.memory_map`: that asks the system for all pages of what it reads, and so takes ten times
+    as long to open a file of which nothing is wanted yet.
+
+    Raises:
+        OSError: it is missing.
+        ValueError: it is empty.
+    """
+    with path.open("rb") as stream:
+        return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+
+
 def map_batch(path: Path) -> pa.RecordBatch:
     """The one record batch of a file, memory-mapped.
 
@@ -51,54 +75,77 @@ def map_batch(path: Path) -> pa.RecordBatch:
         OSError: the file is missing.
         ValueError: it is no Arrow file, is cut short, or has another number of batches.
     """
-    with pa.memory_map(str(path)) as source:
-        file = pa.ipc.open_file(source)
-        if file.num_record_batches != 1:
-            raise ValueError(f"{path.name} has {file.num_record_batches} record batches, not 1")
-        return file.get_batch(0).replace_schema_metadata(file.schema.metadata)
+    file = pa.ipc.open_file(pa.py_buffer(mapped(path)))
+    if file.num_record_batches != 1:
+        raise ValueError(f"{path.name} has {file.num_record_batches} record batches, not 1")
+    return file.get_batch(0)
+
+
+def stanzas_message(stanzas: Stanzas, vectors: Vectors) -> bytes:
+    """The stanzas of a song and their vectors [stanzas x dimension] as they lie in stanzas.arrow: a record batch."""
+    columns = [
+        pa.array([name for name, _ in stanzas], pa.string()),
+        pa.array([text for _, text in stanzas], pa.string()),
+        vector_column(vectors),
+    ]
+    data: bytes = pa.record_batch(columns, schema=stanzas_schema(vectors.shape[1])).serialize().to_pybytes()
+    return data
+
+
+def message_stanzas(data: bytes, dimension: int) -> tuple[Stanzas, Vectors]:
+    """(name, text) of the stanzas of a message, and their vectors [stanzas x dimension].
+
+    Raises:
+        ValueError: it is no such message.
+    """
+    batch = pa.ipc.read_record_batch(pa.py_buffer(data), stanzas_schema(dimension))
+    names, texts = (batch.column(name).to_pylist() for name in ("name", "text"))
+    return list(zip(names, texts, strict=True)), column_vectors(batch)
+
+
+def message_digest(data: bytes) -> bytes:
+    """Digest [16 bytes] of a message: a part of a file that is read alone is verified by it."""
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def lots(song_ids: Iterable[str]) -> NDArray[np.uint64]:
+    """The beginnings of the digests of songs' ids [songs]: an order that has nothing to do with what they are."""
+    return np.array(
+        [struct.unpack(">Q", hashlib.sha256(song_id.encode()).digest()[:8])[0] for song_id in song_ids], np.uint64
+    )
 
 
 def write_segment(
-    out: Path,
-    songs: Sequence[tuple[str, bytes, Stanzas]],
-    vectors: Sequence[Vectors],
-    encoder_sha256: str,
-    dimension: int,
+    out: Path, songs: pa.RecordBatch, messages: Iterable[bytes], postings: Postings, encoder_sha256: str
 ) -> None:
     """Write a segment into a folder.
 
     Args:
         out: the folder; it exists.
-        songs: id, digest of the words, and stanzas of each song.
-        vectors: those of its stanzas [stanzas x dimension], song by song.
-        encoder_sha256: digest of the encoder they are of.
-        dimension: of the vectors.
+        songs: `song_vectors_schema` but for `stanzas_start`, which is set here.
+        messages: of each song the stanzas.
+        postings: of the songs' terms.
+        encoder_sha256: digest of the encoder that the vectors are of.
     """
-    counts = np.array([len(stanzas) for _, _, stanzas in songs], dtype=np.int32)
-    means = np.array([mean_vector(part) for part in vectors], np.float32).reshape(len(songs), dimension)
-    stanzas = [stanza for _, _, found in songs for stanza in found]
-    stanza_vectors = np.concatenate([np.empty((0, dimension), np.float32), *vectors])
-    metadata = {"layout": str(LAYOUT_VERSION), "encoder": encoder_sha256, "stanzas": str(len(stanzas))}
-    write_batch(
-        out / STANZA_VECTORS_FILE,
-        [
-            pa.array([name for name, _ in stanzas], pa.string()),
-            pa.array([text for _, text in stanzas], pa.string()),
-            vector_column(stanza_vectors),
-        ],
-        stanzas_schema(dimension),
-    )
-    write_batch(
-        out / SONG_VECTORS_FILE,
-        [
-            pa.array([song_id for song_id, _, _ in songs], pa.string()),
-            pa.array([words for _, words, _ in songs], pa.binary(16)),
-            pa.array(np.cumsum(counts, dtype=np.int64) - counts),
-            pa.array(counts),
-            vector_column(means),
-        ],
-        song_vectors_schema(dimension).with_metadata(metadata),
-    )
+    vectors, shapes = column_vectors(songs), column_vectors(songs, "shape")
+    schema = song_vectors_schema(vectors.shape[1])
+    head = stanzas_schema(vectors.shape[1]).serialize().to_pybytes()
+    with (out / STANZAS_FILE).open("wb") as stream:
+        stream.write(head)
+        for message in messages:
+            stream.write(message)
+        stream.write(_END_OF_STREAM)
+    sizes = songs.column("stanzas_bytes").to_numpy()
+    starts = pa.array(len(head) + np.cumsum(sizes) - sizes, pa.int64())
+    metadata = {
+        "layout": str(LAYOUT_VERSION),
+        "encoder": encoder_sha256,
+        "vector_sum": vectors.sum(axis=0, dtype=np.float64).tobytes(),
+        "shape_sums": shape_sums(shapes).tobytes(),
+    }
+    columns = [starts if field.name == "stanzas_start" else songs.column(field.name) for field in schema]
+    write_batch(out / SONG_VECTORS_FILE, columns, schema.with_metadata(metadata))
+    postings.write(out / LEXICON_FILE)
 
 
 @dataclass(frozen=True)
@@ -115,49 +162,74 @@ class Segment:
         Raises:
             DamagedArtifactError: it is missing, damaged, cut short, or of another encoder or dimension.
         """
-        try:
+
+        def load() -> Segment:
             segment = cls(path, map_batch(path))
-            facts = {key.decode(): value.decode() for key, value in (segment.batch.schema.metadata or {}).items()}
-            if facts["layout"] != str(LAYOUT_VERSION):
-                raise ValueError(
-                    f"it was made by an older Rhapsody: its layout is {facts['layout']}, not {LAYOUT_VERSION}"
-                )
-            if facts["encoder"] != encoder_sha256:
+            facts = segment.batch.schema.metadata or {}
+            if (layout := facts[b"layout"].decode()) != str(LAYOUT_VERSION):
+                raise ValueError(f"it was made by an older Rhapsody: its layout is {layout}, not {LAYOUT_VERSION}")
+            if facts[b"encoder"].decode() != encoder_sha256:
                 raise ValueError("its vectors are of another encoder")
             if segment.vectors.shape[1] != dimension:
                 raise ValueError(f"its vectors have {segment.vectors.shape[1]} numbers, not {dimension}")
-        except (OSError, ValueError, KeyError, TypeError) as error:  # Arrow's errors are ValueErrors
-            raise DamagedArtifactError(
-                f"{path}: is not a usable segment of a catalogue ({type(error).__name__}: {error}). {BUILD_AGAIN}"
-            ) from error
-        return segment
+            if len(segment.vector_sum) != dimension or segment.shape_sums.shape != (3, SHAPE_FIGURES):
+                raise ValueError("its sums are damaged")
+            return segment
+
+        return refusing(path, load)
+
+    def __len__(self) -> int:
+        return int(self.batch.num_rows)
 
     @property
     def vectors(self) -> Vectors:
         """Unit vectors of the songs [songs x dimension], where they lie in the file; zero without words."""
         return column_vectors(self.batch)
 
-    def column(self, name: str) -> NDArray[np.int64]:
+    @property
+    def vector_sum(self) -> NDArray[np.float64]:
+        """Sum of the vectors [dimension]."""
+        return np.frombuffer(self.batch.schema.metadata[b"vector_sum"], np.float64)
+
+    @property
+    def shapes(self) -> Shapes:
+        """Shapes of the songs' lines [songs x figures], where they lie in the file."""
+        return column_vectors(self.batch, "shape")
+
+    @property
+    def shape_sums(self) -> NDArray[np.int64]:
+        """Of `shapes.shape_sums` [3 x figures]."""
+        return np.frombuffer(self.batch.schema.metadata[b"shape_sums"], np.int64).reshape(3, -1)
+
+    def column(self, name: str) -> NDArray[Any]:
         """A column of numbers."""
-        values: NDArray[np.int64] = self.batch.column(name).to_numpy()
+        values: NDArray[Any] = self.batch.column(name).to_numpy()
         return values
 
+    def message_at(self, row: int) -> tuple[int, int, bytes]:
+        """Where in stanzas.arrow the stanzas of a song start and end, and their digest."""
+        start, size = (int(self.batch.column(name)[row].as_py()) for name in ("stanzas_start", "stanzas_bytes"))
+        return start, start + size, self.batch.column("stanzas_digest")[row].as_py()
 
-def map_stanzas(path: Path) -> pa.RecordBatch:
-    """Map a segment's stanzas.arrow.
+
+def load_postings(path: Path) -> Postings:
+    """Map a segment's lexicon.arrow.
 
     Raises:
         DamagedArtifactError: it is missing, damaged or cut short.
     """
+    return refusing(path, lambda: Postings.of_batch(map_batch(path)))
+
+
+def refusing(path: Path, load: Callable[[], T]) -> T:
+    """What `load` makes of a segment's file.
+
+    Raises:
+        DamagedArtifactError: it makes nothing of it.
+    """
     try:
-        return map_batch(path)
-    except (OSError, ValueError) as error:
+        return load()
+    except (OSError, ValueError, KeyError, TypeError) as error:  # Arrow's errors are ValueErrors
         raise DamagedArtifactError(
             f"{path}: is not a usable segment of a catalogue ({type(error).__name__}: {error}). {BUILD_AGAIN}"
         ) from error
-
-
-def stanzas_between(batch: pa.RecordBatch, first: int, count: int) -> tuple[Stanzas, Vectors]:
-    """(name, text) of `count` stanzas from `first` on, and their vectors [count x dimension]."""
-    names, texts = (batch.column(name).slice(first, count).to_pylist() for name in ("name", "text"))
-    return list(zip(names, texts, strict=True)), column_vectors(batch)[first : first + count]

@@ -6,12 +6,11 @@ finds the other half of a song too (`docs/retrieval.md`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from rhapsody_lib.retrieval.lexical import words_of
@@ -21,39 +20,54 @@ from rhapsody_lib.retrieval.lexical import words_of
 FIGURES = ("length", "shortest", "longest", "next", "next_but_one")
 #: How much each tells, by songs that are in no figure of ours.
 _IMPORTANCE = np.array([3.0, 0.5, 1.0, 0.5, 0.5], np.float32)
-SHAPES_SCHEMA = pa.schema([(name, pa.float32()) for name in FIGURES])
+#: Figures are whole numbers of these steps. So sums over songs are exact, in whatever order and pieces.
+STEP = 1 / 2048
+_NONE = np.iinfo(np.int16).min
 _SMALL = 1e-3
+Shapes = NDArray[np.int16]
 
 
-def shape_of(text: str) -> NDArray[np.float32]:
-    """The shape [figures] of a text; NaN without a word, for no words have no shape."""
-    lengths = np.array([sum(map(len, words)) for words in map(words_of, text.splitlines()) if words], np.float64)
-    if not len(lengths):
-        return np.full(len(FIGURES), np.nan, np.float32)
-    logs = np.log1p(lengths)
-    steps = (np.abs(logs[apart:] - logs[:-apart]).mean() if len(logs) > apart else 0.0 for apart in (1, 2))
-    return np.array([logs.mean(), logs.min(), logs.max(), *steps], np.float32)
+def shape_of(text: str) -> Shapes:
+    """The shape [figures] of a text in steps; the least number without a word, for no words have no shape."""
+    logs = [math.log1p(sum(map(len, words))) for words in map(words_of, text.splitlines()) if words]
+    if not logs:
+        return np.full(len(FIGURES), _NONE, np.int16)
+    figures = (math.fsum(logs) / len(logs), min(logs), max(logs), _mean_step(logs, 1), _mean_step(logs, 2))
+    most = np.iinfo(np.int16).max
+    return np.array([min(round(figure / STEP), most) for figure in figures], np.int16)
+
+
+def _mean_step(values: Sequence[float], apart: int) -> float:
+    """Mean difference of values that stand so far apart; 0 without any."""
+    steps = [abs(one - other) for one, other in zip(values, values[apart:], strict=False)]
+    return math.fsum(steps) / len(steps) if steps else 0.0
 
 
 @dataclass(frozen=True)
 class ShapeTable:
-    """Shapes of all songs [songs x figures], and the spread of each figure over them [figures]."""
+    """Shapes of all songs in chunks [songs x figures], and the spread of each figure over them, in steps [figures]."""
 
-    shapes: NDArray[np.float32]
+    chunks: Sequence[Shapes]
     spreads: NDArray[np.float32]
 
     @classmethod
     def build(cls, texts: Iterable[str]) -> ShapeTable:
         """Table of texts; song `i` is the i-th text."""
-        shapes = np.array([shape_of(text) for text in texts], np.float32).reshape(-1, len(FIGURES))
-        return cls.of(shapes)
+        shapes = np.array([shape_of(text) for text in texts], np.int16).reshape(-1, len(FIGURES))
+        return cls.of([shapes], [shape_sums(shapes)])
 
     @classmethod
-    def of(cls, shapes: NDArray[np.float32]) -> ShapeTable:
-        """Table of shapes [songs x figures]."""
-        told = shapes[~np.isnan(shapes).any(axis=1)].astype(np.float64)
-        spreads = np.maximum(told.std(axis=0), _SMALL) if len(told) else np.ones(len(FIGURES))
-        return cls(shapes, spreads.astype(np.float32))
+    def of(cls, chunks: Sequence[Shapes], sums: Sequence[NDArray[np.int64]]) -> ShapeTable:
+        """Table of shapes in chunks, with `shape_sums` of each."""
+        count, total, squares = sum(sums, np.zeros((3, len(FIGURES)), np.int64)).astype(object)
+        if not count[0]:
+            return cls(chunks, np.ones(len(FIGURES), np.float32))
+        # Whole numbers of any size: the squares of many songs times their number do not fit 64 bits.
+        variances = [
+            (int(n * square - each * each)) / int(n * n) for n, each, square in zip(count, total, squares, strict=True)
+        ]
+        spreads = np.maximum(np.sqrt(np.array(variances, np.float64)), _SMALL / STEP)
+        return cls(chunks, spreads.astype(np.float32))
 
     def scores(self, text: str) -> NDArray[np.float32]:
         """How near each song's shape is to the text's, float32 [songs]: the higher the nearer, 0 the same.
@@ -61,29 +75,21 @@ class ShapeTable:
         The weighted sum of the differences in spreads, with its sign turned. A song without words is as far as the
         farthest; to a text without words all are alike.
         """
-        wanted = shape_of(text)
-        if np.isnan(wanted).any():
-            return np.zeros(len(self.shapes), np.float32)
-        near: NDArray[np.float32] = -np.abs((self.shapes - wanted) / self.spreads) @ _IMPORTANCE
-        told = near[~np.isnan(near)]
-        near[np.isnan(near)] = told.min(initial=0.0)
+        wanted, weights = shape_of(text), _IMPORTANCE / self.spreads
+        near = np.zeros(sum(map(len, self.chunks)), np.float32)
+        if wanted[0] == _NONE:
+            return near
+        first = 0
+        for chunk in self.chunks:
+            np.matmul(-np.abs(chunk.astype(np.float32) - wanted), weights, out=near[first : first + len(chunk)])
+            first += len(chunk)
+        wordless = np.concatenate([chunk[:, 0] == _NONE for chunk in self.chunks])
+        if wordless.any():
+            near[wordless] = near[~wordless].min(initial=0.0)
         return near
 
-    def write(self, path: Path) -> None:
-        """Write as an uncompressed Arrow file."""
-        columns = [pa.array(self.shapes[:, place]) for place in range(len(FIGURES))]
-        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, SHAPES_SCHEMA) as writer:
-            writer.write_batch(pa.record_batch(columns, schema=SHAPES_SCHEMA))
 
-    @classmethod
-    def load(cls, path: Path, song_count: int) -> ShapeTable:
-        """Read the table of `song_count` songs.
-
-        Raises:
-            OSError: the file is missing.
-            ValueError: it is no such table.
-        """
-        batch = pa.ipc.open_file(pa.memory_map(str(path))).get_batch(0)
-        if batch.schema != SHAPES_SCHEMA or batch.num_rows != song_count:
-            raise ValueError(f"{path.name} is no table of the shapes of {song_count} songs")
-        return cls.of(np.stack([batch.column(name).to_numpy() for name in FIGURES], axis=1))
+def shape_sums(shapes: Shapes) -> NDArray[np.int64]:
+    """Of the songs with words their number, and the sums and sums of squares of each figure [3 x figures]."""
+    told = shapes[shapes[:, 0] != _NONE].astype(np.int64)
+    return np.stack([np.full(len(FIGURES), len(told)), told.sum(axis=0), (told**2).sum(axis=0)])

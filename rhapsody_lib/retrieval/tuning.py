@@ -27,7 +27,7 @@ from rhapsody_lib.optional import require
 from rhapsody_lib.processors import available_processors
 from rhapsody_lib.progress import Progress, Recorder, silent, unrecorded
 from rhapsody_lib.retrieval.checkpoint import Run, machine, put, resume, save, start
-from rhapsody_lib.retrieval.encoder import export_encoder, load_base, unknown_share
+from rhapsody_lib.retrieval.encoder import export_encoder, load_base, unknown_share, whole_text_tokenizer
 from rhapsody_lib.retrieval.lexical import LexicalIndex
 from rhapsody_lib.retrieval.metrics import rank_of
 from rhapsody_lib.retrieval.pairs import MOST_STOPPING, Pair, PairData, PairSong, batches, load_pairs, part_of
@@ -41,6 +41,8 @@ logger = logging.getLogger(__name__)
 
 METRICS_FILE = "metrics.json"
 _GRADIENT_NORM, _WARM_UP = 1.0, 0.1
+#: Tokens that are read together, with their padding. Of a whole batch nearly half were padding.
+_CPU_TOKENS, _GPU_TOKENS = 1024, 16384
 #: Figures of an epoch that are drawn.
 _DRAWN = ("train_loss", "heldout_mrr", "heldout_mrr_sum")
 #: Share of unknown tokens above which a model is said not to know the songs' language.
@@ -71,14 +73,31 @@ def torch_settings(seed: int) -> Iterator[Any]:
 
 
 def _embedded(torch: Any, run: Run, texts: Sequence[str], max_tokens: int) -> Any:
-    """Unit vectors [texts x dimension] of one batch, float32 on the run's device."""
-    device = next(iter(run.trained.values())).device
-    tokens = run.model.tokenizer(list(texts), padding=True, truncation=True, max_length=max_tokens, return_tensors="pt")
-    features = {name: tokens[name].to(device) for name in ("input_ids", "attention_mask")}
-    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=run.arithmetic == BFLOAT16):
-        for module in run.model:
-            features = module(features)
-    return torch.nn.functional.normalize(features["sentence_embedding"].float(), dim=1)
+    """Unit vectors [texts x dimension], float32 on the run's device; texts of like lengths are read together."""
+    device, tokenizer = next(iter(run.trained.values())).device, run.model.tokenizer
+    tokens = tokenizer(list(texts), truncation=True, max_length=max_tokens)["input_ids"]
+    parts = _of_like_lengths([len(row) for row in tokens], _CPU_TOKENS if device.type == "cpu" else _GPU_TOKENS)
+    vectors = []
+    for rows in parts:
+        part = [texts[row] for row in rows]
+        read = tokenizer(part, padding=True, truncation=True, max_length=max_tokens, return_tensors="pt")
+        features = {name: read[name].to(device) for name in ("input_ids", "attention_mask")}
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=run.arithmetic == BFLOAT16):
+            for module in run.model:
+                features = module(features)
+        vectors.append(features["sentence_embedding"].float())
+    places = np.argsort(np.concatenate(parts))
+    return torch.nn.functional.normalize(torch.cat(vectors)[torch.from_numpy(places).to(device)], dim=1)
+
+
+def _of_like_lengths(lengths: Sequence[int], most: int) -> list[list[int]]:
+    """Rows in parts of at most `most` tokens with the padding, short texts first; a longer text stands alone."""
+    parts: list[list[int]] = []
+    for row in sorted(range(len(lengths)), key=lambda row: lengths[row]):
+        if not parts or (len(parts[-1]) + 1) * lengths[row] > most:
+            parts.append([])
+        parts[-1].append(row)
+    return parts
 
 
 def _learning_rate(done: float, settings: EncoderSettings) -> float:
@@ -88,7 +107,7 @@ def _learning_rate(done: float, settings: EncoderSettings) -> float:
 
 def epoch_pairs(model: Any, data: PairData, settings: EncoderSettings, seed: int, epoch: int) -> list[list[Pair]]:
     """The batches of pairs of an epoch."""
-    tokenizer = model.tokenizer.backend_tokenizer
+    tokenizer = whole_text_tokenizer(model)
     random = generator(seed, "encoder", "pairs", epoch)
     limit = settings.pair_tokens - model.tokenizer.num_special_tokens_to_add()
 
@@ -141,15 +160,8 @@ def train_epoch(
 
 
 def _vectors(torch: Any, run: Run, texts: Sequence[str], settings: EncoderSettings) -> Vectors:
-    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-    found: list[Any] = [None] * len(texts)
     with torch.no_grad():
-        for start_ in range(0, len(order), settings.batch_size):
-            rows = order[start_ : start_ + settings.batch_size]
-            vectors = _embedded(torch, run, [texts[row] for row in rows], settings.max_tokens).cpu().numpy()
-            for row, vector in zip(rows, vectors, strict=True):
-                found[row] = vector
-    return np.array(found, dtype=np.float32)
+        return np.asarray(_embedded(torch, run, texts, settings.max_tokens).cpu().numpy(), dtype=np.float32)
 
 
 def heldout_figures(torch: Any, run: Run, songs: Sequence[PairSong], settings: EncoderSettings) -> dict[str, float]:
@@ -236,6 +248,7 @@ def _finished(run: Run, data: PairData) -> dict[str, Any]:
         "best_epoch": run.best_epoch,
         "history": [{name: figures[name] for name in _DRAWN} for figures in run.history[1:]],
         "train_songs": len(data.train),
+        "written_lyrics": sum(bool(song.written) for song in data.train),
         "train_artists": data.artists,
         "stopping_songs": len(data.stopping),
         "pairs": int(sum(figures.get("pairs", 0) for figures in run.history)),
@@ -256,6 +269,7 @@ def tune_encoder(
     settings: EncoderSettings,
     *,
     seed: int,
+    written: Path | None = None,
     progress: Progress = silent,
     record: Recorder = unrecorded,
 ) -> dict[str, Any]:
@@ -269,6 +283,7 @@ def tune_encoder(
         checkpoint: keeps the state of each epoch, from which the same call goes on after a kill.
         settings: model, length of the training, sizes and rates.
         seed: root seed.
+        written: table of lyrics that were written from lines of songs, if there is one (`pairs.WRITTEN_SCHEMA`).
         progress: told of each batch.
         record: told the figures of each epoch, those before a kill too.
 
@@ -281,7 +296,7 @@ def tune_encoder(
         StoreError: the saved states cannot be read, for the store does not answer.
         MissingExtraError: the extra `retrieval` or `offline` is not installed.
     """
-    data = load_pairs(corpus, settings.heldout_artists)
+    data = load_pairs(corpus, settings.heldout_artists, written)
     model, name, weights = load_base(settings.model)
     metrics: dict[str, Any] = {"tuned": not data.lacks, "train_songs": len(data.train)}
     unknown = unknown_share(model, [song.halves[0] for song in (*data.stopping, *data.train[:MOST_STOPPING])])

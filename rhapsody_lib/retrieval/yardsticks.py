@@ -34,7 +34,11 @@ RANDOM, TFIDF, BM25, ANCESTOR, ENCODER, BASE, OURS = (
     "encoder before tuning",
     "ours",
 )
-_PARTS = {"dense": "encoder, about the mean", "lexical": "TF-IDF with pairs of words", "shape": "lengths of lines"}
+_PARTS = {
+    "dense": "encoder, about the mean, less hubs",
+    "lexical": "TF-IDF with pairs of words",
+    "shape": "lengths of lines",
+}
 RESAMPLES = 1000
 
 

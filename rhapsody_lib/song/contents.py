@@ -12,15 +12,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from rhapsody_lib.music.score import PARTS, Score
 from rhapsody_lib.progress import Progress, silent
 from rhapsody_lib.song.engraving import engrave
 from rhapsody_lib.song.karaoke import backing_midi, karaoke_file, song_midi
-from rhapsody_lib.song.mp3 import encode_recording
+from rhapsody_lib.song.mp3 import encode_recording, in_16_bits
 from rhapsody_lib.song.musicxml import leadsheet
 from rhapsody_lib.song.page import FILES, RECORDING, song_page
 from rhapsody_lib.song.pianoroll import draw_pianoroll
 from rhapsody_lib.song.render import place_of, render_song
+from rhapsody_lib.song.second_player import SecondPlayer
 from rhapsody_lib.song.stems import VOCAL_FILE, Stems, stem_file
 from rhapsody_lib.song.voices import told_voices
 from rhapsody_lib.words.document import Lyrics
@@ -88,34 +91,53 @@ def _info_text(
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """The notes as a picture, and the pages of the lead sheet."""
+class _Written:
+    """What is no sound: the files of words and notes by name, and the pages of the lead sheet."""
 
-    pianoroll: bytes
+    files: dict[str, bytes]
     sheet: list[str]
 
 
-def _pictures(score: Score, sheet: bytes) -> Pictures:
-    return Pictures(draw_pianoroll(score), engrave(sheet))
+def _written(lyrics: Lyrics, score: Score) -> _Written:
+    sheet, midi = leadsheet(score), song_midi(score)
+    files = {
+        "lyrics.txt": lyrics_text(lyrics).encode(errors="replace"),
+        "song.mid": midi,
+        "song.kar": karaoke_file(score, midi),
+        "backing.mid": backing_midi(score, midi),
+        "leadsheet.musicxml": sheet,
+        "pianoroll.png": draw_pianoroll(score),
+    }
+    return _Written(files, engrave(sheet))
 
 
 def _recorded(
-    score: Score, sheet: bytes, *, vocal: bool, progress: Progress
-) -> tuple[dict[str, bytes], float, Pictures]:
-    """The recording and the parts alone by file name, what the page multiplies their sum by, and the pictures.
+    lyrics: Lyrics, score: Score, *, vocal: bool, progress: Progress
+) -> tuple[dict[str, bytes], float, _Written]:
+    """The recording and the parts alone by file name, what the page multiplies their sum by, and what is no sound.
 
-    LAME lets other threads run: the parts are encoded while others are played, the mix while the pictures are drawn.
+    Some parts are played by another process. LAME lets other threads run: the parts are encoded while others are
+    played, the mix while the rest is written.
     """
     voice = None
     if vocal:
         from rhapsody_lib.song.guide_vocal import sing_score
 
         voice = sing_score(score)
-    with Stems() as stems:
-        rendering = render_song(score, vocal=voice, on_part=stems.add, progress=progress)
-        recording = stems.beside(encode_recording, rendering.samples)
-        pictures = _pictures(score, sheet)
-        return {RECORDING: recording.result(), **stems.files()}, rendering.gain, pictures
+    with SecondPlayer(score, vocal=vocal) as second, Stems() as stems:
+
+        def add(part: str, alone: np.ndarray) -> None:
+            if part not in second.files:
+                stems.add(part, alone)
+
+        rendering = render_song(score, vocal=voice, on_part=add, elsewhere=second, progress=progress)
+        gain, samples = rendering.gain, in_16_bits(rendering.samples)
+        del rendering  # in 32 bits it is twice as large
+        recording = stems.beside(encode_recording, samples)
+        del samples
+        written = _written(lyrics, score)
+        encoded = {**stems.files(), **{stem_file(part): file for part, file in second.files.items()}}
+        return {RECORDING: recording.result(), **encoded}, gain, written
 
 
 def song_files(
@@ -133,22 +155,14 @@ def song_files(
         InputError: the song is too long for audio.
         MissingExtraError: something needed to write a file is not installed.
     """
-    sheet, midi = leadsheet(score), song_midi(score)
-    files = {
-        "lyrics.txt": lyrics_text(lyrics).encode(errors="replace"),
-        "song.mid": midi,
-        "song.kar": karaoke_file(score, midi),
-        "backing.mid": backing_midi(score, midi),
-        "leadsheet.musicxml": sheet,
-    }
-    told = _info_text(lyrics, score, info, files, audio=audio, vocal=audio and vocal)
-    files[INFO_FILE] = told.encode(errors="replace")
+    recorded: dict[str, bytes] = {}
+    gain = 1.0
     if audio:
-        recorded, gain, pictures = _recorded(score, sheet, vocal=vocal, progress=progress)
-        files |= recorded
+        recorded, gain, written = _recorded(lyrics, score, vocal=vocal, progress=progress)
     else:
-        gain, pictures = 1.0, _pictures(score, sheet)
-    files["pianoroll.png"] = pictures.pianoroll
-    page = song_page(lyrics, score, info, files, sheet=pictures.sheet, gain=gain)
+        written = _written(lyrics, score)
+    told = _info_text(lyrics, score, info, written.files, audio=audio, vocal=audio and vocal)
+    files = {**written.files, INFO_FILE: told.encode(errors="replace"), **recorded}
+    page = song_page(lyrics, score, info, files, sheet=written.sheet, gain=gain)
     files[PAGE_FILE] = page.encode(errors="replace")
     return files

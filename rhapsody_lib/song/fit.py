@@ -16,7 +16,7 @@ from rhapsody_lib.errors import InputError
 from rhapsody_lib.music.score import Metre, Note, Score, Section, Syllable
 from rhapsody_lib.song.phrase import Phrase, place_lines
 from rhapsody_lib.song.sung_notes import chord_tone_notes, sing
-from rhapsody_lib.song.sung_words import SungSyllable, sung_syllables
+from rhapsody_lib.song.sung_words import SungSyllable, sung_language, sung_syllables
 from rhapsody_lib.words.document import Lyrics, LyricSection
 
 START_PITCH = 65
@@ -73,8 +73,8 @@ def _monophonic(notes: Sequence[Note], start_ticks: int, end_ticks: int) -> tupl
     )
 
 
-def _words_of(line: str, phrase: Phrase) -> tuple[SungSyllable, ...]:
-    words = sung_syllables(line)
+def _words_of(line: str, phrase: Phrase, language: str) -> tuple[SungSyllable, ...]:
+    words = sung_syllables(line, language)
     if len(words) > phrase.end_ticks - phrase.start_ticks:
         raise InputError(
             f"The line '{line[:60]}...' has {len(words)} syllables, more than its bars can hold. Break it into lines."
@@ -124,7 +124,8 @@ def fit_words(lyrics: Lyrics, score: Score) -> Score:
             notes = _monophonic(score.parts["melody"], start, end)
             phrases.append(Phrase(start, end, _bars_touched(bars, start, end), per_tick, notes))
     lines = [line for words, _ in pairs for line in words.lines]
-    texts = [_words_of(line, phrase) for line, phrase in zip(lines, phrases, strict=True)]
+    language = sung_language(lyrics)
+    texts = [_words_of(line, phrase, language) for line, phrase in zip(lines, phrases, strict=True)]
     phrases = _with_notes(phrases, texts, score)
     sung: list[Note] = []
     syllables: list[Syllable] = []

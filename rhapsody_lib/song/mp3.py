@@ -21,8 +21,10 @@ LAME_EFFORT = 7
 #: LAME's -V for a part alone up to a length in seconds, the worse the higher: of six parts together about 165, 130 and
 #: 110 kbit/s. The page holds them all, and must stay small enough to be sent.
 STEM_QUALITIES = ((150.0, 5), (300.0, 7), (float("inf"), 9))
-#: Frames encoded in one call, so that the copy as 16-bit integers stays small.
+#: Frames made 16-bit integers at once, so that the copies in between stay small.
 BLOCK_FRAMES = 65_536
+#: Frames encoded in one call. After each the interpreter is waited for, up to 5 ms where another thread has it.
+_CALL_FRAMES = 1 << 20
 _VARIABLE = 4
 
 
@@ -104,8 +106,8 @@ def _encoder(rate_hz: int, channels: int) -> Any:
 
 def _encoded(encoder: Any, samples: np.ndarray) -> bytes:
     encoded = bytearray()
-    for start in range(0, len(samples), BLOCK_FRAMES):
-        encoded += encoder.encode(in_16_bits(samples[start : start + BLOCK_FRAMES]).tobytes())
+    for start in range(0, len(samples), _CALL_FRAMES):
+        encoded += encoder.encode(in_16_bits(samples[start : start + _CALL_FRAMES]).tobytes())
     return with_length(bytes(encoded + encoder.flush()), len(samples))
 
 

@@ -127,24 +127,43 @@ def _direction(*, above: bool = True) -> tuple[ET.Element, ET.Element]:
     return direction, _add(direction, "direction-type")
 
 
+def _slowing(score: Score) -> set[int]:
+    """Places of the tempi that belong to a ritardando: each slower than the one before, within a bar of it."""
+    places: set[int] = set()
+    for place in range(2, len(score.tempi)):
+        first, before, tempo = score.tempi[place - 2 : place + 1]
+        near = tempo.start_ticks - before.start_ticks <= score.metres[-1].bar_ticks
+        if near and first.bpm > before.bpm > tempo.bpm:
+            places |= {place - 1, place}
+    return places
+
+
 def _directions(score: Score) -> list[tuple[int, ET.Element]]:
-    """(step, element) of the sections' names and of the tempi."""
+    """(step, element) of the sections' names and of the tempi; where these fall step by step, `rit.` is shown once."""
     found = []
     for section in score.sections:
         direction, kind = _direction()
         _add(kind, "rehearsal", _plain(section.name).capitalize() or "-")
         found.append((round(section.start_ticks / STEP_TICKS), direction))
-    for tempo in score.tempi:
+    slowing = _slowing(score)
+    for place, tempo in enumerate(score.tempi):
         metre = [metre for metre in score.metres if metre.start_ticks <= tempo.start_ticks][-1]
         dotted = metre.denominator == 8 and metre.numerator % 3 == 0
+        step, sound = round(tempo.start_ticks / STEP_TICKS), {"tempo": f"{round(tempo.bpm, 3):g}"}
+        if place - 1 in slowing and place in slowing:
+            found.append((step, ET.Element("sound", sound)))
+            continue
         direction, kind = _direction()
-        mark = _add(kind, "metronome", parentheses="no")
-        _add(mark, "beat-unit", "quarter")
-        if dotted:
-            _add(mark, "beat-unit-dot")
-        _add(mark, "per-minute", round(tempo.bpm * 2 / 3 if dotted else tempo.bpm))
-        _add(direction, "sound", tempo=f"{round(tempo.bpm, 3):g}")
-        found.append((round(tempo.start_ticks / STEP_TICKS), direction))
+        if place in slowing:
+            _add(kind, "words", "rit.")
+        else:
+            mark = _add(kind, "metronome", parentheses="no")
+            _add(mark, "beat-unit", "quarter")
+            if dotted:
+                _add(mark, "beat-unit-dot")
+            _add(mark, "per-minute", round(tempo.bpm * 2 / 3 if dotted else tempo.bpm))
+        _add(direction, "sound", **sound)
+        found.append((step, direction))
     return sorted(found, key=lambda pair: pair[0])
 
 

@@ -10,25 +10,25 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from rhapsody_lib.errors import InputError, MissingExtraError
-from rhapsody_lib.music.score import PARTS, Score
+from rhapsody_lib.music.score import Score
 from rhapsody_lib.optional import is_installed, require
 from rhapsody_lib.progress import Progress, silent
 from rhapsody_lib.song.mp3 import MARGIN_FRAMES, SAMPLE_RATE_HZ, STEM_RATE_HZ, halved, in_16_bits
 from rhapsody_lib.song.room import add_room
+from rhapsody_lib.song.takes import BLOCK_FRAMES, PartNotes, Take, mono, play_blocks
 
 TAIL_S = 2.0
 MAX_DURATION_S = 15 * 60.0
 #: Peak of the samples before encoding; MP3 may overshoot by some tenths of a decibel and must stay below -1 dBFS.
 PEAK_DBFS = -2.0
-#: Frames handled at once: fifteen tenths of a second, small enough for a processor's cache.
-BLOCK_FRAMES = 15 * SAMPLE_RATE_HZ // 10
 SOUNDFONT_NAME = "TimGM6mb.sf2"
-DRUM_CHANNEL = 9
+#: Parts in the order in which they are mixed.
+PLAYED = ("melody", "drums", "guitar", "bass", "vocal", "strings", "piano")
 #: Root mean square of the melody in the mix, before the whole is brought to its peak.
 REFERENCE_LEVEL = 0.05
 
@@ -102,89 +102,20 @@ def check_audio() -> None:
     find_soundfont()
 
 
-def _events(score: Score, part: str) -> list[tuple[int, int, int, int]]:
-    """(frame, order, pitch, velocity) of a part's notes; velocity 0 ends a note; ends come before starts."""
-    events = []
-    for note in score.parts[part]:
-        start = round(score.seconds_at(note.start_ticks) * SAMPLE_RATE_HZ)
-        end = max(start + 1, round(score.seconds_at(note.end_ticks) * SAMPLE_RATE_HZ))
-        events += [(start, 1, note.pitch, note.velocity), (end, 0, note.pitch, 0)]
-    return sorted(events)
+def open_synth(soundfont: Path | None = None) -> Any:
+    """A synthesizer that plays a General MIDI soundfont; the installed one if none is given.
 
-
-def _generate(synth: Any, view: memoryview, start: int, end: int) -> None:
-    """Play on into frames `start` to `end` of a stereo buffer."""
-    if end > start:
-        synth.generate_simple(end - start, buffer=view[8 * start : 8 * end])
-
-
-def _play_blocks(synth: Any, score: Score, part: str, frames: int) -> Iterator[np.ndarray]:
-    """One part alone, float32 [`BLOCK_FRAMES` at most, 2] a block in a buffer that is used again."""
-    channel = DRUM_CHANNEL if part == "drums" else PARTS.index(part)
-    synth.program_change(channel, score.programs.get(part, 0), part == "drums")
-    synth.control_change(channel, 10, MIX[part].pan)
-    buffer = np.zeros((BLOCK_FRAMES, 2), dtype=np.float32)
-    view = buffer.data.cast("B")
-    events, index = _events(score, part), 0
-    for start in range(0, frames, BLOCK_FRAMES):
-        position, count = 0, min(BLOCK_FRAMES, frames - start)
-        while index < len(events) and events[index][0] < start + count:
-            frame, _, pitch, velocity = events[index]
-            _generate(synth, view, position, frame - start)
-            position, index = frame - start, index + 1
-            if velocity:
-                synth.noteon(channel, pitch, velocity)
-            else:
-                synth.noteoff(channel, pitch)
-        _generate(synth, view, position, count)
-        yield buffer[:count]
-    synth.sounds_off()
+    Raises:
+        MissingExtraError: tinysoundfont or the soundfont is missing.
+    """
+    synth = _tinysoundfont().Synth(gain=-9, samplerate=SAMPLE_RATE_HZ)
+    synth.sfload(str(soundfont or find_soundfont()))
+    return synth
 
 
 def _vocal_blocks(vocal: np.ndarray) -> Iterator[np.ndarray]:
     for start in range(0, len(vocal), BLOCK_FRAMES):
         yield np.repeat(vocal[start : start + BLOCK_FRAMES, None], 2, axis=1)
-
-
-def _mono(stereo: np.ndarray) -> np.ndarray:
-    # Adding the columns is ten times as fast as a sum over the axis of two.
-    mono: np.ndarray = stereo[:, 0] + stereo[:, 1]
-    mono *= np.float32(0.5)
-    return mono
-
-
-class _Take:
-    """One part as it was played, in 16 bits a sample: half the memory. Each block is stored at its own peak's scale."""
-
-    def __init__(self, blocks: Iterator[np.ndarray], frames: int) -> None:
-        self.count = -(-frames // BLOCK_FRAMES)
-        self._samples = np.zeros((self.count, BLOCK_FRAMES, 2), dtype=np.int16)
-        self._steps = np.zeros(self.count, dtype=np.float32)
-        tenth, powers = SAMPLE_RATE_HZ // 10, [np.zeros(0)]
-        for number, block in enumerate(blocks):
-            step = max(float(block.max()), -float(block.min()), 1e-9) / 32_767
-            self._samples[number, : len(block)] = np.rint(block * np.float32(1 / step))
-            self._steps[number] = step
-            mono = _mono(block)[: len(block) // tenth * tenth].reshape(-1, tenth)
-            powers.append(np.einsum("ij,ij->i", mono, mono) / tenth)
-        self._powers = np.concatenate(powers)
-
-    @property
-    def level(self) -> float:
-        """Root mean square of the tenths of a second that are not silent."""
-        active = self._powers[self._powers > self._powers.max(initial=0.0) * 1e-4]
-        return float(np.sqrt(active.mean())) if active.size else 0.0
-
-    def _piece(self, number: int, part: slice) -> np.ndarray:
-        if not 0 <= number < self.count:
-            return np.zeros((MARGIN_FRAMES, 2), dtype=np.float32)
-        piece: np.ndarray = self._samples[number, part] * self._steps[number]
-        return piece
-
-    def block(self, number: int) -> np.ndarray:
-        """A block with `MARGIN_FRAMES` of the ones before and after, float32 [frames, 2]."""
-        before, after = self._piece(number - 1, slice(-MARGIN_FRAMES, None)), slice(None, MARGIN_FRAMES)
-        return np.concatenate([before, self._piece(number, slice(None)), self._piece(number + 1, after)])
 
 
 def place_of(part: str, *, vocal: bool) -> Place:
@@ -217,11 +148,19 @@ class Rendering:
     gain: float
 
 
+class PlayedElsewhere(Protocol):
+    """Parts that are played by somebody else meanwhile."""
+
+    def take(self, part: str) -> Take | None:
+        """A part as it was played there; none if it was not."""
+
+
 def render_song(
     score: Score,
     *,
     vocal: np.ndarray | None = None,
     on_part: Callable[[str, np.ndarray], None] | None = None,
+    elsewhere: PlayedElsewhere | None = None,
     soundfont: Path | None = None,
     progress: Progress = silent,
 ) -> Rendering:
@@ -235,6 +174,7 @@ def render_song(
         on_part: given each part that sounds, alone, without the room, in mono at `STEM_RATE_HZ`: int16 [half of the
             frames], as loud as it stands beside the others. Called as the parts are made, so that it may encode them
             meanwhile.
+        elsewhere: what plays some of the parts, if not all are played here. The recording is the same.
         soundfont: another General MIDI soundfont.
         progress: told of each part.
 
@@ -247,20 +187,18 @@ def render_song(
             f"The song lasts {score.duration_s / 60:.0f} minutes; audio is rendered up to {MAX_DURATION_S / 60:.0f}. "
             "Ask for fewer lines or a faster tempo, or for a song without audio."
         )
-    synth = _tinysoundfont().Synth(gain=-9, samplerate=SAMPLE_RATE_HZ)
-    synth.sfload(str(soundfont or find_soundfont()))
-    frames = frames_of(score)
+    synth, frames = open_synth(soundfont), frames_of(score)
     mix = np.zeros((frames, 2), dtype=np.float32)
     send = np.zeros((frames + 1) // 2, dtype=np.float32)
-    for number, part in enumerate((*PARTS, "vocal")):
-        progress(number, len(PARTS) + 2, part)
+    for number, part in enumerate(PLAYED):
+        progress(number, len(PLAYED) + 1, part)
         if part == "vocal" and vocal is not None:
-            blocks = _vocal_blocks(vocal)
+            take = Take.of(_vocal_blocks(vocal), frames)
         elif score.parts.get(part):
-            blocks = _play_blocks(synth, score, part, frames)
+            played = elsewhere.take(part) if elsewhere else None
+            take = played or Take.of(play_blocks(synth, PartNotes.of(score, part), MIX[part].pan, frames), frames)
         else:
             continue
-        take = _Take(blocks, frames)
         alone = _mix_in(take, place_of(part, vocal=vocal is not None), mix, send)
         del take  # one of ten minutes is 100 MB
         if on_part:
@@ -268,22 +206,23 @@ def render_song(
         del alone
     add_room(mix, send, STEM_RATE_HZ)
     del send
-    progress(len(PARTS) + 2, len(PARTS) + 2, "mix")
+    progress(len(PLAYED) + 1, len(PLAYED) + 1, "mix")
     return _normalised(mix)
 
 
-def _mix_in(take: _Take, place: Place, mix: np.ndarray, send: np.ndarray) -> np.ndarray:
-    """Add a part to the mix and to what the room gets, both in place; the part in mono at half the rate, in 16 bits."""
-    gain, room = np.float32(_gain(take.level, place)), np.float32(place.room)
-    alone = np.empty((take.count, BLOCK_FRAMES // 2), dtype=np.int16)
-    for number in range(take.count):
-        block = take.block(number)
-        block *= gain
-        mono = _mono(block)
+def part_alone(take: Take, place: Place) -> np.ndarray:
+    """A part in mono at `STEM_RATE_HZ`, as loud as it stands beside the others: int16 [frames / 2], filled up."""
+    return np.concatenate([in_16_bits(halved(mono(block))) for block in take.blocks(_gain(take.level, place))])
+
+
+def _mix_in(take: Take, place: Place, mix: np.ndarray, send: np.ndarray) -> np.ndarray:
+    """Add a part to the mix and to what the room gets, both in place; `part_alone`, as long as the song."""
+    room = np.float32(place.room)
+    alone = np.empty((len(take.steps), BLOCK_FRAMES // 2), dtype=np.int16)
+    for number, block in enumerate(take.blocks(_gain(take.level, place))):
         start, count = number * BLOCK_FRAMES, min(BLOCK_FRAMES, len(mix) - number * BLOCK_FRAMES)
-        inside = slice(MARGIN_FRAMES, MARGIN_FRAMES + count)
-        mix[start : start + count] += block[inside]
-        half = halved(mono)
+        mix[start : start + count] += block[MARGIN_FRAMES : MARGIN_FRAMES + count]
+        half = halved(mono(block))
         alone[number] = in_16_bits(half)
         sent = send[start // 2 : start // 2 + len(half)]
         sent += half[: len(sent)] * room

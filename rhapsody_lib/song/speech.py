@@ -93,7 +93,9 @@ class _Speaker:
     def _speak_as(self, voice: str) -> None:
         if voice != self._voice:
             self._voice = voice
-            self._library.espeak_SetVoiceByName(voice.encode())
+            # Without a voice eSpeak ends the process at the next word.
+            if self._library.espeak_SetVoiceByName(voice.encode()):
+                self._library.espeak_SetVoiceByName(LATIN_VOICE.encode())
             self._library.espeak_SetParameter(_RATE, WORDS_PER_MINUTE, 0)
             self._library.espeak_SetParameter(_RANGE, 0, 0)
 

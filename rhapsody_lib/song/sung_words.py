@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rhapsody_lib.words.document import Lyrics
+from rhapsody_lib.words.languages import ENGLISH, latin_language
 from rhapsody_lib.words.syllables import line_words, syllables
 
 #: CMUdict's stress marks (0 none, 1 main, 2 secondary) as a rising scale.
@@ -19,7 +21,12 @@ class SungSyllable:
     ends_word: bool
 
 
-def sung_syllables(line: str) -> tuple[SungSyllable, ...]:
+def sung_language(lyrics: Lyrics) -> str:
+    """The language that the Latin words of a song are sung in."""
+    return latin_language(word for line in lyrics.lines for word in line.split())
+
+
+def sung_syllables(line: str, language: str = ENGLISH) -> tuple[SungSyllable, ...]:
     """The syllables of a line, at least one unless the line is blank.
 
     Joined, with a space after each that ends a word, they are the line with its runs of white space made single spaces.
@@ -27,7 +34,7 @@ def sung_syllables(line: str) -> tuple[SungSyllable, ...]:
     sung: list[SungSyllable] = []
     words = line_words(line)
     for word in words if len(words) > 1 else [" ".join(line.split())] * len(words):
-        pieces = syllables(word)
+        pieces = syllables(word, language)
         last = len(pieces) - 1
         sung += [SungSyllable(piece.text, _STRENGTH[piece.stress], i == last) for i, piece in enumerate(pieces)]
     return tuple(sung)

@@ -1,4 +1,4 @@
-"""Which voice of eSpeak NG reads a word: by the script it is written in, and what else the song's letters tell."""
+"""Which voice of eSpeak NG reads a word: by the script it is written in, and what else the song's words tell."""
 
 from __future__ import annotations
 
@@ -7,9 +7,24 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from rhapsody_lib.music.score import Syllable
+from rhapsody_lib.words.languages import latin_language
 
-#: Latin letters are read as English, whatever their language.
+#: Latin letters are read as English, unless the song is in one of these languages.
 LATIN_VOICE = "en-us"
+LATIN_VOICES: Mapping[str, str] = MappingProxyType(
+    {
+        "da": "da",
+        "de": "de",
+        "es": "es",
+        "fi": "fi",
+        "fr": "fr",
+        "it": "it",
+        "nl": "nl",
+        "pl": "pl",
+        "pt": "pt-br",
+        "sv": "sv",
+    }
+)
 #: Voice by the first word of a letter's Unicode name.
 SCRIPT_VOICES: Mapping[str, str] = MappingProxyType(
     {
@@ -58,7 +73,8 @@ def voices_of(words: Iterable[str]) -> list[str]:
     changed = {voice: other for voice, letters, other in _TELLING if set(letters) & set(text)}
     if scripts & {"HIRAGANA", "KATAKANA"}:
         changed["cmn"] = ""
-    found, last = [], LATIN_VOICE
+    latin = changed[LATIN_VOICE] = LATIN_VOICES.get(latin_language(words), LATIN_VOICE)
+    found, last = [], latin
     for word in words:
         letter = next((char for char in word if char.isalpha()), "")
         voice = SCRIPT_VOICES.get(_script(letter), "") if letter else last

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rhapsody_lib.words.hyphenation import Nucleus, cuts
+from rhapsody_lib.words.languages import ENGLISH, has_rules, nuclei_of
 from rhapsody_lib.words.nuclei import aligned_nuclei, spelled_nuclei
 from rhapsody_lib.words.pronunciation import is_vowel, phones
 from rhapsody_lib.words.tokens import character_class
@@ -142,10 +143,14 @@ def _joints(letters: str, said: tuple[str, ...]) -> list[int]:
     return found
 
 
-def _word_syllables(text: str) -> list[tuple[int, int]]:
+def _word_syllables(text: str, language: str) -> list[tuple[int, int]]:
     """(index of the first character, stress) of each syllable of an alphabetic word."""
     places = [place for place, character in enumerate(text) if _kind(character) == "a"]
     letters = "".join(_plain_letter(text[place]) for place in places)
+    if has_rules(language):
+        told = [Nucleus(*found) for found in nuclei_of("".join(text[place] for place in places), language)]
+        begins = [0, *(places[cut] for cut in cuts(letters, told))]
+        return [(begin, nucleus.stress) for begin, nucleus in zip(begins, told, strict=True)]
     said = phones(text) or phones(text.strip("'’‘")) or phones(letters)
     nuclei = _said_nuclei(letters, said) if said else None
     if not nuclei:
@@ -160,12 +165,12 @@ def _word_syllables(text: str) -> list[tuple[int, int]]:
     return [(start, nucleus.stress) for start, nucleus in zip(starts, nuclei, strict=True)]
 
 
-def _syllables(word: str) -> tuple[WordSyllable, ...]:
+def _syllables(word: str, language: str) -> tuple[WordSyllable, ...]:
     starts: list[tuple[int, int]] = []
     for match in _SOUND.finditer("".join(map(_kind, word))):
         text = word[match.start() : match.end()]
         alphabetic = "a" in map(_kind, text[:2])
-        inner = _word_syllables(text) if alphabetic else [(0, 1)]
+        inner = _word_syllables(text, language) if alphabetic else [(0, 1)]
         starts.extend((match.start() + offset, stress) for offset, stress in inner)
     if not starts:
         return (WordSyllable(word, 0),)
@@ -179,17 +184,18 @@ def _syllables(word: str) -> tuple[WordSyllable, ...]:
 _remembered = lru_cache(maxsize=65536)(_syllables)
 
 
-def syllables(word: str) -> tuple[WordSyllable, ...]:
+def syllables(word: str, language: str = ENGLISH) -> tuple[WordSyllable, ...]:
     """The syllables of a word; their texts joined are the word exactly.
 
     Args:
         word: as it stands in a line, with its capitals and punctuation. A digit, a Chinese character or a run of
             emoji is one syllable; of writing without written vowels two letters are.
+        language: of Latin letters, as `latin_language` tells it; one without rules is read as English.
 
     Returns:
         At least one syllable, also for punctuation alone.
     """
-    return _remembered(word) if len(word) <= _LONGEST_CACHED else _syllables(word)
+    return _remembered(word, language) if len(word) <= _LONGEST_CACHED else _syllables(word, language)
 
 
 def line_words(line: str) -> list[str]:

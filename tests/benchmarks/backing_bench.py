@@ -16,7 +16,7 @@ from rhapsody_lib import operations
 from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
 from rhapsody_lib.corpus.found import track_of
 from rhapsody_lib.corpus.schema import SONGS_FILE, SONGS_SCHEMA, TRACKS_FILE, TRACKS_SCHEMA
-from rhapsody_lib.corpus.split import split_of
+from rhapsody_lib.corpus.split import split_position
 from rhapsody_lib.corpus.tables import TableWriter
 from rhapsody_lib.errors import UnreadableFileError
 from rhapsody_lib.hashing import known_sha256
@@ -32,7 +32,7 @@ CORPORA = (SONGBOOK, OPENEWLD, POP909, MINI_LPD)
 #: Songs of a corpus in `--quick`, and epochs of a training.
 QUICK_SONGS, QUICK_EPOCHS = 40, 1
 #: Raised when `_write_tables` gives other tables from the same files.
-_TABLES_VERSION = 3
+_TABLES_VERSION = 4
 
 
 @dataclass
@@ -133,7 +133,7 @@ class Bench:
                 except UnreadableFileError:
                     continue
                 words = {"artist": "", "language": "", "genres": [], "year": 0, "lyrics": "", "licence": ""}
-                split = split_of(title, 0, share)
+                split = "heldout" if split_position(title, 0) < share else "train"
                 songs.write({"song_id": number, "source": name, "title": title, **words, "split": split})
                 tracks.write({"track_id": number, "song_id": number, "sha256": "", **vars(track)})
 

@@ -26,7 +26,7 @@ from tests.servers.runs import Run, moment, step_of
 from tests.servers.stack import Stack
 
 #: Steps of a retrain that run in its own process, beside the branches that run on the pools.
-OWN_STEPS = ("prepare_corpus", "evaluate_models", "check_gate", "release_models")
+OWN_STEPS = ("prepare_corpus", "check_corpus", "evaluate_models", "check_gate", "release_models")
 GPU_KINDS, CPU_KINDS = ("lyrics", "encoder", "catalogue"), ("backing",)
 
 

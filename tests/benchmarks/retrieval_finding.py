@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rhapsody_lib.corpus.schema import SONGS_FILE
 from rhapsody_lib.progress import reporter
-from rhapsody_lib.retrieval.calibration import Calibration, calibrate, fit_weights
+from rhapsody_lib.retrieval.calibration import USUAL, Calibration, calibrate, fit_weights
 from rhapsody_lib.retrieval.halves import song_halves
 from rhapsody_lib.retrieval.metrics import Search, rank_of
 from rhapsody_lib.retrieval.pairs import heldout_artist
@@ -151,18 +151,30 @@ def _wanted(found: Compared, items: KnownItems, parts: Parts, embedder: StanzaEm
             round(over, 3),
         )
     )
-    plain = _without_shape(items, parts, embedder)
-    low, high = interval([plain], lambda means: means[0])
-    rows.append(Row(f"MRR without the lengths of lines [{low:.3f}, {high:.3f}]", round(float(plain.mean()), 4)))
+    for what, columns, hubs in (("the lengths of lines", 2, True), ("the correction for hubs", 3, False)):
+        plain = _less(items, parts, embedder, columns, hubs=hubs)
+        low, high = interval([plain], lambda means: means[0])
+        first, last = interval([1.0 / found.ranks[OURS], plain], lambda means: means[0] / means[1])
+        label = (
+            f"MRR without {what} [{low:.3f}, {high:.3f}]; beside ours, which is {first:.3f} to {last:.3f} times that"
+        )
+        rows.append(Row(label, round(float(plain.mean()), 4), mrr))
     rows.append(Row("encoder alone, plain cosine of the means of stanzas", table[ENCODER]["mrr"]))
     return rows
 
 
-def _without_shape(items: KnownItems, parts: Parts, embedder: StanzaEmbedder) -> NDArray[np.float64]:
-    """Reciprocal ranks [queries] by the encoder and TF-IDF alone, their weights fitted anew."""
+def _less(
+    items: KnownItems, parts: Parts, embedder: StanzaEmbedder, columns: int, *, hubs: bool
+) -> NDArray[np.float64]:
+    """Reciprocal ranks [queries] by the first features alone, or without the correction; weights fitted anew."""
     other = KnownItems.of(parts.fitting[:FITTED_QUERIES], parts.fitting[FITTED_QUERIES:])
     rows = range(len(other.queries))
-    features = [values[:, :2] for values in Search.of(other.songs, other.queries, rows, embedder).features()]
-    weights = fit_weights(features, rows, (1.5, 0.5))
-    found = Search.of(items.songs, items.queries, range(len(items.queries)), embedder).features()
-    return np.array([1.0 / rank_of(values[:, :2] @ weights, row) for row, values in enumerate(found)])
+
+    def features(of: KnownItems) -> list[NDArray[np.float32]]:
+        search = Search.of(of.songs, of.queries, range(len(of.queries)), embedder)
+        search = search if hubs else replace(search, matrix=replace(search.matrix, hubness=None))
+        return [values[:, :columns] for values in search.features()]
+
+    weights = fit_weights(features(other), rows, USUAL.weights[:columns])
+    scores = ((values @ weights).astype(np.float32) for values in features(items))
+    return np.array([1.0 / rank_of(score, row) for row, score in enumerate(scores)])

@@ -1,199 +1,242 @@
-"""Search among a million songs: exact, by an inverted file, opened, and with a hundred songs added.
-
-The rows of opening and adding are of the vectors and the columns alone, and say so: a whole catalogue also has its
-files verified when they are fetched, opens its lexicon and shapes, and when it grows makes these and its figures anew.
-"""
+"""A catalogue of a million songs: opened, searched, filtered, grown by a hundred; exact search and inverted file."""
 
 from __future__ import annotations
 
 import heapq
-import shutil
+import itertools
+import json
+import pickle
+import sys
+import tempfile
 import time
-import tracemalloc
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from rhapsody_lib import operations
 from rhapsody_lib.artifacts import Store
-from rhapsody_lib.corpus.schema import SONGS_FILE, SONGS_SCHEMA, TRACKS_FILE, TRACKS_SCHEMA
+from rhapsody_lib.operations.opening import open_catalogue
 from rhapsody_lib.processors import available_processors
-from rhapsody_lib.retrieval.catalogue import write_songs
-from rhapsody_lib.retrieval.corpus_songs import read_songs, song_facts
+from rhapsody_lib.retrieval.corpus_songs import read_songs
+from rhapsody_lib.retrieval.filters import MatchFilters
 from rhapsody_lib.retrieval.index import ExactIndex
-from rhapsody_lib.retrieval.opened import load_segments, open_vectors
-from rhapsody_lib.retrieval.scoring import SongMatrix
-from rhapsody_lib.retrieval.segments import write_segment
+from rhapsody_lib.retrieval.lexical import LexicalIndex
+from rhapsody_lib.retrieval.lexicon import Lexicon
+from rhapsody_lib.retrieval.metrics import rank_of
+from rhapsody_lib.retrieval.opened import Catalogue
+from rhapsody_lib.retrieval.search import find_matches
 from rhapsody_lib.retrieval.serving import Encoder, Vectors
-from rhapsody_lib.retrieval.shards import VectorShard, plan_shards, write_shard
-from rhapsody_lib.retrieval.stanzas import song_stanzas
-from tests.benchmarks.retrieval_bench import Bench, factor
+from rhapsody_lib.retrieval.stanzas import lexical_text, song_stanzas
+from rhapsody_lib.retrieval.yardsticks import KnownItems, by_digest
+from rhapsody_lib.words.document import parse_lyrics
+from tests.benchmarks.retrieval_bench import ROOT, Bench, factor
 from tests.benchmarks.retrieval_inverted import BEST, inverted, lancedb_beside, median_s
-from tests.benchmarks.table import Row, at_most, beside
+from tests.benchmarks.retrieval_million import (
+    ADDED,
+    Million,
+    Mixed,
+    forget,
+    make_million,
+    mixed_catalogue,
+    put_corpus,
+    put_encoder,
+)
+from tests.benchmarks.table import Row, at_most, beside, run
 
-SONGS, QUICK_SONGS = 1_000_000, 50_000
-#: Real stanzas embedded: some are the queries, the others are stacked to a million.
-STANZAS, QUICK_STANZAS, QUERIES = 4_000, 800, 200
-ADDED = 100
-#: Songs that are made at once.
+SONGS, QUICK_SONGS = 1_000_000, 20_000
+#: Real stanzas embedded: some are the queries, of the others the songs' vectors are mixed. Real lines drawn from.
+STANZAS, QUICK_STANZAS, QUERIES, LINES = 4_000, 800, 200, 200_000
+#: Songs of the catalogue in a remote store.
+_REMOTE_SONGS = 3_000
 _BLOCK = 50_000
+#: Songs that look for their other halves by terms alone.
+_HALVED, _QUICK_HALVED = 5_000, 500
 
 
 def index(bench: Bench) -> list[Row]:
     """The rows of the index."""
     count = QUICK_SONGS if bench.quick else SONGS
-    made = _million(bench, count)
-    bench.notes.append(
-        f"Index: {count:,} vectors of 384, each a mixture of two of {made.stanzas:,} real stanzas' vectors and some "
-        f"noise; the queries are {len(made.queries)} other real stanzas. A song has one stanza."
-    )
-    _, segments, _ = open_vectors(made.folder, made.card, made.locate)
-    exact = ExactIndex([segment.vectors for segment in segments])
-    rows = [*_opening(made), *_exact(exact, made.queries), *_added(bench, made)]
-    return [*rows, *inverted(bench, exact, made.queries), *lancedb_beside(bench, exact, made.queries)]
-
-
-@dataclass(frozen=True)
-class Million:
-    """A catalogue's vectors on the disk, as `embed_catalogue` writes them, and its corpus."""
-
-    folder: Path
-    corpus: Path
-    card: dict[str, Any]
-    queries: Vectors
-    stanzas: int
-
-    def locate(self, number: int, name: str) -> Path:
-        """Where a segment is."""
-        return self.folder / "segments" / f"{number:04d}" / name
-
-
-def _stanzas(bench: Bench) -> list[str]:
-    """Stanzas of real songs; of the songbook where the large table is absent."""
-    encoder = Encoder.load(bench.base_encoder)
-    corpus = bench.corpus()
-    if corpus is None:
-        store = bench.store
-        corpus = Store(store).fetch(operations.prepare_corpus(store, bench.settings(), ["songbook"]))
-    texts: dict[str, None] = {}
-    for songs in read_songs(corpus):
-        for song in songs:
-            texts |= dict.fromkeys(text for _, text in song_stanzas(song.lyrics, encoder))
-        if len(texts) > (QUICK_STANZAS if bench.quick else STANZAS):
-            break
-    return list(texts)
-
-
-def _million(bench: Bench, count: int) -> Million:
-    """Make the corpus and the segments, once."""
-    texts = _stanzas(bench)
+    lines, texts = _real(bench)
     vectors = bench.embedder(bench.base_encoder).encode(texts)
     few = min(QUERIES, len(texts) // 4)
     queries, real = vectors[:few], vectors[few:]
-    folder, encoder = bench.folder / f"catalogue-{count}", Encoder.load(bench.base_encoder)
-    corpus = folder / "corpus"
-    digest = str(encoder.card["onnx_sha256"])
-    if not (folder / "made").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        corpus.mkdir(parents=True)
-        _write_corpus(corpus, texts, count)
-        random = np.random.default_rng(0)
-        pool = _stacked(real, random)
-        for number, shard in enumerate(plan_shards(corpus)):
-            out = folder / "segments" / f"{number:04d}"
-            out.mkdir(parents=True)
-            songs = shard.songs(corpus)
-            while len(pool) < len(songs):
-                pool = np.concatenate([pool, _stacked(real, random)])
-            held, pool = pool[: len(songs)], pool[len(songs) :]
-            named = [(song.song_id, song.words, [("verse 1", song.text)]) for song in songs]
-            write_segment(out, named, held[:, None], digest, held.shape[1])
-        (folder / "made").touch()
-    card = {
-        "segments": len(list((folder / "segments").iterdir())),
-        "dimension": encoder.dimension,
-        "encoder": {"onnx_sha256": digest},
-    }
-    made = Million(folder, corpus, card, queries, len(real))
-    write_songs(folder, song_facts(corpus), load_segments(card, made.locate))
-    return made
+    made = make_million(bench.folder, bench.base_encoder, lines, real, count)
+    bench.notes.append(
+        f"Index: {count:,} songs of two stanzas of four lines, drawn from {len(lines):,} real lines; the vector of a "
+        f"stanza is a mixture of two of {len(real):,} real stanzas' vectors and some noise, a song's the mean of its "
+        f"two. The queries of exact search are {len(queries)} other real stanzas. Opening and adding are each in a "
+        "process of their own."
+    )
+    store = Store(made.store)
+    opened = open_catalogue(store, made.catalogue)
+    rows = [*_opening(made, bench.folder, opened), *_adding(made), *_filtering(opened), *_remote(bench, lines, real)]
+    rows += [*_exact(opened.index, queries), *_terms(bench)]
+    return [*rows, *inverted(bench, opened.index, queries), *lancedb_beside(bench, opened.index, queries)]
 
 
-def _stacked(real: Vectors, random: np.random.Generator) -> Vectors:
-    """A block of unit vectors, each near one real vector and a little towards another."""
-    one, other = random.integers(0, len(real), (2, _BLOCK))
-    noise = random.standard_normal((_BLOCK, real.shape[1]), dtype=np.float32)
-    mixed = 0.8 * real[one] + 0.3 * real[other] + 0.015 * noise
-    unit: Vectors = (mixed / np.linalg.norm(mixed, axis=1, keepdims=True)).astype(np.float32)
-    return unit
+def _real(bench: Bench) -> tuple[list[str], list[str]]:
+    """Lines and stanzas of real songs; of the songbook where the large table is absent."""
+    encoder = Encoder.load(bench.base_encoder)
+    corpus = bench.corpus()
+    if corpus is None:
+        corpus = Store(bench.store).fetch(operations.prepare_corpus(bench.store, bench.settings(), ["songbook"]))
+    lines: dict[str, None] = {}
+    texts: dict[str, None] = {}
+    for songs in read_songs(corpus):
+        for song in songs:
+            lines |= dict.fromkeys(song.lyrics.lines)
+            if len(texts) <= (QUICK_STANZAS if bench.quick else STANZAS):
+                texts |= dict.fromkeys(text for _, text in song_stanzas(song.lyrics, encoder))
+        if len(lines) > LINES:
+            break
+    return list(lines), list(texts)
 
 
-def _write_corpus(corpus: Path, texts: Sequence[str], count: int) -> None:
-    """Songs of one stanza each, a word of which tells them apart."""
-    corpus.mkdir(parents=True, exist_ok=True)
-    with pq.ParquetWriter(corpus / SONGS_FILE, SONGS_SCHEMA) as writer:
-        for start in range(0, count, _BLOCK):
-            numbers = range(start, min(count, start + _BLOCK))
-            values: dict[str, list[Any]] = {field.name: [None] * len(numbers) for field in SONGS_SCHEMA}
-            values["song_id"] = [f"stacked/{number:07d}" for number in numbers]
-            values["title"] = [f"Song {number}" for number in numbers]
-            values["lyrics"] = [f"{texts[number % len(texts)]} {number}" for number in numbers]
-            writer.write_table(pa.table(values, schema=SONGS_SCHEMA))
-    pq.write_table(TRACKS_SCHEMA.empty_table(), corpus / TRACKS_FILE)
+def _child(*arguments: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "tests.benchmarks.retrieval_million", *arguments]
+    told: dict[str, Any] = json.loads(run(command, cwd=ROOT).stdout)
+    return told
 
 
-def _opening(made: Million) -> list[Row]:
-    """Seconds until a search can begin, and what is then on the heap; the peer reads all vectors."""
-
-    def ours() -> object:
-        return open_vectors(made.folder, made.card, made.locate)
-
-    def reading() -> object:
-        return SongMatrix.of([segment.vectors for segment in load_segments(made.card, made.locate)])
-
-    tracemalloc.start()
-    before = pa.total_allocated_bytes()
-    opened = ours()
-    heap_mb = (tracemalloc.get_traced_memory()[1] + pa.total_allocated_bytes() - before) / 1e6
-    tracemalloc.stop()
-    seconds, peer = median_s(ours, reading, times=3)
-    count = opened[0].num_rows if isinstance(opened, tuple) else 0
+def _opening(made: Million, folder: Path, opened: Catalogue) -> list[Row]:
+    """Seconds until a search can begin, and what is then on the heap; the ancestor loads a pickled list."""
+    told = _child("open", made.store, made.catalogue.key)
+    count = f"{told['songs']:,}"
     return [
-        at_most(f"opening {count:,} vectors and columns (no digests checked, no lexicon, no shapes), s", seconds, 0.3),
-        beside("opening vectors and columns, s, beside reading all for the mean", seconds, peer, better="lower"),
-        at_most("opening: most on the heap, MB (the vectors are 1,536 of a million)", heap_mb, 50),
+        at_most(f"opening {count} songs, all but the files' digests, s", told["load_s"], 0.3),
+        beside(
+            "opening, s, beside the ancestor's pickled list", told["load_s"], _pickled_s(folder, opened), better="lower"
+        ),
+        at_most("opening: growth of the heap, MB (the vectors are 1,536 of a million)", told["heap_mb"], 50),
+        Row("opening through the store, every digest verified, s", round(told["through_store_s"], 2)),
+        Row(f"a song's match among {count}, first after opening, s", round(told["first_search_s"], 3)),
+        Row(f"a song's match among {count}: scores, five best, closest lines, s", round(told["search_s"], 3)),
+        *(Row(f"  of that: {name}, s", round(told[f"{name}_s"], 4)) for name in ("dense", "lexical", "shape")),
+        Row("heap after the searches, MB", round(told["heap_after_mb"], 1)),
     ]
+
+
+def _pickled_s(folder: Path, opened: Catalogue) -> float:
+    """Seconds to load what the ancestor would have written: a list of ids and vectors."""
+    path = folder / "ancestor.pickle"
+    if not path.exists():
+        ids = iter(opened.songs.column("song_id").to_pylist())
+        with path.open("wb") as stream:
+            pickle.dump([(next(ids), vector.copy()) for chunk in opened.matrix.chunks for vector in chunk], stream, 5)
+    began = time.perf_counter()
+    with path.open("rb") as stream:
+        pickle.load(stream)
+    return time.perf_counter() - began
+
+
+def _adding(made: Million) -> list[Row]:
+    """A hundred songs more: of another source, which come last, and spread over all."""
+    rows = []
+    for what, ref in (("of a new source", made.after), ("spread over all", made.between)):
+        forget(made.store, ref)
+        told = _child("add", made.store, ref.key)
+        forget(made.store, ref)
+        seconds = told["seconds"] - told["embedding_s"]
+        rows += [
+            at_most(
+                f"adding {ADDED} songs {what} to {told['songs'] - ADDED:,}, whole step but for the next row, s",
+                seconds,
+                10,
+            ),
+            Row(f"  and loading the encoder and embedding them ({what}), s", round(told["embedding_s"], 2)),
+            Row(f"  segments made of {told['segments']} ({what})", told["new_segments"]),
+            Row(f"  peak memory, mapped files and all ({what}), MB", round(told["peak_mb"], 1)),
+        ]
+    return rows
+
+
+def _filtering(opened: Catalogue) -> list[Row]:
+    """All filters together, without a look at any music."""
+    filters = MatchFilters(language="en", style="folk", tempo_bpm=(60, 120), key="G major", licence="CC0")
+    (seconds,) = median_s(lambda: filters.passing(opened.songs), times=5)
+    left = int(filters.passing(opened.songs).sum())
+    return [
+        Row(f"filters by language, style, tempo, key and licence ({left:,} songs pass), ms", round(seconds * 1e3, 1))
+    ]
+
+
+def _remote(bench: Bench, lines: Sequence[str], real: Vectors) -> list[Row]:
+    """What a match reads of a catalogue in a remote store, beside what there is."""
+    with tempfile.TemporaryDirectory() as scratch:
+        store, elsewhere = (Store("memory://retrieval", scratch=Path(scratch) / name) for name in ("here", "elsewhere"))
+        count = 1_000 if bench.quick else _REMOTE_SONGS
+        corpus, encoder = put_corpus(store, lines, count), put_encoder(store, bench.base_encoder)
+        ref = mixed_catalogue(store, corpus, encoder, Mixed.of(bench.base_encoder, real))
+        read, plain = list[int](), store.read_part
+
+        def noted(start: int, end: int, *names: str) -> bytes:
+            read.append(end - start)
+            return plain(start, end, *names)
+
+        with mock.patch.object(elsewhere, "read_part", noted):
+            opened = open_catalogue(elsewhere, ref)
+            read.clear()  # large files are fetched in parts
+            find_matches(opened, Encoder.load(bench.base_encoder), parse_lyrics("\n".join(lines[:4])))
+        parts = [store.manifest(store.part(*part))["files"] for part in store.parts(ref)]
+    sizes = {name: sum(part[name]["bytes"] for part in parts) / 1e3 for name in parts[0]}
+    once = sizes["vectors.arrow"] + sizes["lexicon.arrow"]
+    return [
+        Row(f"remote store, {count:,} songs: vectors and terms, fetched once a machine, KB", round(once)),
+        factor(
+            "  stanzas read for the five matches, KB, beside all", sum(read) / 1e3, sizes["stanzas.arrow"], at_most=0.02
+        ),
+        Row("  requests for them", len(read)),
+    ]
+
+
+def _terms(bench: Bench) -> list[Row]:
+    """How well terms alone find the other half of a song, beside the textbook's TF-IDF, which knows all songs' idf."""
+    corpus = bench.corpus()
+    if corpus is None:
+        return []
+    songs = sorted(itertools.chain.from_iterable(read_songs(corpus)), key=lambda song: by_digest(song.song_id))
+    lyrics = [song.lyrics for song in songs[: _QUICK_HALVED if bench.quick else _HALVED]]
+    items = KnownItems.of(lyrics[: len(lyrics) // 4], lyrics[len(lyrics) // 4 :])
+    texts, queries = list(map(lexical_text, items.songs)), list(map(lexical_text, items.queries))
+
+    def mrr(index: Lexicon | LexicalIndex) -> float:
+        return float(np.mean([1 / rank_of(index.scores(text), row) for row, text in enumerate(queries)]))
+
+    name = f"terms alone, {len(queries):,} second halves among {len(texts):,} songs: MRR, beside the textbook's TF-IDF"
+    return [factor(name, mrr(Lexicon.build(texts)), mrr(LexicalIndex.build(texts)), at_least=1, shown=4)]
 
 
 def _exact(exact: ExactIndex, queries: Vectors) -> list[Row]:
     """Exact search beside scikit-learn and a heap, beside reading the vectors, and beside double precision."""
     from sklearn.metrics.pairwise import cosine_similarity
 
-    query, hundred, whole = queries[:1], queries[:100], np.concatenate(list(exact.chunks))
-
-    def ancestor() -> object:
-        return heapq.nlargest(BEST, enumerate(cosine_similarity(query, whole)[0]), key=lambda item: item[1])
+    query, hundred = queries[:1], queries[:100]
 
     def reading() -> object:
         with ThreadPoolExecutor(available_processors()) as pool:
             return sum(pool.map(lambda chunk: float(chunk.max()), exact.chunks))
 
-    one, floor, peer = median_s(lambda: exact.search(query, BEST), reading, ancestor, times=5)
+    one, floor = median_s(lambda: exact.search(query, BEST), reading, times=9)
     (together,) = median_s(lambda: exact.search(hundred, BEST), times=3)
     found, _ = exact.search(queries, BEST)
+    processor_ms = [_processor_ms(exact, each) for each in (query, hundred)]
+    whole = np.concatenate(list(exact.chunks))
+
+    def ancestor() -> object:
+        return heapq.nlargest(BEST, enumerate(cosine_similarity(query, whole)[0]), key=lambda item: item[1])
+
+    (peer,) = median_s(ancestor, times=3)
     return [
         at_most(f"exact search of {len(exact):,}, one query, ms", one * 1e3, 60),
         beside("exact search, one query, ms, beside scikit-learn and a heap", one * 1e3, peer * 1e3, better="lower"),
         factor("exact search, one query, ms, beside reading the vectors once", one * 1e3, floor * 1e3, at_most=1.5),
         at_most("exact search, 100 queries together, ms a query", together * 10, 8),
-        Row("exact search, one query: processor time of all threads, ms", _processor_ms(exact, query)),
-        Row("exact search, 100 queries: processor time, ms a query", round(_processor_ms(exact, hundred) / 100, 3)),
+        Row("exact search, one query: processor time of all threads, ms", processor_ms[0]),
+        Row("exact search, 100 queries: processor time, ms a query", round(processor_ms[1] / 100, 3)),
         at_most("exact search: share of the true ten that is missing", 1 - _recall(whole, queries[:20], found), 0),
     ]
 
@@ -214,47 +257,3 @@ def _recall(whole: Vectors, queries: Vectors, found: Sequence[Any]) -> float:
         )
         hits += int(np.count_nonzero(scores[rows] >= np.sort(scores)[-BEST] - 1.1e-5))
     return hits / (BEST * len(queries))
-
-
-def _added(bench: Bench, made: Million) -> list[Row]:
-    """A hundred songs more: the plan, the segment they fall into, and the columns over all songs, made anew."""
-    grown, out = bench.folder / "grown", bench.folder / "grown-catalogue"
-    for folder in (grown, out):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-    songs = pq.read_table(made.corpus / SONGS_FILE)
-    new = songs.slice(0, ADDED).to_pylist()
-    for number, row in enumerate(new):
-        row |= {"song_id": f"stacked/{songs.num_rows + number:07d}", "lyrics": f"{row['lyrics']} once more"}
-    pq.write_table(pa.concat_tables([songs, pa.Table.from_pylist(new, SONGS_SCHEMA)]), grown / SONGS_FILE)
-    shutil.copy(made.corpus / TRACKS_FILE, grown)
-    before = {shard.digest: number for number, shard in enumerate(plan_shards(made.corpus))}
-    began = time.perf_counter()
-    places = [_segment(made, before, shard, grown, out, bench.base_encoder) for shard in plan_shards(grown)]
-    card = made.card | {"segments": len(places)}
-    written = write_songs(out, song_facts(grown), load_segments(card, lambda number, name: places[number] / name))
-    seconds = time.perf_counter() - began
-    began = time.perf_counter()
-    Encoder.load_bulk(bench.base_encoder).encode([str(row["lyrics"]) for row in new])
-    embedding_s = time.perf_counter() - began
-    kept = len([place for place in places if place.is_relative_to(made.folder)])
-    return [
-        at_most(
-            f"adding {ADDED} songs to {songs.num_rows:,}: vectors and columns (no lexicon, shapes, evaluation), s",
-            seconds,
-            10,
-        ),
-        Row("adding: of that, about, loading the encoder and embedding them, s", round(embedding_s, 2)),
-        Row(f"adding: segments kept of {len(places)}", kept, met=written["songs"] == songs.num_rows + ADDED),
-    ]
-
-
-def _segment(made: Million, before: dict[str, int], shard: VectorShard, corpus: Path, out: Path, encoder: Path) -> Path:
-    """Folder of the segment of a shard: the old one, or a new one made from the last old ones."""
-    if shard.digest in before:
-        return made.locate(before[shard.digest], "")
-    folder = out / "segments" / f"{shard.start:07d}"
-    folder.mkdir(parents=True)
-    last = sorted(before.values())[-2:]
-    write_shard(shard.songs(corpus), encoder, folder, earlier=[made.locate(number, "") for number in last])
-    return folder

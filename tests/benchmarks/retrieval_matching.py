@@ -1,4 +1,4 @@
-"""What generated lyrics match: how many different songs, and whether the matched music suits the words."""
+"""What generated lyrics match: how many different songs, and how seldom the song that their prompt is a line of."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from rhapsody_lib.corpus.tables import read_songs
 from rhapsody_lib.lyrics.decoder import write_lyrics
 from rhapsody_lib.lyrics.model import LyricsModel
 from rhapsody_lib.progress import reporter
-from rhapsody_lib.retrieval.calibration import USUAL
+from rhapsody_lib.retrieval.calibration import USUAL, calibrate, reliability
+from rhapsody_lib.retrieval.lexical import words_of
 from rhapsody_lib.retrieval.metrics import Search
 from rhapsody_lib.retrieval.stanzas import StanzaEmbedder
 from rhapsody_lib.retrieval.yardsticks import KnownItems
 from rhapsody_lib.seeding import split_seed
-from rhapsody_lib.words.document import Lyrics, parse_lyrics
+from rhapsody_lib.words.document import Lyrics, LyricSection, parse_lyrics
 from tests.benchmarks.retrieval_bench import Bench
 from tests.benchmarks.retrieval_finding import SEARCHED, fitted, songs_by_artist
 from tests.benchmarks.table import Row
@@ -28,6 +29,8 @@ from tests.benchmarks.table import Row
 WRITTEN, QUICK_WRITTEN = 1000, 40
 #: Enough for a text of a few stanzas, at little cost.
 _CANDIDATES, _MOST_LINES = 2, 12
+#: Lines of a song that are prompts; and every so manieth of all is the next one.
+_PROMPT_LINES, _STEP = 8, 7
 
 
 def written_lyrics(bench: Bench) -> list[Lyrics]:
@@ -38,13 +41,12 @@ def written_lyrics(bench: Bench) -> list[Lyrics]:
         corpus = operations.prepare_corpus(bench.store, settings, ["songbook"])
         store = Store(bench.store)
         model = LyricsModel.load(store.fetch(operations.train_lyrics(bench.store, settings, corpus)))
-        rows = list(read_songs(store.fetch(corpus)))
-        prompts = list(dict.fromkeys(line for row in rows for line in parse_lyrics(row["lyrics"]).lines[:8]))
+        prompts = _prompts(_songbook(bench))
         told, texts = reporter("Writing lyrics"), []
         count = QUICK_WRITTEN if bench.quick else WRITTEN
         for number in range(count):
             seed = split_seed(number, "lyrics")
-            prompt = prompts[number * 7 % len(prompts)]
+            prompt = prompts[number * _STEP % len(prompts)]
             found = write_lyrics(model, prompt, seed=seed, candidates=_CANDIDATES, max_lines=_MOST_LINES)
             texts.append(found.best.lyrics.text())
             told(number + 1, count, "lyrics")
@@ -62,10 +64,59 @@ def matching(bench: Bench) -> list[Row]:
     embedder = bench.embedder(bench.encoder or bench.base_encoder)
     items = KnownItems.of(heldout[:SEARCHED], between[: max(0, SEARCHED - len(heldout))])
     calibration = fitted(between[-len(between) // 2 :], embedder)
+    songbook = _songbook(bench)
     return [
         *_spread(f"of {len(items.songs):,} songs, other authors", items.songs, texts, embedder, calibration.weights),
-        *_spread("of the songbook that the lyrics were learnt from", _songbook(bench), texts, embedder, USUAL.weights),
+        *_spread("of the songbook that the lyrics were learnt from", songbook, texts, embedder, USUAL.weights),
+        *_origins(bench, songbook, texts, embedder),
     ]
+
+
+def _prompts(songs: Sequence[Lyrics]) -> list[str]:
+    return list(dict.fromkeys(line for song in songs for line in song.lines[:_PROMPT_LINES]))
+
+
+def _without(lyrics: Lyrics, line: str) -> Lyrics:
+    """Lyrics without a line, which their hook may repeat."""
+    told = words_of(line)
+    sections = (
+        LyricSection(section.name, tuple(other for other in section.lines if words_of(other) != told))
+        for section in lyrics.sections
+    )
+    return Lyrics(lyrics.title, tuple(section for section in sections if section.lines))
+
+
+def _origins(bench: Bench, songs: Sequence[Lyrics], texts: Sequence[Lyrics], embedder: StanzaEmbedder) -> list[Row]:
+    """Whether the first match is a song that the prompt is a line of, and how sure is told.
+
+    The prompt is found by its words wherever it stands; without it the lyric says what the model made of it.
+    """
+    items, prompts = KnownItems.of(songs, []), _prompts(songs)
+    known = range(len(items.queries))
+    calibration = calibrate(Search.of(items.songs, items.queries, known, embedder).features(), known)
+    prompted = [prompts[number * _STEP % len(prompts)] for number in range(len(texts))]
+    lines = [{tuple(words_of(line)) for line in song.lines} for song in songs]
+    held = [{row for row, of in enumerate(lines) if tuple(words_of(prompt)) in of} for prompt in prompted]
+    without = [_without(text, prompt) for text, prompt in zip(texts, prompted, strict=True)]
+    chance = float(np.mean([len(rows) / len(songs) for rows in held]))
+    found = []
+    for where, queries in (("", texts), (", the prompt taken out", without)):
+        search, told, right = Search.of(songs, queries, range(len(queries)), embedder), list[float](), list[bool]()
+        for values, rows in zip(search.features(), held, strict=True):
+            scores = (values @ np.asarray(calibration.weights)).astype(np.float32)
+            told.append(float(calibration.confidences(scores).max()))
+            right.append(int(scores.argmax()) in rows)
+        what = f"first match is a song of the songbook that the prompt is a line of{where}, share; beside chance"
+        found.append(Row(what, round(float(np.mean(right)), 4), round(chance, 4)))
+        found.append(Row(f"mean confidence told of it{where}", round(float(np.mean(told)), 4)))
+        bench.notes.append(
+            f"Confidence told: such matches of so many{where}: {_bins(np.array(told), np.array(right))}."
+        )
+    return found
+
+
+def _bins(told: NDArray[np.float64], right: NDArray[np.bool_]) -> str:
+    return "; ".join(f"{mean:.2f}: {seen:.2f} of {count}" for mean, seen, count in reliability(told, right).bins)
 
 
 def _songbook(bench: Bench) -> list[Lyrics]:

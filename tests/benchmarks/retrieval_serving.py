@@ -20,15 +20,18 @@ import pyarrow.parquet as pq
 from rhapsody_lib.corpus.schema import SONGS_FILE
 from rhapsody_lib.processors import available_processors
 from rhapsody_lib.retrieval.engines import LEAST_COSINE
-from rhapsody_lib.retrieval.serving import Encoder, Vectors
+from rhapsody_lib.retrieval.serving import CARD_FILE, TOKENIZER_FILE, Encoder, Vectors
 from rhapsody_lib.retrieval.stanzas import song_stanzas
 from rhapsody_lib.words.document import parse_lyrics
 from tests.benchmarks.retrieval_bench import ROOT, Bench
 from tests.benchmarks.table import Row, at_most, run
 
-#: Texts of each kind, and turns that they are cut into.
-_SONGS, _STANZAS, _TURNS = 80, 240, 5
-_STARTS = 3
+#: Texts of each kind, and turns that they are cut into. A catalogue is far larger, and has more texts of equal length.
+_SONGS, _STANZAS, _TURNS = 240, 1200, 3
+_STARTS, _CHECKED = 3, 240
+#: Rows and columns of the weights in a layer of all-MiniLM-L6-v2, how many of each, and layers.
+_PRODUCTS, _LAYERS = ((384, 384, 4), (384, 1536, 1), (1536, 384, 1)), 6
+_PRODUCT_ROWS, _PRODUCT_TIMES = 512, 40
 _OURS, _FLOAT32, _LOOP, _LOOP_ALL = "ours", "ours in float32", "loop on one thread", "loop on all processors"
 _START = """
 import json, sys, time
@@ -104,6 +107,45 @@ def _speed(what: str, ways: dict[str, _Way], bfloat16: bool) -> list[Row]:
     return rows
 
 
+def _product_rates() -> dict[str, float]:
+    """Floating-point operations a second of the model's products alone, one thread, by precision."""
+    import torch
+
+    torch.set_num_threads(1)
+    rates = {}
+    for name, precision in ((_OURS, torch.bfloat16), (_FLOAT32, torch.float32)):
+        work = seconds = 0.0
+        for rows, columns, count in _PRODUCTS:
+            layer, given = torch.nn.Linear(rows, columns, dtype=precision), torch.randn(_PRODUCT_ROWS, rows)
+            given = given.to(precision)
+            with torch.inference_mode():
+                layer(given)
+                started = time.process_time()
+                for _ in range(_PRODUCT_TIMES):
+                    layer(given)
+            seconds += count * (time.process_time() - started)
+            work += count * 2 * _PRODUCT_ROWS * rows * columns * _PRODUCT_TIMES
+        rates[name] = work / seconds
+    return rates
+
+
+def _bound(what: str, rates: dict[str, float], ways: dict[str, _Way], tokens: float) -> Row:
+    """What the processor's bfloat16 would give if all else cost nothing: no way of computing it is faster."""
+    per_token = 2 * _LAYERS * sum(rows * columns * count for rows, columns, count in _PRODUCTS)
+    peer = max(1 / statistics.median(ways[name].processor_seconds) for name in (_LOOP, _LOOP_ALL))
+    most = rates[_OURS] / (per_token * tokens)
+    label = f"{what} a processor second if its products in bfloat16 were all there is to compute, beside a loop"
+    return Row(label, round(most, 1), round(peer, 1), round(most / peer, 2))
+
+
+def _mean_tokens(folder: Path, texts: Sequence[str]) -> float:
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_FILE))
+    tokenizer.enable_truncation(json.loads((folder / CARD_FILE).read_text(encoding="utf-8"))["max_tokens"])
+    return statistics.mean(len(encoding.ids) for encoding in tokenizer.encode_batch(list(texts)))
+
+
 def _cosine(what: str, way: _Way, reference: _Way) -> Row:
     pairs = zip(way.vectors, reference.vectors, strict=True)
     least = min(float(np.sum(one * other, axis=1).min()) for one, other in pairs)
@@ -167,6 +209,10 @@ def serving(bench: Bench) -> list[Row]:
     kinds = dict(zip(("songs", "stanzas"), _texts(corpus, plain), strict=True))
     encoders = {_OURS: bulk.encode, _FLOAT32: Encoder.load_bulk(folder, only_float32=True).encode, _LOOP: _loop(1)}
     encoders[_LOOP_ALL] = _loop(available_processors())
+    rates = _product_rates()
+    gigaflops = {name: round(rate / 1e9) for name, rate in rates.items()}
+    label = f"GFLOP/s of its products alone, {_PRODUCT_ROWS} tokens on one thread: bfloat16 beside float32"
+    bound = [Row(label, gigaflops[_OURS], gigaflops[_FLOAT32], round(rates[_OURS] / rates[_FLOAT32], 2))]
     for what, texts in kinds.items():
         ways = {name: _Way.of(encode) for name, encode in encoders.items()}
         for name in ways:
@@ -176,7 +222,10 @@ def serving(bench: Bench) -> list[Row]:
             for way in ways.values():
                 way.turn(part)
         rows += _speed(what, ways, "bfloat16" in bulk.runtime)
+        bound.append(_bound(what, rates, ways, _mean_tokens(folder, texts)))
         rows += [_cosine(f"{what}, {name}", ways[name], ways[_LOOP]) for name in (_OURS, _FLOAT32)]
-    queries = plain.encode(kinds["songs"])
+    queries = plain.encode(kinds["songs"][:_CHECKED])
     rows += _same_nearest(queries, np.concatenate(ways[_OURS].vectors), np.concatenate(ways[_LOOP].vectors))
-    return [*rows, _changed_bits(bulk, folder, kinds["stanzas"][: 40 if bench.quick else None])]
+    if "bfloat16" in bulk.runtime:
+        rows += bound
+    return [*rows, _changed_bits(bulk, folder, kinds["stanzas"][: 40 if bench.quick else _CHECKED])]

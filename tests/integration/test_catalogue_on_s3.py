@@ -10,7 +10,10 @@ from rhapsody_lib import operations
 from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
 from rhapsody_lib.errors import DamagedArtifactError
 from rhapsody_lib.operations.opening import open_catalogue
+from rhapsody_lib.retrieval.search import find_matches
+from rhapsody_lib.retrieval.serving import Encoder
 from rhapsody_lib.settings import Settings
+from rhapsody_lib.words.document import parse_lyrics
 from tests.servers.swift import Swift
 from tests.unit.retrieval.conftest import SONGS, write_corpus, write_encoder
 
@@ -39,15 +42,27 @@ def fetched(store: Store) -> list[str]:
 def test_only_what_a_search_needs_is_fetched(root, tmp_path, monkeypatch):
     store, elsewhere = (Store(root, scratch=tmp_path / name / "store") for name in ("here", "elsewhere"))
     ref = embed(store, monkeypatch)
-    parts = store.parts(ref)
+    parts = [store.part(*part) for part in store.parts(ref)]
     assert len(parts) == 2
+    read: list[tuple[str, int]] = []
+    plain = Store.read_part
+
+    def noted(self, start, end, *names):
+        if names[-1] == "stanzas.arrow":
+            read.append((names[-1], end - start))
+        return plain(self, start, end, *names)
+
+    monkeypatch.setattr(Store, "read_part", noted)
     catalogue = open_catalogue(elsewhere, ref)
     assert fetched(elsewhere) == ["vectors.arrow"] * 2
-    query = catalogue.matrix.chunks[1][:1]
-    (rows,), _ = catalogue.index.search(query, 1)
-    stanzas, vectors = catalogue.stanzas_of(int(rows[0]))
-    assert len(stanzas) == len(vectors) == 2
-    assert fetched(elsewhere) == ["stanzas.arrow", *["vectors.arrow"] * 2]
+    encoder = Encoder.load(store.fetch(store.build(Recipe("encoder", 1, {}, {}), write_encoder)), threads=1)
+    matches = find_matches(catalogue, encoder, parse_lyrics(SONGS["rail"]), 1)
+    assert matches[0].song_id == "rail"
+    assert matches[0].closest is not None
+    assert fetched(elsewhere) == [*["lexicon.arrow"] * 2, *["vectors.arrow"] * 2]
+    sizes = [store.manifest(part)["files"]["stanzas.arrow"]["bytes"] for part in parts]
+    assert len(read) == 1
+    assert 0 < read[0][1] < sum(sizes) / 3
 
 
 def test_a_segment_that_is_gone_is_one_clear_error_and_is_made_again(root, tmp_path, monkeypatch):

@@ -314,6 +314,9 @@ def test_the_match_is_found_by_another_process_as_by_this_one(trained):
     release, lyrics = live_release(Store(trained.store)), parse_lyrics("the sky is blue\nabove the little town\n")
     process = ahead._start(trained.store, release)
     assert process is not None
-    found = ahead._ask(process, lyrics, None)
-    assert found
+    asked = ahead._Ahead(process)
+    ranked, found = asked.ask(lyrics, None), asked.answer()
+    asked.end()
+    assert ranked
     assert found == generation.open_matcher(trained.store, release)(lyrics, None)
+    assert [match.song_id for match in ranked] == [match.song_id for match in found]

@@ -19,7 +19,7 @@ from rhapsody_lib.backing.copying import MelodyIndex, melody_copying, melody_ons
 from rhapsody_lib.backing.decoder import compose_backing
 from rhapsody_lib.backing.finishing import CRASHES, gaps
 from rhapsody_lib.backing.model import BackingModel
-from rhapsody_lib.backing.primer import Primer, primer_facts
+from rhapsody_lib.backing.primer import ENDING_BARS, INTRO_BARS, Primer, primer_facts
 from rhapsody_lib.backing.primer_part import MOST_BARS, MOST_NOTES
 from rhapsody_lib.backing.ranking import read_bar
 from rhapsody_lib.backing.rules import CADENCE_ROOTS
@@ -147,9 +147,16 @@ def test_every_song_keeps_its_plan(seed: int, metre: tuple[int, int], tonic: int
         before, after = section_notes(score, plan, first), section_notes(score, plan, again)
         assert sung(before) == sung(after)
         line = plan.sections[first].bars_per_line * plan.bar_ticks
-        assert accompaniment(before, line) == accompaniment(after, line)
-    first, last = section_notes(score, plan, 2), section_notes(score, plan, 4)
-    assert all(a[2] <= b[2] for a, b in zip(first["melody"], last["melody"], strict=True))
+        earlier, later = accompaniment(before, line), accompaniment(after, line)
+        joining = {} if earlier["strings"] else {"strings": later["strings"]}  # strings may join, all else returns
+        assert {**earlier, **joining} == later
+    slowing = [tempo.bpm for tempo in score.tempi]
+    assert slowing == sorted(slowing, reverse=True)
+    assert score.tempi[-1].start_ticks == (plan.bars - 1) * plan.bar_ticks
+    assert slowing[-1] < slowing[0] == score.tempo_bpm
+    assert all(tempo.start_ticks >= (plan.bars - 2) * plan.bar_ticks for tempo in score.tempi[1:])
+    chorus, last = section_notes(score, plan, 2), section_notes(score, plan, 4)
+    assert all(a[2] <= b[2] for a, b in zip(chorus["melody"], last["melody"], strict=True))
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -243,6 +250,54 @@ def test_a_piano_primer_gets_the_parts_it_lacks() -> None:
     bars = [read_bar(VOCABULARY, bar) for bar in Primer.of(VOCABULARY, _score(piano=notes)).bars_for("verse")]
     for part in PARTS[1:]:
         assert any(bar.notes[part] for bar in bars), part
+
+
+def model_of(*parts: str, free: bool) -> BackingModel:
+    """A network to which other parts are nothing, and music that names no style too if it has read none."""
+    model = random_model()
+    unknown = [VOCABULARY.span(part) for part in set(PARTS) - set(parts)]
+    unknown += [] if free else [slice(VOCABULARY.style(""), VOCABULARY.style("") + 1)]
+    for span in unknown:
+        model._embedding[span.start : span.stop] = 0.0
+    return model
+
+
+def test_a_network_is_primed_with_the_parts_it_knows() -> None:
+    """A pianist's free playing goes on as it is where the network has read such, and gets no band that it has not."""
+    free = tuple(
+        Note(at, 60 + at % 7, 300, 80) for at in sorted({beat * 480 + beat * beat % 13 * 40 for beat in range(64)})
+    )
+    tune = tuple(Note(beat * 480, 72 + beat % 5, 400, 90) for beat in range(64))
+    primer = _score(piano=free, melody=tune)
+    pianist = model_of("melody", "piano", free=True)
+    assert pianist.parts == {"melody", "piano"}
+    assert pianist.knows_free_playing
+    assert not model_of("melody", "piano", free=False).knows_free_playing
+    kept = Primer.of(VOCABULARY, primer, pianist.parts, keeps_free=True)
+    assert {part for bar in kept.song.bars for part in PARTS if read_bar(VOCABULARY, bar).notes[part]} == pianist.parts
+    struck = [n for bar in kept.song.bars for n in read_bar(VOCABULARY, bar).notes["piano"]]
+    assert len(struck) == len(free)
+    band = Primer.of(VOCABULARY, primer)
+    assert {part for bar in band.song.bars for part in PARTS if read_bar(VOCABULARY, bar).notes[part]} == set(PARTS)
+    plan = plan_in((4, 4))
+    score = compose_backing(pianist, plan, primer, seed=1)
+    check_song(score, plan)
+    last = [n for n in score.parts["piano"] if n.start_ticks >= (plan.bars - 1) * plan.bar_ticks]
+    assert last
+    assert not any(
+        n.start_ticks >= (plan.bars - 1) * plan.bar_ticks for p in ("guitar", "bass") for n in score.parts[p]
+    )
+
+
+def test_a_section_is_primed_by_its_like_and_the_ends_by_the_ends() -> None:
+    primer = Primer.of(VOCABULARY, ballad())
+    names = [section.name for section in ballad().sections]
+    assert "verse 2" in names
+    assert primer.bars_for("verse") != primer.bars_again("verse") != []
+    assert primer.bars_again("tag") == []
+    unnamed = Primer.of(VOCABULARY, replace(ballad(), sections=()))
+    assert unnamed.bars_for("ending") == list(unnamed.song.bars[-ENDING_BARS:])
+    assert unnamed.bars_for("intro") == list(unnamed.song.bars[:INTRO_BARS])
 
 
 @pytest.mark.parametrize(

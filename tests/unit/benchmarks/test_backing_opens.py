@@ -46,18 +46,22 @@ def test_a_note_that_is_never_let_go_is_found() -> None:
     assert "not let go" in faults({"song.mid": stuck}, {"song.mid": 16}, 8)["mido"]
 
 
-def _everywhere(monkeypatch, readers: Mapping[str, object], syllables: int) -> Row:
+def _everywhere(monkeypatch, folder: Path, readers: Mapping[str, object], syllables: int) -> Row:
     data = score_to_midi(SCORE)
     monkeypatch.setattr(backing_opens, "READERS", readers)
     monkeypatch.setattr(backing_opens, "made", lambda *_: ({"song.mid": data}, {"song.mid": 16}, syllables))
-    rows = measured(Bench(Path(), Path(), quick=True, profile="fast"), Release(1, {}, {}, None, "", ""), 2)
+    folder.mkdir()
+    bench, release = Bench(folder, Path(), quick=True, profile="fast"), Release(1, {}, {}, None, "", "")
+    rows = measured(bench, [release], 2)
+    monkeypatch.setattr(backing_opens, "made", None)  # what was found is kept
+    assert measured(bench, [release], 2) == rows
     return next(row for row in rows if row.target)
 
 
-def test_songs_open_everywhere_only_where_every_reader_was_asked(monkeypatch) -> None:
+def test_songs_open_everywhere_only_where_every_reader_was_asked(monkeypatch, tmp_path: Path) -> None:
     mido = {"mido": backing_opens.READERS["mido"]}
-    assert _everywhere(monkeypatch, mido, 8).met is True
-    assert _everywhere(monkeypatch, mido, 9).met is False
-    some = _everywhere(monkeypatch, {**mido, "no_such_reader": backing_opens.READERS["mido"]}, 8)
+    assert _everywhere(monkeypatch, tmp_path / "all", mido, 8).met is True
+    assert _everywhere(monkeypatch, tmp_path / "wrong", mido, 9).met is False
+    some = _everywhere(monkeypatch, tmp_path / "some", {**mido, "no_such_reader": backing_opens.READERS["mido"]}, 8)
     assert some.met is None
     assert "not in no_such_reader" in some.what

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 from rhapsody_lib.corpus import sandbox_child
 from rhapsody_lib.corpus.found import Job, ParsedSong
@@ -21,6 +22,8 @@ def parse(job: Job) -> ParsedSong:
     if job.name.startswith("eat "):
         held = bytearray(int(job.name.split()[1]) << 20)
         held.clear()
+    if job.name == "write":
+        Path(job.path).write_text("a note left behind")
     if job.name == "recurse":
         return parse_deeply(job)
     if job.name == "print":

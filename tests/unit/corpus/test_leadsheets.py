@@ -195,3 +195,11 @@ def test_a_sheet_without_words_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFileError) as caught:
         parse_leadsheet_file(Job("leadsheet", str(tmp_path / "song.xml"), "song.xml"))
     assert caught.value.code == "no_lyrics"
+
+
+def test_a_sheet_without_words_is_music_where_words_are_not_needed(tmp_path: Path) -> None:
+    (tmp_path / "song.xml").write_text(xml_score([xml_note("C5", 4)] * 4), encoding="utf-8")
+    song = parse_leadsheet_file(Job("leadsheet", str(tmp_path / "song.xml"), "song.xml", words_needed=False))
+    assert song.lyrics == ""
+    assert song.track is not None
+    assert song.track.notes >= 4

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
+import mido
 import pytest
 
 from rhapsody_lib.corpus.found import Job
@@ -86,3 +88,14 @@ def test_what_cannot_be_used_is_refused_with_its_reason(
 def test_texts_in_the_usual_encodings_are_read(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "a.txt").write_bytes("déjà vu “again”".encode(encoding))
     assert read_text(tmp_path / "a.txt", "a.txt") == "déjà vu “again”"
+
+
+def test_of_verses_that_share_an_event_the_first_is_read(tmp_path: Path) -> None:
+    file = mido.MidiFile(file=io.BytesIO(midi_bytes(WORDS)))
+    for message in file.tracks[0]:
+        if message.type == "lyrics":
+            message.text = message.text.strip() + "\nother" + message.text[-1:]
+    stream = io.BytesIO()
+    file.tracks[0][:] = [message for message in file.tracks[0] if message.type != "text"]
+    file.save(file=stream)
+    assert _parse(tmp_path, "verses.mid", stream.getvalue()).lyrics.split() == WORDS.split()

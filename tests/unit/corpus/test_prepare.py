@@ -216,3 +216,20 @@ def test_a_songbook_line_that_cannot_be_sung_in_its_bars_is_a_reject(songbook_fo
     (songbook_folder / "dense.txt").write_text(songbook_text("Dense", ["la " * 5000] * 2), encoding="utf-8")
     _prepare(songbook_folder, tmp_path / "out")
     assert _rejects(tmp_path / "out")["dense.txt"] == "bad_songbook"
+
+
+def test_music_without_words_is_kept_where_it_is_asked_for_and_once(tmp_path: Path) -> None:
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    (folder / "a.mid").write_bytes(midi_bytes(WORDS))
+    (folder / "b.mid").write_bytes(midi_bytes())
+    (folder / "c.mid").write_bytes(midi_bytes())
+    (folder / "d.mid").write_bytes(midi_bytes("la la"))
+    kept = CorpusSettings(instrumentals=True)
+    summary = _prepare(folder, tmp_path / "out", kept)
+    assert _rejects(tmp_path / "out")["c.mid"] == "duplicate"
+    songs = {song["song_id"]: song for song in read_songs(tmp_path / "out")}
+    assert (songs["mixed/b.mid"]["lyrics"], songs["mixed/b.mid"]["language"]) == ("", "und")
+    assert songs["mixed/a.mid"]["lyrics"] != ""
+    assert len(_tracks(tmp_path / "out")) == summary.songs == len(songs)
+    assert _prepare(folder, tmp_path / "words").songs == 1

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from rhapsody_lib.corpus.found import Job, ParsedSong, Track
 from rhapsody_lib.corpus.sandbox import MAX_FRAME_BYTES, Sandbox, read_frame, write_frame
 from rhapsody_lib.errors import MissingExtraError, RhapsodyError, UnreadableFileError
+from rhapsody_lib.settings import CorpusSettings
 
 HOSTILE = (sys.executable, str(Path(__file__).with_name("hostile_child.py")))
 
@@ -37,6 +38,20 @@ def test_a_hostile_file_costs_itself_only(sandbox: Sandbox, name: str, code: str
     assert caught.value.code == code
     assert name in str(caught.value)
     assert sandbox.parse(_job("good")).title == "good"
+
+
+def test_the_limit_is_on_memory_that_a_file_takes() -> None:
+    limits = CorpusSettings()
+    with Sandbox(timeout_s=60, memory_mb=limits.file_memory_mb, command=HOSTILE) as opened:
+        assert opened.parse(_job("eat 60")).title == "eat 60"
+        with pytest.raises(UnreadableFileError, match="file_memory_mb"):
+            opened.parse(_job(f"eat {limits.file_memory_mb}"))
+
+
+def test_the_process_writes_no_file(sandbox: Sandbox, tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFileError, match="File too large"):
+        sandbox.parse(Job("midi", str(tmp_path / "left"), "write"))
+    assert (tmp_path / "left").read_bytes() == b""
 
 
 def test_the_process_lives_on_between_good_files_and_prints_break_nothing(sandbox: Sandbox) -> None:

@@ -1,19 +1,18 @@
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhapsody_lib.corpus.split import Splitter, song_group, split_of
+from rhapsody_lib.corpus.split import song_group, split_position, split_sides
 
 groups = st.lists(st.text(max_size=20), max_size=40)
 shares = st.floats(min_value=0.001, max_value=0.499)
 
 
 def _splits(names: list[str], seed: int, share: float) -> dict[str, str]:
-    splitter = Splitter(seed, share)
-    for name in names:
-        splitter.add(name)
-    return {name: splitter.split(name) for name in names}
+    sides = split_sides(np.array([split_position(name, seed) for name in names]), share)
+    return {name: "heldout" if heldout else "train" for name, heldout in zip(names, sides, strict=True)}
 
 
 @given(groups, st.integers(0, 2**32), shares)
@@ -39,17 +38,16 @@ def test_a_further_group_moves_at_most_those_the_guarantee_moved(
 ) -> None:
     before, after = _splits(names, seed, share), _splits([*names, more], seed, share)
     moved = {name for name in before if before[name] != after[name]}
-    assert all(
-        split_of(name, seed, share) != before[name] or split_of(name, seed, share) != after[name] for name in moved
-    )
+    fallen = {name: "heldout" if split_position(name, seed) < share else "train" for name in moved}
+    assert all(fallen[name] != before[name] or fallen[name] != after[name] for name in moved)
     assert len(moved) <= 2
 
 
 def test_shares_are_kept_in_large_corpora_and_seeds_differ() -> None:
     names = [str(number) for number in range(4000)]
-    sides = [split_of(name, 1, 0.1) for name in names]
-    assert 320 < sides.count("heldout") < 480
-    assert sides != [split_of(name, 2, 0.1) for name in names]
+    sides = _splits(names, 1, 0.1)
+    assert 320 < list(sides.values()).count("heldout") < 480
+    assert sides != _splits(names, 2, 0.1)
 
 
 def test_versions_of_a_song_are_one_group() -> None:

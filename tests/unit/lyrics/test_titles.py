@@ -13,6 +13,14 @@ from rhapsody_lib.words.document import parse_lyrics
         ("I left my heart behind me in the back of the car", "The Back of the Car"),
         ("one two three four five six seven eight", "One Two Three Four Five Six"),
         ("Stay with me,\nStay with me now or go", "Stay With Me"),
+        ("They took the name so I let it fly high", "They Took the Name"),
+        ("The last bus out when I've seen the sea at all", "The Last Bus Out"),
+        ("And I was told that you would come back some day", "I Was Told"),
+        ("Goodnight, the boats are home, the bells are still", "The Boats Are Home"),
+        ("somewhere between here and there is what we were", "Somewhere Between Here"),
+        ("the place I come from", "The Place I Come From"),
+        ("what I was dreaming of\nand all the rest of that long night", "What I Was Dreaming Of"),
+        ("hold the line and\nand all the rest of that long night", "Hold the Line"),
     ],
 )
 def test_the_title_is_the_hook(chorus: str, title: str) -> None:

@@ -89,6 +89,32 @@ def test_sixteenths_that_the_file_s_own_metre_counts_are_believed() -> None:
     assert off_grid_ticks(_late((4, 4), TICKS_PER_BEAT), Metre(0, 4, 4), has_metre=False) == TICKS_PER_BEAT
 
 
+def test_a_file_with_nearly_all_notes_between_the_eighths_is_counted_from_elsewhere() -> None:
+    eighths = np.arange(256) * (TICKS_PER_BEAT // 2)
+    table = np.array([eighths, eighths % 7 + 60, eighths * 0 + 200, eighths * 0 + 80, eighths * 0])
+    sixteenth = TICKS_PER_BEAT // 4
+    table[START] += sixteenth
+    assert off_grid_ticks(table, Metre(0, 4, 4)) % (2 * sixteenth) == sixteenth
+    table[START, ::3] -= sixteenth  # syncopation
+    assert off_grid_ticks(table, Metre(0, 4, 4)) == 0
+
+
+def test_swing_is_on_the_grid() -> None:
+    beats = np.arange(128) * TICKS_PER_BEAT
+    onsets = np.sort(np.concatenate([beats, beats[::2] + TICKS_PER_BEAT * 2 // 3]))
+    table = np.array([onsets, onsets % 7 + 60, onsets * 0 + 200, onsets * 0 + 80, onsets * 0])
+    assert off_grid_ticks(table, Metre(0, 4, 4)) == 0
+
+
+@pytest.mark.parametrize("late", [55, 400])
+def test_a_players_loose_time_is_found_too(late: int) -> None:
+    random = np.random.default_rng(1)
+    table = _late((4, 4), late)
+    table[START] = np.maximum(0, table[START] + np.rint(random.normal(0, 15, table.shape[1])).astype(int))
+    off = off_grid_ticks(in_order(table), Metre(0, 4, 4))
+    assert abs(off - late) <= 8
+
+
 @pytest.mark.parametrize("notes", [8, 200])
 def test_what_is_played_freely_or_too_short_stays(notes: int) -> None:
     random = np.random.default_rng(0)

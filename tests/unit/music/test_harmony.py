@@ -51,14 +51,16 @@ def test_notes_held_over_many_short_bars_take_little_memory() -> None:
     bars = [(index * metre.bar_ticks, metre) for index in range(count)]
     held = np.arange(120)
     table = np.array([held * 0, held % 88 + 20, held * 0 + count * metre.bar_ticks, held * 0 + 80, held * 0])
-    tracemalloc.start()
-    try:
-        found = chords_of(table, bars)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    peaks = []
+    for _ in range(3):  # threads of other tests may be at work in the same process: the least is the function's own
+        tracemalloc.start()
+        try:
+            found = chords_of(table, bars)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
     assert len(found) == 1
-    assert peak < 100e6
+    assert min(peaks) < 100e6
 
 
 def test_chords_are_the_same_however_many_notes_are_taken_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

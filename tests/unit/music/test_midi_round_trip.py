@@ -9,6 +9,8 @@ from hypothesis import given, settings
 
 from rhapsody_lib.music.chords import Key
 from rhapsody_lib.music.midi import midi_to_score, score_to_midi
+from rhapsody_lib.music.midi_writer import tables_to_midi
+from rhapsody_lib.music.note_tables import ScoreTables
 from rhapsody_lib.music.score import PARTS, Metre, Note, Score, Syllable, Tempo
 from tests.unit.music.music_strategies import scores
 
@@ -34,6 +36,13 @@ def test_own_files_come_back_exactly(score: Score) -> None:
     assert midi_to_score(score_to_midi(score, writer="symusic"), "own.mid") == score
 
 
+@given(scores())
+@settings(max_examples=25)
+def test_tables_are_written_as_their_scores_are(score: Score) -> None:
+    data = tables_to_midi(ScoreTables.of(score))
+    assert data == score_to_midi(score, writer="symusic") and midi_to_score(data, "x.mid") == score
+
+
 def test_same_score_same_bytes() -> None:
     assert score_to_midi(small_score()) == score_to_midi(small_score())
 
@@ -44,6 +53,16 @@ def test_programs_of_silent_parts_survive() -> None:
         **{**vars(score), "parts": {**score.parts, "guitar": ()}, "programs": {**score.programs, "guitar": 29}}
     )
     assert midi_to_score(score_to_midi(silent), "x").programs["guitar"] == 29
+
+
+@given(scores())
+@settings(max_examples=25)
+def test_mido_writes_the_conductor_track_just_so(score: Score) -> None:
+    data = score_to_midi(score, writer="symusic")
+    file, stream = mido.MidiFile(file=io.BytesIO(data), charset="utf-8"), io.BytesIO()
+    file.tracks[:] = file.tracks[:1]
+    file.save(file=stream)
+    assert data[14:].startswith(stream.getvalue()[14:])
 
 
 def test_mido_reads_lyrics_as_karaoke_custom() -> None:

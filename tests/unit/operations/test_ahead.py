@@ -5,7 +5,7 @@ import logging
 import shutil
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,10 +25,12 @@ from tests.unit.retrieval.conftest import SONGS, write_corpus, write_encoder
 LYRICS = Lyrics("Sky", (LyricSection("verse 1", ("the sky is blue", "небо")),))
 RELEASE: Any = SimpleNamespace(number=7)
 DRAFT: Any = SimpleNamespace(best=SimpleNamespace(lyrics=LYRICS))
-#: A process in the place of the real one: it says what it was told, or fails.
+#: A process in the place of the real one: it says what it was told, and then that with its lines; or fails.
 ECHO = (
-    "import json, sys; told = json.load(sys.stdin); print(json.dumps([told['title'], told['sections'], sys.argv[1:]]))"
+    "import json, sys; told = json.load(sys.stdin); rows = [told['title'], told['sections'], sys.argv[1:]]; "
+    "print(json.dumps(rows)); print(json.dumps([*rows, 'lines']))"
 )
+ONCE = ECHO.rpartition(";")[0]
 FAIL = "import sys; sys.stdin.read(); sys.exit(4)"
 SLOW = "import threading; threading.Event().wait(60)"
 NONSENSE = "import sys; sys.stdin.read(); print('no JSON')"
@@ -69,10 +71,25 @@ def test_a_process_that_takes_too_long_is_ended_before_the_step_is_done_here(mon
     process = ahead._start("store", RELEASE)
     assert process is not None
     begun = time.monotonic()
-    assert ahead._ask(process, LYRICS, None) is None
+    asked = ahead._Ahead(process)
+    assert asked.ask(LYRICS, None) is None
     process.wait(timeout=20)
     assert time.monotonic() - begun < 20
-    process.communicate()
+    asked.end()
+
+
+@pytest.mark.parametrize(("script", "shown"), [(ECHO, "lines"), (ONCE, "found here")])
+def test_the_song_is_written_with_the_closest_lines(
+    script: str, shown: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    started(monkeypatch, script)
+    monkeypatch.setattr(generation, "find_match", lambda *_: ["found here"])
+    monkeypatch.setattr(generation, "write_song", lambda *given: given[3])
+    with ahead.steps_ahead("s3://songs/here", RELEASE) as steps:
+        found = steps.find_match("s3://songs/here", RELEASE, DRAFT)
+        given: Any = SimpleNamespace()
+        assert steps.write_song(RELEASE, given, DRAFT, ["others"], given, tmp_path) == ["others"]
+        assert steps.write_song(RELEASE, given, DRAFT, found, given, tmp_path)[-1] == shown
 
 
 def test_the_real_process_finds_what_is_found_here(tmp_path: Path) -> None:
@@ -97,11 +114,14 @@ def test_the_real_process_finds_what_is_found_here(tmp_path: Path) -> None:
     release, lyrics = live_release(store), parse_lyrics(SONGS["rail"])
     process = ahead._start(store.root, release)
     assert process is not None
-    found = ahead._ask(process, lyrics, None)
-    process.communicate()
+    asked = ahead._Ahead(process)
+    ranked, found = asked.ask(lyrics, None), asked.answer()
+    asked.end()
+    assert ranked
     assert found
     assert found[0].song_id == "rail"
     assert found == generation.open_matcher(store.root, release)(lyrics, None)
+    assert ranked == [replace(match, closest=None) for match in found]
 
 
 def test_matches_come_back_as_they_were_sent() -> None:

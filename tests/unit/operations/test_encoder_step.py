@@ -24,7 +24,8 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
 
     def tune_encoder(songs: Path, out: Path, checkpoint: Any, settings: Any, *, seed: int, **reports: Any) -> None:
-        found.append(("tuned", (songs / "songs").read_text()))
+        written = reports.pop("written", None)
+        found.append((f"tuned{' with ' + written.read_text() if written else ''}", (songs / "songs").read_text()))
         assert set(reports) == {"progress", "record"}
         (out / "encoder.onnx").write_text(str(seed))
 
@@ -66,3 +67,26 @@ def test_what_a_training_would_build_names_the_corpus_that_a_tuned_encoder_waits
     }
     assert steps["pairs"]["encoder"] == "its input corpus is built anew"
     assert "corpus" not in steps["none"]["encoder"]
+
+
+def test_lyrics_are_written_to_tune_on_if_the_settings_ask(
+    tmp_path: Path, made: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rhapsody_lib.operations import training, written_pairs
+
+    store = str(tmp_path / "store")
+    settings = load_settings("fast", ["encoder.tuning=pairs", "encoder.generated_pairs=3"])
+    (corpus, _) = corpora(store)
+
+    def train_lyrics(store: str, settings: Settings, corpus: ArtifactRef) -> ArtifactRef:
+        return Store(store).build(Recipe("lyrics", 1, {}, {}), lambda folder: (folder / "model").write_text("a model"))
+
+    def write_pairs(songs: Path, lyrics: Path, out: Path, settings: Any, **_: Any) -> Path:
+        (out / "table").write_text(f"{settings.generated_pairs} by {(lyrics / 'model').read_text()}")
+        return out / "table"
+
+    monkeypatch.setattr(training, "train_lyrics", train_lyrics)
+    monkeypatch.setattr(written_pairs, "write_pairs", write_pairs)
+    operations.train_encoder(store, settings, corpus)
+    operations.train_encoder(store, settings, corpus)
+    assert made == [("tuned with 3 by a model", "la")]

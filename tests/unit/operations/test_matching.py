@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from rhapsody_lib.corpus.schema import TRACKS_FILE, TRACKS_SCHEMA
 from rhapsody_lib.errors import InputError
-from rhapsody_lib.music import midi
 from rhapsody_lib.operations.agreement import Agreement, _compared, _same_mode, valence
-from rhapsody_lib.operations.matching import filters_of, having_melody, tempo_range
+from rhapsody_lib.operations.matching import filters_of, tempo_range
 from rhapsody_lib.operations.requests import check_request
 
 
@@ -34,24 +27,12 @@ def test_what_is_no_tempo_range_is_refused(text: str) -> None:
 def test_a_request_names_filters_and_is_checked_before_any_work() -> None:
     request = check_request(prompt="the sky", match_key="Am", match_style="folk", match_tempo="80-100")
     found = filters_of(request)
-    assert (found.key, found.style, found.tempo_bpm) == ("A minor", "folk", (80, 100))
+    assert (found.key, found.style, found.tempo_bpm, found.melody) == ("A minor", "folk", (80, 100), False)
+    assert filters_of(check_request(prompt="the sky", match_melody=True)).melody
     assert request.filters_match
     assert not check_request(prompt="the sky").filters_match
     with pytest.raises(InputError, match="--match-key"):
         check_request(prompt="the sky", match_key="H dur")
-
-
-def test_the_music_that_is_asked_for_is_read_in_whatever_row_group_it_is(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    rows = [{"track_id": f"t{number}", "midi": b"tune" if number % 2 else b"drums"} for number in range(5)]
-    rows[3]["midi"] = None
-    pq.write_table(pa.Table.from_pylist(rows, TRACKS_SCHEMA), tmp_path / TRACKS_FILE, row_group_size=2)
-    monkeypatch.setattr(
-        midi, "midi_to_score", lambda data, _: SimpleNamespace(parts={"melody": [1] * (data == b"tune")})
-    )
-    store: Any = SimpleNamespace(fetch=lambda _: tmp_path)
-    corpus: Any = None
-    has_melody = having_melody(store, corpus)
-    assert [has_melody(name) for name in ("t0", "t1", "t2", "t3", "t4", "t9", None)] == [False, True, *[False] * 5]
 
 
 def test_valence() -> None:

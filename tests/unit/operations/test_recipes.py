@@ -12,7 +12,7 @@ from rhapsody_lib.artifacts import ArtifactRef
 from rhapsody_lib.errors import InputError
 from rhapsody_lib.hashing import file_sha256, known_sha256
 from rhapsody_lib.operations.recipes import encoder_recipe
-from rhapsody_lib.settings import EncoderSettings, Settings
+from rhapsody_lib.settings import EncoderSettings, LyricsSettings, Settings
 
 
 def encoder(model: str) -> Settings:
@@ -44,6 +44,9 @@ def test_only_a_tuned_encoder_depends_on_its_corpus_and_the_tuning(tmp_path: Pat
     keys |= {encoder_recipe(Settings(encoder=EncoderSettings(tuning="pairs", epoch_songs=7)), one).key}
     assert len(keys) == 5
     assert encoder_recipe(tuned, one).inputs == {"corpus": "a" * 64}
+    written = Settings(encoder=EncoderSettings(tuning="pairs", generated_pairs=9))
+    by_another = Settings(encoder=written.encoder, lyrics=LyricsSettings(max_epochs=1))
+    assert len({encoder_recipe(each, one).key for each in (tuned, written, by_another)}) == 3
     assert not EncoderSettings(tuning="pairs", max_epochs=0).tunes
     with pytest.raises(InputError, match=r"encoder\.tuning=none"):
         encoder_recipe(tuned)

@@ -132,13 +132,13 @@ def embedded(monkeypatch) -> list[str]:
     from rhapsody_lib.retrieval import shards
 
     titles: list[str] = []
-    plain = shards._embed
+    plain = shards._embedded
 
     def noted(songs, *rest):
         titles.extend(song.title for song in songs.values())
         return plain(songs, *rest)
 
-    monkeypatch.setattr(shards, "_embed", noted)
+    monkeypatch.setattr(shards, "_embedded", noted)
     return titles
 
 

@@ -10,8 +10,8 @@ from rhapsody_lib.retrieval.stanzas import mean_vector
 from rhapsody_lib.settings import CatalogueSettings
 
 FILES = {
-    *("songs.arrow", "lexicon.arrow", "shapes.arrow", "catalogue.json", "metrics.json"),
-    *("segments/0000/vectors.arrow", "segments/0000/stanzas.arrow"),
+    *("songs.arrow", "sample.arrow", "catalogue.json", "metrics.json"),
+    *("segments/0000/vectors.arrow", "segments/0000/stanzas.arrow", "segments/0000/lexicon.arrow"),
 }
 
 
@@ -79,7 +79,8 @@ def test_more_songs_than_a_row_group_of_parquet_reads_at_once(make_corpus, encod
 def test_vectors_are_mapped_not_copied(corpus, encoder_folder, tmp_path):
     embed(corpus, encoder_folder, tmp_path)
     catalogue = Catalogue.load(tmp_path)
-    for values in (catalogue.matrix.chunks[0], catalogue.lexicon.weights):
+    postings = catalogue.lexicon.postings[0]
+    for values in (catalogue.matrix.chunks[0], catalogue.shapes.chunks[0], postings.rows, postings.counts):
         assert not values.flags.owndata
         assert not values.flags.writeable
 

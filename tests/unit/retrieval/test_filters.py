@@ -16,6 +16,7 @@ SONGS = pa.table(
         "tempo_bpm": [92.0, 140.0, None, 60.0],
         "key": ["G major", "E minor", None, "G major"],
         "licence": ["CC0-1.0", "public domain", None, "CC0"],
+        "has_melody": [True, False, False, True],
     }
 )
 
@@ -30,6 +31,7 @@ SONGS = pa.table(
         (MatchFilters(key="g major"), [0, 3]),
         (MatchFilters(licence="cc0"), [0, 3]),
         (MatchFilters(key="G major", language="en", style="waltz"), [0]),
+        (MatchFilters(melody=True), [0, 3]),
     ],
 )
 def test_what_passes(filters: MatchFilters, expected: list[int]) -> None:

@@ -20,7 +20,7 @@ from rhapsody_lib.retrieval.scoring import SongMatrix
 from rhapsody_lib.retrieval.segments import map_batch, write_batch
 from rhapsody_lib.settings import CatalogueSettings
 
-VECTORS, STANZAS = "segments/0000/vectors.arrow", "segments/0000/stanzas.arrow"
+VECTORS, STANZAS, LEXICON = (f"segments/0000/{name}.arrow" for name in ("vectors", "stanzas", "lexicon"))
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +36,14 @@ def folder(embedded, tmp_path):
 
 
 def use(folder: Path) -> None:
-    """Open a catalogue and read the stanzas of a song."""
-    Catalogue.load(folder).stanzas_of(1)
+    """Open a catalogue, look for a word, and read the stanzas of the songs."""
+    catalogue = Catalogue.load(folder)
+    catalogue.lexicon.scores("river")
+    for row in range(catalogue.songs.num_rows):
+        catalogue.stanzas_of(row)
 
 
-@pytest.mark.parametrize("name", ["songs.arrow", "lexicon.arrow", "shapes.arrow", "catalogue.json", VECTORS, STANZAS])
+@pytest.mark.parametrize("name", ["songs.arrow", "catalogue.json", VECTORS, STANZAS, LEXICON])
 @pytest.mark.parametrize("damage", ["gone", "empty", "text", "short"])
 def test_a_damaged_file_is_one_clear_error(folder, name, damage):
     path = folder / name
@@ -75,8 +78,8 @@ def test_a_damaged_inverted_file_is_one_clear_error(folder, damage):
 
 def test_what_is_written_is_what_a_pass_over_the_vectors_gives(folder):
     matrix = Catalogue.load(folder).matrix
-    again = SongMatrix.of(matrix.chunks)
-    for name in ("mean", "products", "lengths", "wordless"):
+    again = SongMatrix.of(matrix.chunks).with_hubness()
+    for name in ("mean", "products", "lengths", "wordless", "hubness"):
         np.testing.assert_array_equal(getattr(matrix, name), getattr(again, name))
 
 
@@ -84,6 +87,15 @@ def test_what_the_corpus_says_of_a_song_stands_beside_it(folder):
     songs = Catalogue.load(folder).songs
     assert {"artist", "language", "genres", "licence", "tempo_bpm", "key"} <= set(songs.column_names)
     assert songs.column("title").to_pylist() == ["Sea", "Rail", "Bread", "Snow"]
+
+
+def test_stanzas_that_were_changed_are_refused(folder):
+    path = folder / STANZAS
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(DamagedArtifactError, match=r"do not have their digest.*Run 'rhapsody train'"):
+        use(folder)
 
 
 def test_the_segments_of_another_encoder_are_refused(folder):

@@ -125,6 +125,28 @@ def test_no_artist_is_on_two_sides_and_held_out_songs_are_not_read(tmp_path, mon
     assert not data.lacks
 
 
+def test_a_lyric_that_was_written_from_a_line_is_a_text_of_its_song(tmp_path):
+    corpus = write(tmp_path, [(f"Artist {number}", words(number), "train") for number in range(3)])
+    written = "a new line of six words\nline 2 of the song that is number1\nand one more\n\na new line of six words"
+    rows = [{"song_id": "song-1", "lyrics": written}, {"song_id": "song-2", "lyrics": "too short"}]
+    pq.write_table(pa.Table.from_pylist(rows, pairs.WRITTEN_SCHEMA), tmp_path / "written.parquet")
+    plain, data = load_pairs(corpus, 0.0), load_pairs(corpus, 0.0, tmp_path / "written.parquet")
+    songs = {song.song_id: song for song in (*data.train, *data.stopping)}
+    # The song's own line is not in it, and none stands twice.
+    assert [songs[f"song-{number}"].written for number in range(3)] == ["", "a new line of six words\nand one more", ""]
+    assert plain.fingerprint != data.fingerprint
+    random = np.random.default_rng(0)
+    drawn = [songs["song-1"].draw(random) for _ in range(200)]
+    share = np.mean([songs["song-1"].written in pair for pair in drawn])
+    assert 0.4 < share < 0.6
+    for pair in drawn:
+        ours, theirs = (set(text.splitlines()) for text in pair)
+        assert not ours & theirs
+    (tmp_path / "written.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DamagedArtifactError, match=r"written\.parquet"):
+        load_pairs(corpus, 0.0, tmp_path / "written.parquet")
+
+
 def test_the_fingerprint_tells_where_stanzas_end(tmp_path):
     lines = [f"line {number} has six words of its own" for number in range(6)]
     texts = ("\n".join(lines[:2]) + "\n\n" + "\n".join(lines[2:]), "\n".join(lines[:4]) + "\n\n" + "\n".join(lines[4:]))

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rhapsody_lib.errors import InputError
+from rhapsody_lib.errors import InputError, SourceError
 from rhapsody_lib.retrieval.calibration import Calibration
 from rhapsody_lib.retrieval.catalogue import embed_catalogue
 from rhapsody_lib.retrieval.filters import MatchFilters
-from rhapsody_lib.retrieval.opened import Catalogue
+from rhapsody_lib.retrieval.opened import Catalogue, in_folder, reading
 from rhapsody_lib.retrieval.search import best_rows, find_matches
 from rhapsody_lib.settings import CatalogueSettings
 from rhapsody_lib.words.document import Lyrics, parse_lyrics
@@ -102,7 +102,7 @@ def test_lyrics_without_words_match_by_name(catalogue, encoder):
 def test_a_catalogue_of_one_or_two(texts, make_corpus, encoder_folder, encoder, tmp_path):
     embed_catalogue(make_corpus(tmp_path / "corpus", texts), encoder_folder, tmp_path / "out", CatalogueSettings())
     matches = find_matches(Catalogue.load(tmp_path / "out"), encoder, parse_lyrics("my river"), 5)
-    assert [match.song_id for match in matches] == list(texts)
+    assert [match.song_id for match in matches] == ["only"]
     assert matches[0].similarity > 0.5
     assert matches[0].closest.catalogue_line == "the river"
 
@@ -177,10 +177,26 @@ def test_lyrics_of_fifty_thousand_words(catalogue, encoder):
     assert matches[0].song_id == "rail"
 
 
-def test_a_catalogue_of_songs_without_words(make_corpus, encoder_folder, encoder, tmp_path):
-    embed_catalogue(
-        make_corpus(tmp_path / "c", {"a": "", "b": ""}), encoder_folder, tmp_path / "o", CatalogueSettings()
-    )
+def test_songs_without_words_are_passed_over(make_corpus, encoder_folder, encoder, tmp_path):
+    texts = {"a": "", "b": "the train", "c": "", "d": "...", "e": "snow and ice"}
+    card = embed_catalogue(make_corpus(tmp_path / "c", texts), encoder_folder, tmp_path / "o", CatalogueSettings())
+    assert card["songs"] == 3
     matches = find_matches(Catalogue.load(tmp_path / "o"), encoder, parse_lyrics("the train"))
-    assert [match.song_id for match in matches] == ["a", "b"]
-    assert [match.closest for match in matches] == [None, None]
+    assert [match.song_id for match in matches] == ["b", "e"]
+    with pytest.raises(SourceError, match="none of its songs has words"):
+        embed_catalogue(
+            make_corpus(tmp_path / "n", {"a": "", "b": ""}), encoder_folder, tmp_path / "p", CatalogueSettings()
+        )
+
+
+def test_of_the_stanzas_only_those_of_the_matches_are_read(folder, encoder):
+    read = []
+
+    def read_part(number, name, start, end):
+        read.append((name, end - start))
+        return reading(in_folder(folder))(number, name, start, end)
+
+    matches = find_matches(Catalogue.load(folder, read_part=read_part), encoder, parse_lyrics("a train"), 2)
+    assert len(matches) == 2
+    assert [name for name, _ in read] == ["stanzas.arrow"] * 2
+    assert sum(size for _, size in read) < (folder / "segments/0000/stanzas.arrow").stat().st_size / 1.5

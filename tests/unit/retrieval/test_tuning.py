@@ -208,3 +208,45 @@ def test_words_keep_their_vectors_and_everything_else_is_tuned(base):
     assert run.best_epoch == 1
     assert run.finished(settings(base, max_epochs=9, patience=2))
     assert not replace(run, history=run.history[:3]).finished(settings(base, max_epochs=9, patience=2))
+
+
+def test_of_a_text_longer_than_the_model_reads_the_end_is_drawn_too(base):
+    from rhapsody_lib.retrieval.encoder import load_base
+    from rhapsody_lib.retrieval.pairs import PairData, PairSong
+    from rhapsody_lib.retrieval.tuning import epoch_pairs
+
+    model = load_base(str(base))[0]
+    model.tokenizer(["w0 w1"], truncation=True, max_length=8, padding="max_length")  # which its tokenizer remembers
+    lines = [tuple(WORDS[start : start + 60]) for start in (0, 60)]
+    song = PairSong(
+        "id", "artist", tuple((" ".join(line),) for line in lines), (" ".join(lines[0]), " ".join(lines[1]))
+    )
+    drawn = {
+        word
+        for epoch in range(400)
+        for batch in epoch_pairs(model, PairData((song,), (), 1, ""), settings(base), 0, epoch)
+        for pair in batch
+        for text in pair
+        for word in text.split()
+    }
+    assert drawn == set(WORDS)
+
+
+def test_texts_are_read_with_others_of_their_length_and_keep_their_order(base, monkeypatch):
+    import torch
+
+    from rhapsody_lib.retrieval import tuning
+    from rhapsody_lib.retrieval.checkpoint import start
+    from rhapsody_lib.retrieval.encoder import load_base
+
+    run = start(torch, load_base(str(base))[0], settings(base))
+    texts = [" ".join(WORDS[: 1 + 7 * number % 40]) for number in range(30)]
+    found = []
+    for most in (1, 60, 10_000):
+        monkeypatch.setattr(tuning, "_CPU_TOKENS", most)
+        with torch.no_grad():
+            found.append(tuning._embedded(torch, run, texts, 48).numpy())
+    for other in found[1:]:
+        np.testing.assert_allclose(np.sum(found[0] * other, axis=1), 1, atol=1e-3)
+    parts = tuning._of_like_lengths([5, 1, 90, 2, 6], 12)
+    assert parts == [[1, 3], [0, 4], [2]]

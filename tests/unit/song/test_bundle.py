@@ -271,9 +271,9 @@ def test_a_prompt_that_is_no_text_is_still_told(fitted: Score) -> None:
 
 @pytest.mark.parametrize("vocal", [False, True])
 def test_the_mix_is_told_as_it_was_played(vocal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    pictures = contents.Pictures(b"", [])
-    monkeypatch.setattr(contents, "_recorded", lambda *_, **__: ({"song.mp3": b""}, 1.0, pictures))
     score = fit_words(sample_lyrics(), sample_score())
+    written = contents._written(sample_lyrics(), score)
+    monkeypatch.setattr(contents, "_recorded", lambda *_, **__: ({"song.mp3": b""}, 1.0, written))
     files = contents.song_files(sample_lyrics(), score, {}, audio=True, vocal=vocal)
     mix = json.loads(files["song.json"])["mix"]
     assert mix["melody"]["level_db"] == (BEHIND_VOCAL_DB if vocal else 0.0)

@@ -156,6 +156,17 @@ def test_a_song_without_notes_has_a_sheet() -> None:
     assert engrave(leadsheet(melody_score([])))
 
 
+def test_a_ritardando_is_named_once_and_heard_at_each_beat() -> None:
+    notes = [Note(beat * BEAT, 60 + beat % 5, BEAT, 80) for beat in range(16)]
+    slower = tuple(Tempo((13 + step) * BEAT, 95.0 - 5 * step) for step in range(3))
+    sheet = leadsheet(melody_score(notes, tempi=(Tempo(0, 100.0), Tempo(4 * BEAT, 90.0), *slower)))
+    assert sheet.count(b"<words>rit.</words>") == 1
+    assert sheet.count(b"<metronome") == 3  # 100, 90 and 95
+    assert [float(bpm) for bpm in re.findall(rb'tempo="([0-9.]+)"', sheet)] == [100, 90, 95, 90, 85]
+    assert len(sung(opened(sheet))) == len(notes)
+    assert all("<svg" in page for page in engrave(sheet))
+
+
 def bar_at(bars: list[Bar], step: int) -> int:
     """The index of the bar that a place stands in; the end stands in the last."""
     return sum(bar.start <= step for bar in bars) - 1

@@ -76,3 +76,10 @@ def test_spelling_alone_mostly_gives_the_dictionarys_count() -> None:
     right = [len(spelled_nuclei(word)) == sum(is_vowel(phone) for phone in phones(word) or ()) for word in words]
     assert len(words) > 2_500
     assert sum(right) / len(right) > 0.9
+
+
+def test_words_found_in_the_text_of_the_dictionary_are_those_of_its_table() -> None:
+    dictionary = _dictionary()
+    entries = dictionary._entries
+    words = [*list(entries)[::40], "sepultura", "stilton", "a", "zyuganov", "", "~", "qqqq", "a(2)", "zzzz"]
+    assert {word: dictionary._found(word) for word in words} == {word: entries.get(word) for word in words}

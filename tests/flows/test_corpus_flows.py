@@ -1,0 +1,58 @@
+"""A corpus in the flows: its data card on the page of the run, and no training on one that drifted."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+import tasks
+from tests.trained import TINY, songs_folder
+from tests.unit.corpus.corpus_tables import released, stored_corpus, whole
+
+pytest.importorskip("dataframely")
+
+
+def artifact(key: str) -> str:
+    """What the latest artifact of a key shows."""
+
+    async def read() -> str:
+        async with get_client() as client:
+            found = await client.read_artifacts(
+                artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])), sort="CREATED_DESC", limit=1
+            )
+        return str(found[0].data)
+
+    return asyncio.run(read())
+
+
+def test_a_prepared_corpus_shows_its_card_and_is_not_trained_on_if_it_drifted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from flows.prepare_corpus import prepare_corpus
+    from flows.retrain import retrain
+
+    store, source = str(tmp_path / "store"), str(songs_folder(tmp_path / "few", each=2))
+    prepare_corpus(sources=[source], profile=TINY, store=store)
+    page = artifact("data-card")
+    assert "data:image/svg+xml;base64," in page
+    assert "| songs | 8 |" in page
+    assert "song_id is unique" in artifact("corpus-checks")
+
+    began = []
+    for name in ("train_lyrics", "train_encoder", "train_backing"):
+        monkeypatch.setattr(tasks, name, lambda *_, name=name: began.append(name) or 1 / 0)
+    released(store, stored_corpus(store, "live", *whole()))
+    asked = {"sources": [source], "profile": TINY, "store": store}
+    state = retrain(**asked, return_state=True)
+    assert (state.name, began) == ("Refused", [])
+    assert "drifted too far from that of release 1" in state.message
+    assert "--accept-drift" in state.message
+    shown = artifact("corpus-drift")
+    assert "nothing is trained" in shown
+    assert "| songs | 60 | 8 |" in shown
+    state = retrain(**asked, accept_drift=True, return_state=True)
+    assert (state.name, began) == ("Failed", ["train_lyrics"])
