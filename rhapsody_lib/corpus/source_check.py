@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from rhapsody_lib.corpus.examine import examined
+from rhapsody_lib.corpus.folders import files_below
 from rhapsody_lib.corpus.found import Found, Job, Reject, one_line
 from rhapsody_lib.corpus.lakh.tree import find_tree
 from rhapsody_lib.corpus.layout_check import check_layout
@@ -132,7 +133,7 @@ def _tree_above(folder: Path) -> Path | None:
 
 def _odd_files(text: str) -> tuple[Finding, ...]:
     folder = Path(text)
-    names = sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else [folder]
+    names = sorted(Path(entry.path) for _, entry in files_below(folder)) if folder.is_dir() else [folder]
     return tuple(Finding(level, what, remedy) for level, what, remedy in check_layout(names, None)[1])
 
 

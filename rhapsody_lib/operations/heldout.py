@@ -171,9 +171,9 @@ def _rows(corpus: Path, split: str) -> Iterator[dict[str, Any]]:
 
 
 def _marks(row: dict[str, Any]) -> tuple[str, str]:
-    """By what a song is known again in another corpus: its group, and its words."""
-    group = song_group(row["title"] or "", row["artist"] or "", row["song_id"])
-    return _digest(f"group {group}"), _digest(f"lyrics {row['lyrics'] or ''}")
+    """By what a song is known again in another corpus: its group, and its words; music without words by the first."""
+    group = _digest(f"group {song_group(row['title'] or '', row['artist'] or '', row['song_id'])}")
+    return group, _digest(f"lyrics {row['lyrics']}") if row["lyrics"] else group
 
 
 def _digest(text: str) -> str:

@@ -96,15 +96,3 @@ def intact_folders(store: Store, refs: Sequence[ArtifactRef]) -> Iterator[Path]:
             yield store.fetch(ref)
         except DamagedArtifactError:
             continue
-
-
-def shard_folders(
-    store: Store, step: ShardStep[Shard], work: Sequence[Work[Shard]], spread: Spread, what: str
-) -> Iterator[Path]:
-    """Make all shards, then give the folder of each in turn; one found damaged is made again by this process."""
-    for item, ref in zip(work, spread(step, work, what), strict=True):
-        try:
-            folder = store.fetch(ref)
-        except DamagedArtifactError:
-            folder = store.fetch(step(item))
-        yield folder
