@@ -111,7 +111,7 @@ def _copied(page: Path, out: Path) -> Path:
         shutil.copyfile(page, out)
     except OSError as error:
         raise InputError(
-            f"--out '{out}' cannot be written: {error.strerror}. Name a file in a folder of yours."
+            f"--out '{out}' cannot be written: {error.strerror or error}. Name a file in a folder of yours."
         ) from error
     return out
 

@@ -7,14 +7,19 @@ Pool: cpu-pool.  Environment: RHAPSODY_STORE; for s3:// the AWS_* variables.  RH
 
 from __future__ import annotations
 
+import logging
+
 from prefect import flow
 
 import tasks
 from flows.forms import NO_CHANGES, SONGBOOK, Order, Profile
 from rhapsody_lib.artifacts import ArtifactRef
+from rhapsody_lib.errors import MissingExtraError
 from rhapsody_lib.operations.orders import ordered
 from rhapsody_lib.operations.recipes import corpus_recipe
 from tasks.names import training_run_name
+
+logger = logging.getLogger(__name__)
 
 
 @flow(name="prepare-corpus", flow_run_name=training_run_name, persist_result=False)
@@ -37,5 +42,8 @@ def prepare_corpus(
     work = ordered(order, store, profile, changes, sources)
     work.check(corpus_recipe, work.settings, work.sources)
     corpus = tasks.prepare_corpus(work.store, work.settings, work.sources)
-    tasks.make_card(work.store, corpus)
+    try:
+        tasks.make_card(work.store, corpus)
+    except MissingExtraError as missing:  # the corpus is there all the same
+        logger.warning("No data card was written: %s", missing)
     return corpus

@@ -8,6 +8,7 @@ between the shares of songs below a value). Two draws from the same songs differ
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -76,7 +77,8 @@ class CorpusVerdict:
         live: number of the release it was compared with; 0 for none.
         accepted: whether drift is accepted, by a setting.
         notes: what else to know.
-        report: where the page is, if it was written.
+        report: path of the page, if it was written.
+        where: what a person is told of where the page is, if its path is of no use to them.
     """
 
     rows: tuple[Row, ...] = ()
@@ -85,6 +87,7 @@ class CorpusVerdict:
     accepted: bool = False
     notes: tuple[str, ...] = ()
     report: str = ""
+    where: str = ""
 
     @property
     def drifted(self) -> tuple[Row, ...]:
@@ -95,6 +98,11 @@ class CorpusVerdict:
     def before(self) -> str:
         """What it was compared with, in words."""
         return f"that of release {self.live}" if self.live else "the other one"
+
+    @property
+    def place(self) -> str:
+        """Where the page is, for a person; '' if there is none."""
+        return self.where or self.report
 
     @property
     def passed(self) -> bool:
@@ -113,7 +121,7 @@ class CorpusVerdict:
         """
         if self.passed:
             return
-        where = f" The report is {self.report}." if self.report else ""
+        where = f" The report is {self.place}." if self.report else ""
         if self.broken:
             raise RefusedError(
                 f"Nothing was trained: the corpus is not what it must be. {' '.join(self.broken)}{where} "
@@ -157,11 +165,13 @@ def judge_corpus(
 
 def _broken(checks: Sequence[Mapping[str, Any]], tolerance: float) -> Iterator[str]:
     for check in checks:
-        allowed = check["rows"] * tolerance if check["lenient"] else 0
+        # Of a few rows one may break a lenient check, however small the share, unless the share is 0.
+        allowed = math.ceil(round(check["rows"] * tolerance, 6)) if check["lenient"] else 0
         if check["broken"] > allowed:
             such = f" (such as {', '.join(check['examples'])})" if check["examples"] else ""
             count = f"{check['broken']:,} of {check['rows']:,}"
-            yield f"{check['table']}: '{check['what']}' does not hold for {count}{such}."
+            limit = f"; drift.broken_share={tolerance:g} allows {allowed:,}" if check["lenient"] else ""
+            yield f"{check['table']}: '{check['what']}' does not hold for {count}{such}{limit}."
 
 
 def compare(card: Mapping[str, Any], live: Mapping[str, Any], settings: DriftSettings) -> Iterator[Row]:

@@ -26,8 +26,9 @@ PROVENANCE = "provenance.json"
 #: Said of what was there and could not be read.
 DAMAGED = "the stored one was damaged"
 FIRST = "first of its kind"
-#: Kinds of which there are many, none made because another was: songs, and the parts that a step is cut into.
-NOT_COMPARED = ("song", "songs-shard", "vectors-shard")
+#: Kinds of which there are many, none made because another was: songs, the parts that a step is cut into, and how far
+#: any two corpora are apart.
+NOT_COMPARED = ("song", "songs-shard", "vectors-shard", "drift")
 NEW = "not made before"
 
 #: What a build says of who asked for it, besides user, host and process: for instance the address of its flow run.

@@ -72,6 +72,6 @@ def report_drift(verdict: CorpusVerdict) -> None:
         *(cell(reason) for reason in verdict.broken),
         table(HEAD, rows) if rows else "",
         "\n".join(f"- {cell(note)}" for note in verdict.notes),
-        f"The whole page: {cell(verdict.report)}" if verdict.report else "",
+        f"The whole page: {cell(verdict.report)}" if verdict.report and not verdict.where else "",
     ]
     write_page("corpus-drift", sentence, parts)

@@ -1,8 +1,13 @@
-"""The tracks of a prepared corpus as token sequences, cut into crops for training."""
+"""The tracks of a prepared corpus as token sequences, cut into crops for training.
+
+Of a corpus with more music than a training reads, songs are drawn by lot while its tracks are read one after another:
+what is held in memory is bounded by tokens, whatever the corpus is.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import heapq
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,18 +18,21 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from rhapsody_lib.backing.context import context_rows
-from rhapsody_lib.backing.copying import MelodyIndex, Onsets, melody_onsets
+from rhapsody_lib.backing.copying import MelodyIndex, melody_onsets
 from rhapsody_lib.backing.tokens import HEADER_TOKENS, TokenSong, encode
 from rhapsody_lib.backing.vocabulary import Vocabulary
 from rhapsody_lib.corpus.schema import SONGS_FILE, TRACKS_FILE
 from rhapsody_lib.errors import InputError, SourceError, UnreadableFileError
 from rhapsody_lib.music.midi import midi_to_score
 from rhapsody_lib.music.score import Score
+from rhapsody_lib.settings import BackingSettings
 
 logger = logging.getLogger(__name__)
 
 #: Tokens that a song may have to be measured on: this bounds memory.
 MOST_TOKENS = 20_000
+#: Training songs are read until they have so many tokens, more only where the epochs read more; and held-out songs.
+LEAST_TRAIN_TOKENS, MOST_HELDOUT_TOKENS = 8_000_000, 2_000_000
 #: Hexadecimal digits of a song's mark.
 _MARK_DIGITS = 16
 HELDOUT_SONGS, TRAINING_SONGS = "held-out songs", "training songs"
@@ -49,7 +57,8 @@ class PackedSong:
 class BackingData:
     """Training and held-out songs, how many tracks the tokens could not say, and the melodies learnt.
 
-    Where no song is held out, `heldout` is a training song, and `measured_on` says so.
+    Where no song is held out, `heldout` is a training song, and `measured_on` says so. `train_songs_in_corpus` are the
+    training songs with music that the corpus has; where they are more than `train`, `skipped` is of those looked at.
     """
 
     vocabulary: Vocabulary
@@ -58,6 +67,7 @@ class BackingData:
     skipped: int
     melodies: MelodyIndex
     measured_on: str = HELDOUT_SONGS
+    train_songs_in_corpus: int = 0
 
     @property
     def fingerprint(self) -> str:
@@ -122,50 +132,109 @@ def _tracks(corpus: Path) -> Iterator[tuple[str, str, bytes]]:
                 yield song_id, split[song_id], midi
 
 
-def load_data(corpus: Path) -> BackingData:
-    """Encode every track of a corpus. Held-out songs of more than `MOST_TOKENS` are left out.
+@dataclass(frozen=True)
+class _Read:
+    """A track that was read: its style, its tokens, its melody's (grid step, pitch) [notes x 2], and what it counts."""
+
+    style: str
+    song: TokenSong
+    onsets: NDArray[np.int32]
+    tokens: int
+
+
+class _Draw:
+    """Tracks of the songs with the lowest digests, as few as have so many tokens together; all where all have less."""
+
+    def __init__(self, most_tokens: int) -> None:
+        self.most_tokens, self.tokens, self.offered = most_tokens, 0, 0
+        self._drawn: list[tuple[int, int, _Read]] = []  # the highest digest first
+
+    def wants(self, song_id: str, place: int) -> bool:
+        """Whether a track, the `place`-th of the corpus, is among the lowest: the others need not be parsed."""
+        self.offered += 1
+        return self.tokens < self.most_tokens or (-_lot(song_id), -place) > self._drawn[0][:2]
+
+    def add(self, song_id: str, place: int, read: _Read) -> None:
+        """Take a track, and leave those out that are no longer needed."""
+        heapq.heappush(self._drawn, (-_lot(song_id), -place, read))
+        self.tokens += read.tokens
+        while self.tokens - self._drawn[0][2].tokens >= self.most_tokens:
+            self.tokens -= heapq.heappop(self._drawn)[2].tokens
+
+    def in_order(self) -> list[_Read]:
+        """The tracks in the corpus's order."""
+        return [read for _, _, read in sorted(self._drawn, key=lambda drawn: -drawn[1])]
+
+
+def _lot(song_id: str) -> int:
+    return int.from_bytes(hashlib.sha256(song_id.encode("utf-8", "replace")).digest()[:8], "big")
+
+
+def _read(vocabulary: Vocabulary, song_id: str, midi: bytes, *, drop_repeats: bool) -> _Read | None:
+    score = midi_to_score(midi, song_id)
+    song = encode(vocabulary, score)
+    if not song.bars:
+        return None
+    bars = (song.bars[bar] for bar in _new_bars(vocabulary, song)) if drop_repeats else song.bars
+    onsets = np.asarray(melody_onsets(score), dtype=np.int32).reshape(-1, 2)
+    return _Read(score.style, song, onsets, HEADER_TOKENS + sum(map(len, bars)) + 1)
+
+
+def tokens_to_read(settings: BackingSettings) -> int:
+    """Tokens of the training songs that are read of a corpus that has more."""
+    return max(LEAST_TRAIN_TOKENS, settings.max_epochs * settings.epoch_tokens)
+
+
+def load_data(corpus: Path, most_tokens: int = LEAST_TRAIN_TOKENS) -> BackingData:
+    """Encode the tracks of a corpus. Held-out songs of more than `MOST_TOKENS` are left out.
+
+    Of a corpus with more training songs than have `most_tokens` tokens (`tokens_to_read`), or more held-out songs than
+    have `MOST_HELDOUT_TOKENS`, those with the lowest digests of their ids are read: always the same ones, also beside
+    songs that are added. The styles and melodies are those of the songs that were read.
 
     Raises:
         SourceError: there is no corpus, or no track of it can be used for training.
         MissingExtraError: symusic is not installed.
     """
-    styles: set[str] = set()
-    found: list[tuple[str, str, TokenSong]] = []
-    melodies: dict[str, list[Onsets]] = {"train": [], "heldout": []}
+    draws = {"train": _Draw(most_tokens), "heldout": _Draw(MOST_HELDOUT_TOKENS)}
     skipped, draft = 0, Vocabulary(())
-    for song_id, split, midi in _tracks(corpus):
+    for place, (song_id, split, midi) in enumerate(_tracks(corpus)):
+        if not draws[split].wants(song_id, place):
+            continue
         try:
-            score = midi_to_score(midi, song_id)
-            song = encode(draft, score)
+            read = _read(draft, song_id, midi, drop_repeats=split == "train")
         except (InputError, UnreadableFileError):
             skipped += 1
             continue
-        if song.bars:
-            found.append((split, score.style, song))
-            melodies[split].append(melody_onsets(score))
-            styles.add(score.style)
-    vocabulary = Vocabulary(tuple(sorted(styles - {""})))
-    packed: dict[str, list[PackedSong]] = {"train": [], "heldout": []}
-    for split, style, song in found:
-        # Styles are the last ids, so all other tokens of the draft vocabulary are right already.
-        headers = tuple((vocabulary.style(style), *header[1:]) for header in song.headers)
-        named = TokenSong(headers, song.bars, song.end)
-        packed[split].append(pack(vocabulary, named, drop_repeats=split == "train"))
-    if not packed["train"]:
+        if read:
+            draws[split].add(song_id, place, read)
+    found = {split: draw.in_order() for split, draw in draws.items()}
+    if not found["train"]:
         raise SourceError(
             f"{corpus}: none of its tracks can be used for training ({skipped} skipped). Prepare it from sources with "
             "music, such as the embedded songbook."
         )
-    heldout = tuple(song for song in packed["heldout"] if len(song.ids) <= MOST_TOKENS)
+    vocabulary = Vocabulary(tuple(sorted({read.style for reads in found.values() for read in reads} - {""})))
+    index = MelodyIndex.build(*([read.onsets.tolist() for read in found[split]] for split in ("train", "heldout")))
+    train = _packed(vocabulary, found["train"], drop_repeats=True)
+    heldout = tuple(s for s in _packed(vocabulary, found["heldout"], drop_repeats=False) if len(s.ids) <= MOST_TOKENS)
     if not heldout:
         logger.warning(
             "No song with music that could be measured on is held out: the figures named heldout are of a training "
             "song, and flattered. Hold more out (corpus.heldout_share), or train on more songs."
         )
-    index = MelodyIndex.build(melodies["train"], melodies["heldout"])
-    train = tuple(packed["train"])
-    measured_on = HELDOUT_SONGS if heldout else TRAINING_SONGS
-    return BackingData(vocabulary, train, heldout or train[:1], skipped, index, measured_on)
+    measured_on, in_corpus = HELDOUT_SONGS if heldout else TRAINING_SONGS, draws["train"].offered
+    return BackingData(vocabulary, train, heldout or train[:1], skipped, index, measured_on, in_corpus)
+
+
+def _packed(vocabulary: Vocabulary, reads: Sequence[_Read], *, drop_repeats: bool) -> tuple[PackedSong, ...]:
+    packed = []
+    for read in reads:
+        # Styles are the last ids, so all other tokens of the draft vocabulary are right already.
+        headers = tuple((vocabulary.style(read.style), *header[1:]) for header in read.song.headers)
+        named = TokenSong(headers, read.song.bars, read.song.end)
+        packed.append(pack(vocabulary, named, drop_repeats=drop_repeats))
+    return tuple(packed)
 
 
 def streams(

@@ -24,7 +24,7 @@ from rhapsody_lib.backing.base import BASE_READ_FILE, BackingBase, open_base, sa
 from rhapsody_lib.backing.checkpoint import Run, resume, save, start
 from rhapsody_lib.backing.context import COLUMNS
 from rhapsody_lib.backing.copying import MELODIES_FILE
-from rhapsody_lib.backing.dataset import BackingData, PackedSong, load_data, streams
+from rhapsody_lib.backing.dataset import BackingData, PackedSong, load_data, streams, tokens_to_read
 from rhapsody_lib.backing.network import build_network, forward
 from rhapsody_lib.backing.recurrence import mean_nll
 from rhapsody_lib.backing.tokens import HEADER_TOKENS
@@ -153,7 +153,7 @@ def measured(weights: Mapping[str, NDArray[np.float32]], vocabulary: Vocabulary,
 def ngram_nll(data: BackingData) -> float:
     """The yardstick: an interpolated modified Kneser-Ney 5-gram on the same tokens, nats per token."""
     model = KneserNey(NGRAM_ORDER)
-    model.fit([song.ids.tolist() for song in data.train], len(data.vocabulary))
+    model.fit((song.ids.tolist() for song in data.train), len(data.vocabulary))
     found = [model.log_probabilities(song.ids.tolist())[HEADER_TOKENS:] for song in data.heldout]
     return -float(np.concatenate(found).mean())
 
@@ -166,6 +166,7 @@ def _write(run: Run, data: BackingData, out: Path, about: dict[str, Any]) -> dic
         "ngram_nll": ngram_nll(data),
         "history": run.history,
         "train_songs": len(data.train),
+        "train_songs_in_corpus": data.train_songs_in_corpus,
         "heldout_songs": len(data.heldout),
         "measured_on": data.measured_on,
         "skipped_tracks": data.skipped,
@@ -220,7 +221,7 @@ def train_backing(
     """
     base = open_base(settings.base)
     settings = base.sized(settings) if base else settings
-    data, known = _unread(load_data(corpus), base)
+    data, known = _unread(load_data(corpus, tokens_to_read(settings)), base)
     parts = f"{data.fingerprint} {settings.model_dump_json()} {seed} {base.digest if base else ''}"
     recipe = hashlib.sha256(parts.encode()).hexdigest()
     with torch_settings(split_seed(seed, "backing", "weights") % 2**32) as torch:

@@ -39,10 +39,6 @@ class Check:
     lenient: bool = False
     examples: tuple[str, ...] = ()
 
-    def met(self, tolerance: float) -> bool:
-        """Whether no row breaks it, or of a lenient one no larger share than `tolerance`."""
-        return self.broken <= (self.rows * tolerance if self.lenient else 0)
-
 
 def _digest(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big")

@@ -21,6 +21,13 @@ MAX_LINE_WORDS = 16
 #: Sections are no longer written out beyond this many lines.
 MAX_LINES = 2000
 _EDGE_LINES = 4
+#: A line that refers to a section says little else.
+_MOST_REFERENCE_CHARACTERS = 200
+#: Marks on one letter that are kept: the Stream-Safe Text Format of Unicode (UAX #15, section 13) has as many. Longer
+#: runs take a time that grows with their square.
+_MOST_MARKS = 30
+#: A reference to a character by a number so long that Python may refuse to read it.
+_NO_REFERENCE = re.compile(r"&#[0-9]{20,};?")
 
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,10})\b[^<>]{0,300}>")
 _ADDRESS = re.compile(r"(?:https?://|www\.)\S+|\b[\w-]{1,40}\.(?:com|net|org|info)\b\S*", re.IGNORECASE)
@@ -35,7 +42,7 @@ _LABEL = r"(?:intro|verse|chorus|bridge|pre-?chorus|refrain|outro|hook|interlude
 _HEADING = re.compile(rf"^[\[(<*]*\s*({_LABEL}\s*\d*)\s*(?::\s*(\S.*)|[\])>*:.]*)$", re.IGNORECASE)
 _BRACKETED_HEADING = re.compile(rf"^\[\s*({_LABEL}\s*\d*)\b[^\]]*\]\s*:?$", re.IGNORECASE)
 _REPEAT_SECTION = re.compile(
-    rf"^[\[(*]*\s*(?:repeat|back to)\s+(?:the\s+)?({_LABEL}\s*\d*)\b[^\w]*(?:x?\d)?[^\w]*$", re.IGNORECASE
+    rf"^[\[(*]*\s*(?:repeat|back to)\s+(?:the\s+)?({_LABEL}\s*\d*)\b\W*(?:x?\d\W*)?$", re.IGNORECASE
 )
 _DIRECTION = re.compile(
     r"^[\[(*]+\s*(?:instrumental|solo|guitar|piano|sax|drum|music|break|fade|spoken|repeat|end|harmonica|applause|riff|"
@@ -105,11 +112,22 @@ def _plain(character: str) -> str:
 
 def plain_text(text: str) -> str:
     """NFC text with lines ended by line feeds, without markup, control and invisible characters."""
-    text = html.unescape(html.unescape(text)).replace("\r\n", "\n").replace("\r", "\n")
+    text = _unescaped(_unescaped(text)).replace("\r\n", "\n").replace("\r", "\n")
     text = re.sub("[\u2028\u2029\u0085\x0b\x0c]", "\n", text)
     if "<" in text:
         text = _TAG.sub(lambda match: "\n" if match.group(2).lower() in {"br", "p", "div", "li"} else "", text)
-    return unicodedata.normalize("NFC", text.translate({ord(each): _plain(each) for each in set(text)}))
+    text = text.translate({ord(each): _plain(each) for each in set(text)})
+    return unicodedata.normalize("NFC", _with_few_marks(text))
+
+
+def _unescaped(text: str) -> str:
+    return html.unescape(_NO_REFERENCE.sub("", text)) if "&" in text else text
+
+
+def _with_few_marks(text: str) -> str:
+    """The text with at most `_MOST_MARKS` combining marks in a row."""
+    marks = "".join(sorted(filter(unicodedata.combining, set(text))))
+    return re.sub(f"([{marks}]{{{_MOST_MARKS}}})[{marks}]+", r"\1", text) if marks else text
 
 
 def _is_chord_line(line: str) -> bool:
@@ -180,7 +198,8 @@ def _lines(text: str) -> list[str]:
     edge = set(written[:_EDGE_LINES]) | set(written[-_EDGE_LINES:])
     lines: list[str] = []
     for index, line in enumerate(raw):
-        again = _REPEAT_SECTION.match(line) if line[:1] in _REPEAT_SECTION_STARTS else None
+        short = len(line) <= _MOST_REFERENCE_CHARACTERS and line[:1] in _REPEAT_SECTION_STARTS
+        again = _REPEAT_SECTION.match(line) if short else None
         heading = _heading(line)
         if again:
             lines += ["", f"[{' '.join(again.group(1).lower().split())}]", ""]

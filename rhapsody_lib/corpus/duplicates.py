@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
@@ -68,10 +69,11 @@ class DuplicateFinder:
 
     Args:
         threshold: Jaccard similarity of word 3-grams from which a song is a near duplicate.
+        folder: where its files lie while it is open; that of the system, which may be in memory, if none is given.
     """
 
-    def __init__(self, threshold: float) -> None:
-        self._threshold, self._rows = threshold, rows_per_band(threshold)
+    def __init__(self, threshold: float, folder: Path | None = None) -> None:
+        self._threshold, self._rows, self._folder = threshold, rows_per_band(threshold), folder
         self._files = ExitStack()
         self._keys = self._temporary()
         self._bands = [self._temporary() for _ in range(PERMUTATIONS // self._rows)]
@@ -79,7 +81,7 @@ class DuplicateFinder:
         self._found: tuple[_Numbers, _Numbers, _Numbers] | None = None
 
     def _temporary(self) -> IO[bytes]:
-        return self._files.enter_context(tempfile.TemporaryFile())
+        return self._files.enter_context(tempfile.TemporaryFile(dir=self._folder))
 
     def __enter__(self) -> DuplicateFinder:
         return self
@@ -128,7 +130,7 @@ class DuplicateFinder:
         of, similarity = np.full(len(firsts), -1, dtype=np.int64), np.ones(len(firsts))
         numbers, starts = np.unique(member, return_index=True)
         stops = np.append(starts, len(member))[1:]
-        with _Kept() as kept:
+        with _Kept(self._folder) as kept:
             for number, start, stop, text in zip(numbers, starts, stops, words, strict=True):
                 hashes, shared = shingles(text), group[start:stop].tolist()
                 for other in kept.candidates(shared):
@@ -150,12 +152,13 @@ class DuplicateFinder:
 class _Kept:
     """Songs that stay, of those that share a band with others: their shingles, in a file, and their groups."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
         self._places: dict[int, tuple[int, int]] = {}
         self._groups: dict[int, list[int]] = {}
 
     def __enter__(self) -> _Kept:
-        self._file = tempfile.TemporaryFile()  # closed by __exit__
+        self._file = tempfile.TemporaryFile(dir=self._folder)  # closed by __exit__
         return self
 
     def __exit__(

@@ -12,8 +12,8 @@ import dataframely as dy
 import polars as pl
 
 from rhapsody_lib.corpus.schema import REJECTS_FILE, SONGS_FILE, TRACKS_FILE, RejectCode
+from rhapsody_lib.music.foreign import BELIEVED_BPM
 
-MIN_TEMPO_BPM, MAX_TEMPO_BPM = 20.0, 400.0
 MAX_YEAR = 2100
 MAX_SECONDS = 4 * 3600.0
 
@@ -41,7 +41,7 @@ class TracksTable(dy.Schema):
     midi = dy.Binary()
     sha256 = dy.String(regex="^[0-9a-f]{64}$")
     seconds = dy.Float64(min_exclusive=0, max=MAX_SECONDS)
-    tempo_bpm = dy.Float64(min=MIN_TEMPO_BPM, max=MAX_TEMPO_BPM)
+    tempo_bpm = dy.Float64(min=BELIEVED_BPM[0], max=BELIEVED_BPM[1])
     key = dy.String(regex="^[A-G](#|b)? (major|minor)$")
     time_signature = dy.String(regex="^[1-9][0-9]?/(1|2|4|8|16|32|64)$")
     programs = dy.List(dy.Int32(min=0, max=127))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 
 def is_file(entry: os.DirEntry[str]) -> bool:
@@ -21,6 +22,11 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
         return entry.is_dir(follow_symlinks=False)
     except OSError:
         return False
+
+
+def leads_out(path: Path, root: Path) -> bool:
+    """Whether a file of a source is a link to one outside of it, which is not read: its sender did not send that."""
+    return path.is_symlink() and not path.resolve().is_relative_to(root)
 
 
 def visible(folder: str | os.PathLike[str]) -> list[os.DirEntry[str]]:

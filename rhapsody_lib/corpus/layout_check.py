@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import lzma
 import re
 import sqlite3
 import struct
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -19,6 +21,7 @@ from rhapsody_lib.corpus.lakh.metadata import read_metadata
 from rhapsody_lib.corpus.lakh.tree import LakhTree
 from rhapsody_lib.corpus.listing import artists_beside
 from rhapsody_lib.corpus.records import record_kind
+from rhapsody_lib.errors import SourceError
 
 Level = Literal["error", "warning"]
 #: Level, what is odd, what to do.
@@ -30,16 +33,22 @@ _PACKED = re.compile(r".+\.(zip|tar|tar\.gz|tgz|tar\.bz2|7z|rar)", re.IGNORECASE
 _POINTER = b"version https://git-lfs"
 _SQLITE = b"SQLite format 3\0"
 _SOME_ROLLS = 12
+_BROKEN_ROLL = (
+    OSError, EOFError, ValueError, KeyError, RuntimeError, NotImplementedError, zlib.error, lzma.LZMAError,
+    struct.error, zipfile.BadZipFile,
+)  # fmt: skip
 _NEWER, _OLDER = {"alink", "sname", "lyric", "language"}, {"alink", "sname", "lyric", "idiom"}
 _DOWNLOAD = "Fetch it again, and compare its size with the page's."
 
 
-def check_layout(files: Sequence[Path], tree: LakhTree | None) -> tuple[Facts, list[Oddity]]:
-    """Facts of a source's files by name, and what is odd about them."""
+def check_layout(
+    files: Sequence[Path], tree: LakhTree | None, artists: Path | None = None
+) -> tuple[Facts, list[Oddity]]:
+    """Facts of a source's files by name, and what is odd about them; `artists` as a source file names it."""
     facts: Facts = {"files": f"{len(files):,}, {_megabytes(sum(_size(path) for path in files))}"}
     odd = [*_broken_off(files)]
     others = [path for path in files if tree is None or not tree.holds(path)]
-    odd += _tables([path for path in others if record_kind(path) == "table"], facts, set(files))
+    odd += _tables([path for path in others if record_kind(path) == "table"], facts, set(files), artists)
     if tree is not None:
         odd += _tree(tree, facts, files)
     return facts, odd
@@ -81,7 +90,7 @@ def _head(path: Path, size: int) -> bytes:
         return b""
 
 
-def _tables(paths: Sequence[Path], facts: Facts, present: set[Path]) -> Iterator[Oddity]:
+def _tables(paths: Sequence[Path], facts: Facts, present: set[Path], named: Path | None) -> Iterator[Oddity]:
     """Which release of the Kaggle tables each table is, and whether its artists are there."""
     alone = []
     for path in paths:
@@ -94,7 +103,7 @@ def _tables(paths: Sequence[Path], facts: Facts, present: set[Path]) -> Iterator
         if release == "unknown":
             lacks = f"{path.name} has no column {', '.join(sorted(_NEWER - names))} of the Kaggle lyrics."
             yield "warning", lacks, "Languages are told from the words."
-        artists = artists_beside(path)
+        artists = named or artists_beside(path)
         if artists == path or artists not in present:
             alone.append(path.name)
     if alone:
@@ -146,10 +155,13 @@ def _rolls(rolls: Sequence[Path], facts: Facts) -> Iterator[Oddity]:
         try:
             with zipfile.ZipFile(path) as archive, archive.open("info.json") as stream:
                 info = json.loads(stream.read(1 << 20))
+            if not isinstance(info, dict):
+                broken.append(f"{path.name} (its info.json says nothing)")
+                continue
             version = "0.x" if "beat_resolution" in info else "1.x" if "resolution" in info else "unknown"
             tracks = sum(isinstance(value, dict) and "program" in value for value in info.values())
             told[f"{tracks} tracks, pypianoroll {version}"] += 1
-        except (OSError, ValueError, KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+        except _BROKEN_ROLL as error:
             broken.append(f"{path.name} ({one_line(str(error))})")
     facts["release"] = "; ".join(f"{name} ({count} of {sum(told.values())})" for name, count in told.most_common())
     if broken:
@@ -180,7 +192,7 @@ def _database(path: Path, facts: Facts) -> Iterator[Oddity]:
     try:
         list(read_metadata(path, ["TRAAAAA000000000A0"]))
         facts["metadata"] += f", {_rows(path):,} rows"
-    except (OSError, ValueError, sqlite3.Error) as error:
+    except (OSError, ValueError, sqlite3.Error, SourceError) as error:
         yield "error", f"{path.name} cannot be used: {one_line(str(error))}.", _DOWNLOAD
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from rhapsody_lib.corpus.folders import leads_out
 from rhapsody_lib.corpus.found import FileKind, Job, Reject
 from rhapsody_lib.corpus.lakh.tree import LakhTree
 from rhapsody_lib.corpus.records import record_kind
@@ -53,11 +54,6 @@ def display_name(path: Path, root: Path) -> str:
     return os.fsencode(below).decode("utf-8", "replace")
 
 
-def leads_out(path: Path, root: Path) -> bool:
-    """Whether a file of a source is a link to one outside of it, which is not read: its sender did not send that."""
-    return path.is_symlink() and not path.resolve().is_relative_to(root)
-
-
 def artists_beside(path: Path) -> Path:
     """Where the artists of a table of lyrics are: `artists-data.csv` for `lyrics-data.csv`."""
     return path.with_name(re.sub("lyrics", "artists", path.name, flags=re.IGNORECASE))
@@ -73,28 +69,34 @@ def _looks_like_songbook(path: Path) -> bool:
     return {"title", "style", "form"} <= names
 
 
-def _is_side_file(path: Path) -> bool:
+def is_side_file(path: Path) -> bool:
+    """Whether a file tells of others, by its name: it is neither a song nor left out."""
     return path.name.lower().startswith(_SIDE_NAMES) and path.suffix.lower() not in KIND_OF_SUFFIX
 
 
 def surely_holds_songs(source: Source) -> bool:
-    """Whether the names of the files alone tell that one is a song: music, or a text where there is no music."""
+    """Whether the names of the files alone tell that one is a song: music, or a text where there is no music.
+
+    Texts beside a Lakh corpus are no songs for that.
+    """
     suffixes = {path.suffix.lower() for path in source.files}
     if suffixes & KIND_OF_SUFFIX.keys():
         named = (path for path in source.files if path.suffix.lower() in KIND_OF_SUFFIX)
     else:
-        texts = (path for path in source.files if path.suffix.lower() == ".txt" and ".abc" not in suffixes)
-        named = (path for path in texts if not _is_side_file(path))
+        told = source.tree is None and ".abc" not in suffixes
+        texts = (path for path in source.files if told and path.suffix.lower() == ".txt")
+        named = (path for path in texts if not is_side_file(path))
     return any(not leads_out(path, source.root) for path in named)
 
 
 def list_files(source: Source) -> Iterator[Job | Reject]:
-    """Every file of a source that is no Lakh corpus, in order.
+    """Every file of a source that is no part of a Lakh corpus, in order.
 
     A file that shares folder and stem with a song file belongs to that song (its lyrics, its cover), a table of artists
     to the table of lyrics beside it. A text file without music is a songbook song if it looks like one, or if the
     source holds such songs and no music. In a source that has neither music nor songbook songs it is a plain text;
-    else it lacks its MIDI file. README, LICENSE and manifest files are neither. A link that leads out is a reject.
+    else it lacks its MIDI file. Beside a Lakh corpus, where lists and notes lie, no text is one that does not look like
+    a song of a songbook. README, LICENSE and manifest files are neither. A link that leads out is a reject.
     """
     music = {path.with_suffix("") for path in source.files if path.suffix.lower() in KIND_OF_SUFFIX}
     songs = music | {path.with_suffix("") for path in source.files if path.suffix.lower() == ".abc"}
@@ -102,7 +104,7 @@ def list_files(source: Source) -> Iterator[Job | Reject]:
     present = set(source.files) - outside
     tables = [path for path in source.files if record_kind(path) == "table"]
     artists = {beside for path in tables if (beside := source.artists or artists_beside(path)) != path}
-    alone: FileKind | None = None if music else _kind_of_texts(source)
+    alone: FileKind | None = None if music or source.tree is not None else _kind_of_texts(source)
     for path in source.files:
         kind, many, name = KIND_OF_SUFFIX.get(path.suffix.lower()), record_kind(path), display_name(path, source.root)
         if path in outside:
@@ -110,13 +112,16 @@ def list_files(source: Source) -> Iterator[Job | Reject]:
             yield Reject(source.name, name, RejectCode.OUTSIDE, detail)
         elif kind is not None:
             yield Job(kind, str(path), name, _lyrics_beside(path, present) if kind in {"midi", "npz"} else "")
-        elif _is_side_file(path) or (path.with_suffix("") in songs and many != "abc") or path in artists:
+        elif is_side_file(path) or (path.with_suffix("") in songs and many != "abc") or path in artists:
             continue
         elif many is not None:
             beside = (source.artists or artists_beside(path)) if many == "table" else path
             yield Job(many, str(path), name, artists_path=str(beside) if beside in present - {path} else "")
         elif path.suffix.lower() == ".txt" and (alone or _looks_like_songbook(path)):
             yield Job(alone or "songbook", str(path), name)
+        elif path.suffix.lower() == ".txt" and source.tree is not None:
+            detail = "is no list that is read, and does not look like a song of a songbook"
+            yield Reject(source.name, name, RejectCode.UNKNOWN_TYPE, detail)
         elif path.suffix.lower() in LYRICS_SUFFIXES:
             yield Reject(source.name, name, RejectCode.NO_MIDI, "words without a MIDI file of the same stem")
         else:
@@ -125,7 +130,7 @@ def list_files(source: Source) -> Iterator[Job | Reject]:
 
 def _kind_of_texts(source: Source) -> FileKind:
     """As what the text files of a source without music are read."""
-    texts = (path for path in source.files if path.suffix.lower() == ".txt" and not _is_side_file(path))
+    texts = (path for path in source.files if path.suffix.lower() == ".txt" and not is_side_file(path))
     return "songbook" if any(map(_looks_like_songbook, texts)) else "text"
 
 

@@ -79,7 +79,7 @@ class Merge:
 
     def write(self, out: Path) -> CorpusSummary:
         """Write `songs`, `tracks` and `rejects` into a folder."""
-        repeats, heldout = self._decide()
+        repeats, heldout = self._decide(out)
         tally, ids, first = Tally(self._sources), dict[int, str](), 0
         referred = np.zeros(len(heldout), dtype=bool)
         referred[repeats.of[repeats.of >= 0]] = True
@@ -107,10 +107,10 @@ class Merge:
                     writers.tracks.write_table(_track_rows(rows))
         return tally.summary()
 
-    def _decide(self) -> tuple[Repeats, npt.NDArray[np.bool_]]:
-        """What repeats what, and which songs are held out."""
+    def _decide(self, scratch: Path) -> tuple[Repeats, npt.NDArray[np.bool_]]:
+        """What repeats what, and which songs are held out. Files that are needed for it lie in `scratch`."""
         positions: list[npt.NDArray[np.float64]] = [np.empty(0)]
-        with DuplicateFinder(self._settings.near_duplicate_similarity) as finder:
+        with DuplicateFinder(self._settings.near_duplicate_similarity, scratch) as finder:
             for songs, table in self._columns("song_id", "group", "repeat_key", "signature"):
                 rows = table.take(pa.array(songs))
                 finder.add(rows["repeat_key"].to_pylist(), rows["signature"].to_pylist())

@@ -138,7 +138,7 @@ def _odd_files(text: str) -> tuple[Finding, ...]:
 
 
 def _check(source: Source, settings: CorpusSettings, files: int) -> Checked:
-    facts, odd = check_layout(source.files, source.tree)
+    facts, odd = check_layout(source.files, source.tree, source.artists)
     findings = [Finding(level, what, remedy) for level, what, remedy in odd]
     try:
         items = list(list_jobs(source, settings))

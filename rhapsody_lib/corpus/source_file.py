@@ -53,8 +53,8 @@ name = "mine"                    # what the tables call it; the folder's name if
 [[source]]
 corpus = "songbook"              # the songs that come with Rhapsody
 
-# Which songs are kept, of all sources. Leave out what does not matter. A setting that is given elsewhere
-# (--set corpus.language=any) is stronger.
+# Which songs are kept, of all sources. Leave out what does not matter. A setting that is not its default
+# (--set corpus.language=de; en is the default) is stronger.
 [keep]
 language = "en"                  # or "any"
 # artists = ["The Beatles", "ABBA"]
@@ -238,6 +238,9 @@ def _spec(path: Path, number: int, table: _Table) -> SourceSpec:
     needed = _NEEDED.get(kind, ())
     if needed and not values.keys() & set(needed):
         raise _refusal(path, f"source {number} ({kind}): needs one of the keys {', '.join(map(repr, needed))}")
+    if kind == "kaggle" and "folder" in values and len(values) > 1:
+        what = f"source {number} ({kind}): the key 'folder' stands for all tables in it"
+        raise _refusal(path, f"{what}; leave it out, or leave out 'lyrics' and 'artists'")
     return SourceSpec(kind, name, dict(_existing(path, f"source {number} ({kind})", values)))
 
 

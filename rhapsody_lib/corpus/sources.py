@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rhapsody_lib.corpus.chosen import not_chosen
-from rhapsody_lib.corpus.folders import files_below
+from rhapsody_lib.corpus.folders import files_below, leads_out
 from rhapsody_lib.corpus.found import Job, Reject, one_line
 from rhapsody_lib.corpus.lakh.jobs import list_lakh_jobs
 from rhapsody_lib.corpus.lakh.tree import PASSED_OVER, LakhTree, find_tree, tree_of
@@ -19,7 +19,6 @@ from rhapsody_lib.corpus.listing import (
     Source,
     artists_beside,
     display_name,
-    leads_out,
     list_files,
     surely_holds_songs,
 )
@@ -83,12 +82,10 @@ def open_source(text: str) -> Source:
         resolved = path.resolve()
         root = resolved if resolved.is_dir() else resolved.parent
         files = _files_below(root) if resolved.is_dir() else _file_and_words(resolved)
+        tree = find_tree(root) if resolved.is_dir() else None
     except OSError as error:
         raise SourceError(f"Source '{text}' cannot be read: {error.strerror}. Check its permissions.") from error
-    source = Source(display_name(resolved, resolved.parent) or "root", root, files)
-    if resolved.is_dir():
-        source = replace(source, tree=find_tree(root))
-    return _with_songs(source, text)
+    return _with_songs(Source(display_name(resolved, resolved.parent) or "root", root, files, tree=tree), text)
 
 
 def _with_songs(source: Source, text: str) -> Source:
@@ -98,8 +95,9 @@ def _with_songs(source: Source, text: str) -> Source:
         SourceError: there is none.
     """
     music = source.tree is not None and any(map(source.tree.holds_music, source.files))
-    sure = music or surely_holds_songs(source)
-    if not sure and not any(True for _ in _song_files(replace(source, tree=None))):
+    others = _without_tree(source)
+    sure = music or surely_holds_songs(others)
+    if not sure and not any(True for _ in _song_files(others)):
         known = ", ".join(_KNOWN_SUFFIXES)
         raise SourceError(f"Source '{text}' holds no songs: there is no file that ends in {known}.")
     return source
@@ -126,15 +124,37 @@ def _open_spec(spec: SourceSpec, text: str) -> Source:
     folder, parts = spec.folders.get("folder"), {key: path for key, path in spec.folders.items() if key != "folder"}
     if spec.kind == "songbook":
         opened = open_source(EMBEDDED)
-    elif spec.kind == "lakh" and parts:
-        opened = _open_tree(tree_of(parts, find_tree(folder) if folder is not None else None), text)
+    elif spec.kind == "lakh":
+        opened = _open_lakh(folder, parts, text)
     elif spec.kind == "kaggle" and folder is None:
-        files = tuple(sorted(parts.values()))
+        beside = artists_beside(parts["lyrics"])
+        tables = {*parts.values(), *([beside] if "artists" not in parts and beside.is_file() else [])}
+        files = tuple(sorted(tables))
         root = Path(os.path.commonpath([path.parent for path in files]))
         opened = Source("kaggle", root, files, artists=parts.get("artists"))
     else:
         opened = open_source(str(folder))
     return replace(opened, name=spec.name) if spec.name else opened
+
+
+def _open_lakh(folder: Path | None, parts: Mapping[str, Path], text: str) -> Source:
+    """A Lakh corpus: what is in a folder, and the parts that are named one by one.
+
+    Raises:
+        SourceError: there is none in the folder, or it cannot be read.
+    """
+    try:
+        found = find_tree(folder) if folder is not None and folder.is_dir() else None
+        tree = tree_of(parts, found) if parts else found
+    except OSError as error:
+        raise SourceError(f"Source '{text}' cannot be read: {error.strerror}. Check its permissions.") from error
+    if tree is None or (folder is not None and found is None):
+        raise SourceError(
+            f"Source '{text}': there is no Lakh corpus in '{folder}': neither music in folders by MSD id "
+            "(lpd_5_cleansed/A/B/C/TRABC.../<md5>.npz), nor music named by md5 with cleansed_ids.txt or "
+            'match_scores.json. Name the folder above its parts, or the parts one by one, or give corpus = "folder".'
+        )
+    return _open_tree(tree, text) if parts else open_source(str(folder))
 
 
 def _open_tree(tree: LakhTree, text: str) -> Source:
@@ -144,7 +164,7 @@ def _open_tree(tree: LakhTree, text: str) -> Source:
         below = [path for folder in folders for path in _files_below(folder)]
     except OSError as error:
         raise SourceError(f"Source '{text}' cannot be read: {error.strerror}. Check its permissions.") from error
-    files = sorted({*below, *tree.side_files}, key=lambda path: path.relative_to(tree.root).as_posix())
+    files = sorted({*below, *tree.side_files, *tree.outside}, key=lambda path: path.relative_to(tree.root).as_posix())
     return _with_songs(Source("lakh", tree.root, tuple(files), tree=tree), text)
 
 
@@ -188,9 +208,16 @@ def list_jobs(source: Source, settings: CorpusSettings | None = None) -> Iterato
             yield item if settings is None else _if_chosen(item, source.name, settings)
     except OSError as error:
         raise SourceError(f"Source '{source.root}' cannot be read: {error}. Check its permissions.") from error
+    yield from list_files(_without_tree(source))
+
+
+def _without_tree(source: Source) -> Source:
+    """The source with the files alone that are no part of the Lakh corpus in it."""
     tree = source.tree
+    if tree is None:
+        return source
     others = tuple(path for path in source.files if not tree.holds(path) and path.suffix.lower() not in PASSED_OVER)
-    yield from list_files(replace(source, files=others))
+    return replace(source, files=others)
 
 
 def _if_chosen(item: Job | Reject, source: str, settings: CorpusSettings) -> Job | Reject:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from rhapsody_lib.corpus.record_stream import (
     open_records,
 )
 from rhapsody_lib.corpus.table_part import TablePart
-from rhapsody_lib.errors import UnreadableFileError
+from rhapsody_lib.errors import SourceError, UnreadableFileError
 
 #: Records of a part, about: some seconds of work.
 PART_ROWS = 2000
@@ -104,11 +104,42 @@ def _part(first: _Piece, links: set[str], stop: int, header: str, known: dict[st
     return TablePart(first.start, stop, header, first.linked, first.before, _artists_of(links, known))
 
 
+def _state(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def changed(path: str) -> SourceError:
+    """What is raised of a table whose parts are no longer where they were found."""
+    return SourceError(f"Table '{path}' changed while it was read. Prepare it again once nothing writes to it.")
+
+
+def check_unchanged(jobs: Iterable[Job]) -> None:
+    """Do nothing if the tables that these are parts of are still as they were when they were cut, on this machine.
+
+    Raises:
+        SourceError: one of them changed, or is gone.
+    """
+    cut = {job.path: job.part.state for job in jobs if job.part is not None}
+    for path, state in cut.items():
+        try:
+            found = _state(Path(path))
+        except OSError as error:
+            raise changed(path) from error
+        if found != state:
+            raise changed(path)
+
+
 def table_parts(job: Job) -> list[Job]:
-    """A table of lyrics as jobs of some rows each, in order; itself alone where it is small or cannot be cut."""
+    """A table of lyrics as jobs of some rows each, in order; itself alone where it is small or cannot be cut.
+
+    Raises:
+        SourceError: it changed meanwhile.
+    """
     path = Path(job.path)
     try:
-        size_bytes = path.stat().st_size
+        state = _state(path)
+        size_bytes = state[0]
         if job.kind != "table" or size_bytes < LEAST_BYTES or not may_be_cut(path):
             return [job]
         known = read_artists(Path(job.artists_path)) if job.artists_path else {}
@@ -119,4 +150,8 @@ def table_parts(job: Job) -> list[Job]:
             parts = list(_parts(_Pieces(rows, job.name, offset), rows.header, known, size_bytes))
     except (OSError, EOFError, zlib.error, UnreadableFileError):
         return [job]  # whoever reads it says what is wrong
-    return [replace(job, artists_path="", part=part) for part in parts] if len(parts) > 1 else [job]
+    if len(parts) < 2:
+        return [job]
+    cut = [replace(job, artists_path="", part=replace(part, state=state)) for part in parts]
+    check_unchanged(cut)
+    return cut

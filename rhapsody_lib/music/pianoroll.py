@@ -160,6 +160,12 @@ def _beat_ticks(metre: Metre) -> int:
     return metre.bar_ticks // metre.numerator * (3 if compound else 1)
 
 
+def _first_metre(conductor: Conductor) -> Metre:
+    """The metre at the first time signature: before it the default stands, which its maker did not count by."""
+    first = conductor.first_metre_ticks or 0
+    return next((metre for metre in reversed(conductor.metres) if metre.start_ticks <= first), conductor.metres[0])
+
+
 def _from_first_step(conductor: Conductor, first_note_ticks: int) -> Conductor:
     """Tempi and metres counted from the first step of a roll.
 
@@ -215,7 +221,7 @@ def pianoroll_to_tables(
         raise UnreadableFileError(name, "too_large", f"has more than {limits.max_notes:,} notes.", "Is it one song?")
     if conductor is None:
         conductor = Conductor(_tempi(npz, info.resolution) or (Tempo(0, DEFAULT_BPM),), (Metre(0, 4, 4),))
-    table = _in_ticks(rolls, _beat_ticks(conductor.metres[0]), info.resolution, limits, name)
+    table = _in_ticks(rolls, _beat_ticks(_first_metre(conductor)), info.resolution, limits, name)
     conductor = _from_first_step(conductor, int(table[START].min()) if table.size else 0)
     return assembled(
         lambda moved: _raw_tracks(moved, info.tracks),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from rhapsody_lib.errors import InputError
 from rhapsody_lib.music.score import TICKS_PER_BEAT
 from rhapsody_lib.words.document import Lyrics, LyricSection
+from rhapsody_lib.words.languages import latin_language
 from rhapsody_lib.words.syllables import count_syllables
 
 INTRO, ENDING = "intro", "ending"
@@ -182,7 +183,8 @@ def plan_from_lyrics(
     sung = [section for section in lyrics.sections if section.lines]
     if not sung:
         raise InputError("The lyrics have no lines, so there is no song to plan. Give a prompt with words.")
-    counts = [tuple(max(1, count_syllables(line)) for line in section.lines) for section in sung]
+    language = latin_language(word for line in lyrics.lines for word in line.split())
+    counts = [tuple(max(1, count_syllables(line, language)) for line in section.lines) for section in sung]
     shapes = [(len(row), bars_for_lines(row, metre, tempo_bpm, usual_bars_per_line)) for row in counts]
     sections = [
         PlannedSection(section.name, label, lines * bars, row)

@@ -23,8 +23,12 @@ from rhapsody_lib.retrieval.yardsticks import by_digest
 from rhapsody_lib.seeding import generator
 
 Rows = NDArray[np.int64]
+#: Reads the words of songs of a catalogue by their rows.
+Texts = Callable[[Sequence[int]], Mapping[int, str]]
 #: Songs that are looked from at most, and shuffled pairings.
 MOST_SONGS, SHUFFLES = 1000, 1000
+#: Nearest songs whose words are read together, to tell copies.
+_AT_ONCE = 4
 #: Words of good and of bad mood: a rough proxy, stated, not learnt.
 _GLAD_WORDS = """
     bright dance danced dancing delight free friend friends gay glad gladness glory golden good happy heaven hope
@@ -61,32 +65,46 @@ def valence(text: str) -> float:
     return (glad - sad) / (glad + sad) if glad + sad else 0.0
 
 
-def best_others(catalogue: Catalogue, texts: Sequence[str]) -> tuple[Rows, Rows]:
+def best_others(catalogue: Catalogue, texts: Texts) -> tuple[Rows, Rows]:
     """Rows of songs with words and music, and of the most similar other song with music of each; a copy is no other.
 
     Songs are chosen by the digests of their ids. Those that have no other are left out.
 
     Args:
         catalogue: the songs.
-        texts: their words, in order.
+        texts: reads the words of a few of them.
     """
     tracks = catalogue.has_track & ~catalogue.matrix.wordless
     ids = catalogue.songs.column("song_id")
     chosen = heapq.nsmallest(MOST_SONGS, np.flatnonzero(tracks).tolist(), key=lambda row: by_digest(ids[row].as_py()))
-    found = []
-    for row in sorted(chosen):
-        query = _vector(catalogue, row)
-        _, features = features_of(catalogue.matrix, catalogue.lexicon, catalogue.shapes, query, texts[row])
-        scores = np.where(tracks, catalogue.calibration.scores(features), -np.inf)
-        scores[row] = -np.inf
-        runs = _runs(texts[row])
-        while np.isfinite(scores[other := int(np.argmax(scores))]):
-            if not is_same_song(runs, _runs(texts[other])):
-                found.append((row, other))
-                break
-            scores[other] = -np.inf
-    pairs = np.array(found, np.int64).reshape(-1, 2)
+    words, found = texts(sorted(chosen)), dict[int, int]()
+    refused: dict[int, list[int]] = {row: [row] for row in words}
+    while refused:
+        # The nearest few of each, so that the words of all are read together; who has copies alone looks on.
+        nearest = {row: _nearest(catalogue, tracks, row, words[row], past) for row, past in refused.items()}
+        others = texts(sorted({other for few in nearest.values() for other in few}))
+        for row, few in nearest.items():
+            runs = _runs(words[row])
+            other = next((other for other in few if not is_same_song(runs, _runs(others[other]))), None)
+            if other is not None:
+                found[row] = other
+            refused[row] += few
+        refused = {row: past for row, past in refused.items() if nearest[row] and row not in found}
+    pairs = np.array(sorted(found.items()), np.int64).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]
+
+
+def _nearest(catalogue: Catalogue, tracks: NDArray[np.bool_], row: int, text: str, refused: Sequence[int]) -> list[int]:
+    """The most similar few songs with music of a song, but those that were refused; the nearest first."""
+    query = _vector(catalogue, row)
+    _, features = features_of(catalogue.matrix, catalogue.lexicon, catalogue.shapes, query, text)
+    scores = np.where(tracks, catalogue.calibration.scores(features), -np.inf)
+    scores[refused] = -np.inf
+    found: list[int] = []
+    while len(found) < _AT_ONCE and np.isfinite(scores[other := int(np.argmax(scores))]):
+        found.append(other)
+        scores[other] = -np.inf
+    return found
 
 
 def _vector(catalogue: Catalogue, row: int) -> Vectors:
@@ -102,18 +120,20 @@ def _runs(text: str) -> set[tuple[str, ...]]:
     return runs_of([("", text)])
 
 
-def measure_agreement(catalogue: Catalogue, texts: Sequence[str]) -> dict[str, Agreement]:
+def measure_agreement(catalogue: Catalogue, texts: Texts) -> dict[str, Agreement]:
     """How well matched tracks agree with the songs' own, beside a shuffled pairing; empty with fewer than three songs.
 
     Args:
         catalogue: the songs.
-        texts: their words, in order.
+        texts: reads the words of a few of them.
     """
     rows, matched = best_others(catalogue, texts)
     if len(rows) < 3:
         return {}
-    songs = catalogue.songs.select(["key", "tempo_bpm", "time_signature", "genres"]).to_pylist()
-    moods = [valence(text) for text in texts]
+    needed = np.union1d(rows, matched)
+    facts = catalogue.songs.select(["key", "tempo_bpm", "time_signature", "genres"]).take(needed).to_pylist()
+    songs = dict(zip(needed.tolist(), facts, strict=True))
+    moods = {row: valence(text) for row, text in texts(rows.tolist()).items()}
     found: dict[str, Agreement] = {}
     for name, compare in _COMPARISONS.items():
         values = _compared(rows, matched, songs, moods, compare)
@@ -163,8 +183,8 @@ _COMPARISONS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Any], float
 def _compared(
     rows: Rows,
     matched: Rows,
-    songs: Sequence[Mapping[str, Any]],
-    moods: Sequence[float],
+    songs: Mapping[int, Mapping[str, Any]],
+    moods: Mapping[int, float],
     compare: Callable[[Mapping[str, Any], Mapping[str, Any], float], float],
 ) -> Agreement | None:
     """A comparison of all pairs; none where nothing is known of any, or it is the same whoever is paired."""

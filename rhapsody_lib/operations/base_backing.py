@@ -195,7 +195,7 @@ def _track(path: Path, parse: Parse) -> Track | None:
 
 def _train(tables: Path, folder: Path, checkpoint: Checkpoint, settings: Settings, about: dict[str, Any]) -> None:
     from rhapsody_lib.backing.base_export import export_base
-    from rhapsody_lib.backing.dataset import load_data
+    from rhapsody_lib.backing.dataset import load_data, tokens_to_read
     from rhapsody_lib.backing.training import train_backing
 
     trained = folder.parent / "trained"
@@ -209,6 +209,5 @@ def _train(tables: Path, folder: Path, checkpoint: Checkpoint, settings: Setting
         record=recorder("Training the base"),
     )
     date = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-    export_base(
-        trained, load_data(tables), folder, {**about, "date": date, "heldout_share": settings.corpus.heldout_share}
-    )
+    data = load_data(tables, tokens_to_read(settings.backing))
+    export_base(trained, data, folder, {**about, "date": date, "heldout_share": settings.corpus.heldout_share})

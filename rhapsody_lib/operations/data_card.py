@@ -83,11 +83,12 @@ def check_corpus(store: str, settings: Settings, corpus: ArtifactRef, compare: b
     if live is None or live.refs["corpus"].sha256 == corpus.sha256:
         return judge_corpus(card, None, settings.drift)
     try:
-        return compare_corpora(store, settings, corpus, live.refs["corpus"], live.number)
+        card_of(store, live.refs["corpus"])  # what comparing raises beyond this is no fault of the live corpus
     except (DamagedArtifactError, SourceError) as error:
         logger.warning("The corpus of release %d cannot be compared with: %s", live.number, error)
         note = f"The corpus of release {live.number} cannot be read, so nothing was compared."
         return judge_corpus(card, None, settings.drift, notes=[note])
+    return compare_corpora(store, settings, corpus, live.refs["corpus"], live.number)
 
 
 def compare_corpora(
@@ -117,7 +118,14 @@ def compare_corpora(
         _write(folder / DRIFT_FILE, verdict.to_json())
         (folder / PAGE_FILE).write_text(drift_page(verdict, card, other, corpus.key), encoding="utf-8")
 
-    return replace(verdict, report=str(opened.fetch(opened.build(recipe, make)) / PAGE_FILE))
+    report = str(opened.fetch(opened.build(recipe, make)) / PAGE_FILE)
+    return replace(verdict, report=report, where="" if opened.is_local else _elsewhere(corpus, before))
+
+
+def _elsewhere(corpus: ArtifactRef, before: ArtifactRef) -> str:
+    """Where the page is that lies in a store which is no folder: the copy in this machine's scratch folder goes."""
+    command = f"rhapsody card {corpus.key[:12]} --against {before.key[:12]}"
+    return f"the artifact corpus-drift on the run's page, or what '{command}' shows"
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

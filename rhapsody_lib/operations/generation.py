@@ -161,8 +161,9 @@ def compose_backing(
     opened = Store(store)
     folder = opened.fetch(release.refs["backing"])
     model, melodies = BackingModel.load(folder), MelodyIndex.load(folder / MELODIES_FILE)
-    primed = primed_by(opened, release, request, matches, model.vocabulary.styles)
-    words, facts = draft.best.lyrics, primed.facts
+    words = draft.best.lyrics
+    primed = primed_by(opened, release, request, matches, model.vocabulary.styles, words)
+    facts = primed.facts
     key, tempo_bpm = key_or_none(request.key) or facts.key, request.tempo_bpm or facts.tempo_bpm
     plan = plan_from_lyrics(words, facts.metre, tempo_bpm=tempo_bpm, usual_bars_per_line=facts.bars_per_line)
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rhapsody_lib.artifacts import Store
 from rhapsody_lib.errors import InputError
+from rhapsody_lib.operations.opening import open_catalogue
+from rhapsody_lib.release import Release
 from rhapsody_lib.settings import SongSettings
 
 if TYPE_CHECKING:
     from rhapsody_lib.retrieval.filters import MatchFilters
+    from rhapsody_lib.retrieval.search import Accept, Match
+    from rhapsody_lib.words.document import Lyrics
 
 _LOWEST_BPM, _HIGHEST_BPM = 20.0, 400.0
 
@@ -57,3 +62,24 @@ def filters_of(request: SongSettings) -> MatchFilters:
         licence=request.match_licence,
         melody=request.match_melody,
     )
+
+
+def best_accepted(
+    store: Store, release: Release, lyrics: Lyrics, request: SongSettings, accept: Accept
+) -> Match | None:
+    """The most similar song whose track is accepted, of those that the request allows; none if there is none.
+
+    Args:
+        store: where the artifacts of the release are.
+        release: whose encoder and catalogue are used.
+        lyrics: the words.
+        request: whose filters hold.
+        accept: asked of the tracks of the songs from the most similar one on.
+    """
+    from rhapsody_lib.retrieval.search import find_matches
+    from rhapsody_lib.retrieval.serving import Encoder
+
+    catalogue = open_catalogue(store, release.refs["catalogue"])
+    encoder = Encoder.load(store.fetch(release.refs["encoder"]))
+    found = find_matches(catalogue, encoder, lyrics, 1, require_track=True, filters=filters_of(request), accept=accept)
+    return found[0] if found else None

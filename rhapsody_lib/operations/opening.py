@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,9 @@ from rhapsody_lib.recipe import ARTIFACTS, BUILD_AGAIN
 
 if TYPE_CHECKING:
     from rhapsody_lib.retrieval.opened import Catalogue, Locate, ReadPart
+
+#: Manifests of segments read at once: on S3 each is a request.
+_FOUND_AT_ONCE = 16
 
 
 def locate_segments(
@@ -67,5 +71,7 @@ def open_catalogue(store: Store, ref: ArtifactRef) -> Catalogue:
     """
     from rhapsody_lib.retrieval.opened import Catalogue
 
-    folder, parts = store.fetch(ref), [store.part(*part) for part in store.parts(ref)]
+    folder = store.fetch(ref)
+    with ThreadPoolExecutor(_FOUND_AT_ONCE) as pool:
+        parts = list(pool.map(lambda part: store.part(*part), store.parts(ref)))
     return Catalogue.load(folder, locate_segments(store, parts), read_segments(store, parts))

@@ -164,6 +164,12 @@ def train_models(
         SourceError: no song of the sources has music, which the backing is trained on.
     """
     refuse_seed_network(settings)
+    encoder = settings.encoder
+    if encoder.generated_pairs and not encoder.tunes:
+        logger.warning(
+            "encoder.generated_pairs=%d does nothing, for the encoder is not tuned. Set encoder.tuning=pairs too.",
+            encoder.generated_pairs,
+        )
     corpus = steps.prepare_corpus(store, settings, tuple(sources))
     summary = corpus_summary(store, corpus)
     if not summary["tracks"]:  # said before the hours that lyrics and catalogue may take
@@ -185,7 +191,12 @@ def train_models(
     def backing() -> dict[str, ArtifactRef]:
         return {"backing": steps.train_backing(store, settings, corpus)}
 
-    made = {kind: ref for branch in steps.at_once(lyrics, catalogue, backing) for kind, ref in branch.items()}
+    def words() -> dict[str, ArtifactRef]:
+        return lyrics() | catalogue()
+
+    # An encoder that is tuned on written lyrics has them trained itself: beside that branch two would train the same.
+    branches = [words] if encoder.tunes and encoder.generated_pairs else [lyrics, catalogue]
+    made = {kind: ref for branch in steps.at_once(*branches, backing) for kind, ref in branch.items()}
     return {kind: made.get(kind, corpus) for kind in RELEASE_KINDS}
 
 

@@ -12,12 +12,15 @@ from rhapsody_lib.artifacts import ArtifactRef, Store
 from rhapsody_lib.errors import InputError, UnreadableFileError
 from rhapsody_lib.music.chords import Key, parse_key
 from rhapsody_lib.music.score import Score
+from rhapsody_lib.operations.matching import best_accepted
+from rhapsody_lib.recipe import BUILD_AGAIN
 from rhapsody_lib.release import Release
 from rhapsody_lib.settings import NO_PRIMER, SongSettings
 
 if TYPE_CHECKING:
     from rhapsody_lib.backing.primer import PrimerFacts
     from rhapsody_lib.retrieval.search import Match
+    from rhapsody_lib.words.document import Lyrics
 
 logger = logging.getLogger(__name__)
 
@@ -28,34 +31,80 @@ PRIMER_TIMEOUT_S = 5.0
 #: what they map, so that no file takes the process beyond 300 MB of memory.
 PRIMER_MEMORY_MB = 500
 PRIMER_ENDINGS = (".mid", ".midi", ".kar", ".rmi", ".mxl", ".musicxml", ".xml")
+#: Tracks that are tried before a song is refused: a second of reading, and songs beyond are hardly alike.
+_MOST_TRIED = 200
 _GIVE = "Give the path of a MIDI or MusicXML file."
 _GIVE_ANOTHER = "Give another MIDI or MusicXML file with --primer."
 
 
-def _matched_track(store: Store, corpus: ArtifactRef, matches: Sequence[Match]) -> tuple[Score, str]:
-    """The music of the best match that can prime a song, and its title.
+class _Primers:
+    """Music of a corpus that can prime a song."""
+
+    def __init__(self, store: Store, corpus: ArtifactRef) -> None:
+        from rhapsody_lib.corpus.schema import TRACKS_FILE
+        from rhapsody_lib.operations.tracks import Tracks
+
+        self._tracks = Tracks(store.fetch(corpus) / TRACKS_FILE)
+        self._asked: dict[str | None, Score | None] = {}
+        self._lacking = 0
+
+    def of(self, track_id: str | None) -> Score | None:
+        """The music of a track; none where it cannot prime a song, or the corpus has no such track."""
+        if track_id not in self._asked:
+            self._asked[track_id] = self._read(track_id)
+        return self._asked[track_id]
+
+    def accepts(self, track_id: str | None) -> bool:
+        """Whether to look no further: a track can prime a song, or so many could not that the search would not end."""
+        return self.of(track_id) is not None or len(self._asked) >= _MOST_TRIED
+
+    def refusal(self) -> InputError:
+        """What is said where no track that was asked for can prime a song."""
+        if self._asked and self._lacking == len(self._asked):
+            return InputError(
+                "None of the similar songs' tracks is in the corpus of this release: its catalogue was made of "
+                f"another. {BUILD_AGAIN}"
+            )
+        return InputError(
+            "No similar song has a track that can prime the music. Train on a source with more music, give a MIDI or "
+            "MusicXML file with --primer, or let no song prime it with --primer none."
+        )
+
+    def _read(self, track_id: str | None) -> Score | None:
+        from rhapsody_lib.backing.primer import primer_facts
+        from rhapsody_lib.music.midi import midi_to_score
+
+        midi = self._tracks.midi(track_id)
+        if midi is None:
+            self._lacking += 1
+            logger.info("track %s is not in the corpus", track_id)
+            return None
+        score = midi_to_score(midi, f"track {track_id}")
+        try:
+            primer_facts(score)
+        except InputError as error:
+            logger.info("track %s cannot prime the music: %s", track_id, error)
+            return None
+        return score
+
+
+def _matched_track(
+    store: Store, release: Release, request: SongSettings, matches: Sequence[Match], lyrics: Lyrics | None
+) -> tuple[Score, str]:
+    """The music of the best match that can prime a song, and its title; where none of those shown can, of the next.
 
     Raises:
         InputError: none of them can.
     """
-    from rhapsody_lib.backing.primer import primer_facts
-    from rhapsody_lib.corpus.schema import TRACKS_FILE
-    from rhapsody_lib.music.midi import midi_to_score
-    from rhapsody_lib.operations.tracks import Tracks
-
-    tracks = Tracks(store.fetch(corpus) / TRACKS_FILE)
+    primers = _Primers(store, release.refs["corpus"])
     for match in matches:
-        score = midi_to_score(tracks.midi(match.track_id) or b"", f"track {match.track_id}")
-        try:
-            primer_facts(score)
-        except InputError as error:
-            logger.info("'%s' cannot prime the music: %s", match.title, error)
-        else:
+        if score := primers.of(match.track_id):
             return score, match.title
-    raise InputError(
-        "No similar song has a track that can prime the music. Train on a source with more music, or give a MIDI or "
-        "MusicXML file with --primer."
-    )
+    found = best_accepted(store, release, lyrics, request, primers.accepts) if matches and lyrics else None
+    score = primers.of(found.track_id) if found else None
+    if not found or not score:
+        raise primers.refusal()
+    return score, found.title
 
 
 def check_primer(primer: str) -> None:
@@ -128,9 +177,22 @@ class Primed:
 
 
 def primed_by(
-    store: Store, release: Release, request: SongSettings, matches: Sequence[Match], styles: Sequence[str]
+    store: Store,
+    release: Release,
+    request: SongSettings,
+    matches: Sequence[Match],
+    styles: Sequence[str],
+    lyrics: Lyrics | None = None,
 ) -> Primed:
     """What the matched song, the user's file or the seed says of the music.
+
+    Args:
+        store: where the artifacts of the release are.
+        release: whose corpus and catalogue are read.
+        request: what the songwriter asks for.
+        matches: the most similar songs, best first.
+        styles: those that the network was trained on.
+        lyrics: the words, by which further songs are found where none of the matches can prime the music.
 
     Raises:
         InputError: the primer cannot be used; the message says why.
@@ -145,5 +207,5 @@ def primed_by(
         path = Path(request.primer)
         own = replace(read_primer(path), title=path.name)  # so that a refusal names the file
         return Primed(primer_facts(own), own, path.name)
-    score, name = _matched_track(store, release.refs["corpus"], matches)
+    score, name = _matched_track(store, release, request, matches, lyrics)
     return Primed(primer_facts(score), score, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,20 +10,23 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from rhapsody_lib.artifacts import ArtifactRef, Store
 from rhapsody_lib.errors import InputError, RhapsodyError
-from rhapsody_lib.operations.agreement import Agreement, measure_agreement
+from rhapsody_lib.operations.agreement import Agreement, Texts, measure_agreement
 from rhapsody_lib.operations.opening import open_catalogue
 from rhapsody_lib.progress import reporter
 from rhapsody_lib.retrieval.calibration import Reliability
-from rhapsody_lib.retrieval.corpus_songs import read_songs
+from rhapsody_lib.retrieval.corpus_songs import read_songs, take_songs
 from rhapsody_lib.retrieval.halves import song_halves
+from rhapsody_lib.retrieval.opened import Catalogue
 from rhapsody_lib.retrieval.pairs import heldout_artist, unread_artists
 from rhapsody_lib.retrieval.serving import Encoder
 from rhapsody_lib.retrieval.stanzas import StanzaEmbedder, lexical_text
 from rhapsody_lib.retrieval.yardsticks import Compared, KnownItems, by_digest, compare_methods
 from rhapsody_lib.settings import EncoderSettings
-from rhapsody_lib.words.document import Lyrics
+from rhapsody_lib.words.document import Lyrics, parse_lyrics
 
 #: Songs that are looked for, and searched, at most.
 MOST_QUERIES, MOST_SONGS = 500, 2000
@@ -93,14 +97,13 @@ def measure_retrieval(store: str, refs: Mapping[str, ArtifactRef]) -> RetrievalF
             )
             for lines in (False, True)
         )
-    texts = [lexical_text(song.lyrics) for batch in read_songs(corpus) for song in batch]
     return RetrievalFigures(
         corpus={"songs": found.songs, "queries": len(queries), "tuned": unread is not None},
         finding=found.table(),
         shared=shared.table(),
         ratio=_ratio(found),
         reliability=found.reliability,
-        agreement=measure_agreement(catalogue, texts),
+        agreement=measure_agreement(catalogue, _texts_in(corpus, catalogue)),
         notes=notes,
     )
 
@@ -112,13 +115,31 @@ def _ratio(found: Compared) -> tuple[float, tuple[float, float]]:
 
 def _chosen(corpus: Path, unread: float | None) -> tuple[list[Lyrics], list[Lyrics]]:
     """Songs that are looked for, and others among which; chosen by the digests of their ids."""
-    songs = [song for batch in read_songs(corpus) for song in batch if song_halves(song.lyrics)]
-    songs.sort(key=lambda song: by_digest(song.song_id))
-    new = [unread is None or heldout_artist(song.artist, unread) for song in songs]
-    wanted: Sequence[Lyrics] = [song.lyrics for song, is_new in zip(songs, new, strict=True) if is_new]
-    rest: Sequence[Lyrics] = [song.lyrics for song, is_new in zip(songs, new, strict=True) if not is_new]
-    others = [*wanted[MOST_QUERIES:], *rest]
-    return [*wanted[:MOST_QUERIES]], others[: MOST_SONGS - min(len(wanted), MOST_QUERIES)]
+    wanted: list[tuple[str, Lyrics]] = []
+    rest: list[tuple[str, Lyrics]] = []
+    for batch in read_songs(corpus):
+        for song in batch:
+            kept = wanted if unread is None or heldout_artist(song.artist, unread) else rest
+            digest = by_digest(song.song_id)
+            if (len(kept) < MOST_SONGS or digest < kept[-1][0]) and song_halves(song.lyrics):
+                bisect.insort(kept, (digest, song.lyrics), key=lambda item: item[0])
+                del kept[MOST_SONGS:]
+    queries, others = wanted[:MOST_QUERIES], [*wanted[MOST_QUERIES:], *rest][: MOST_SONGS - len(wanted[:MOST_QUERIES])]
+    return [lyrics for _, lyrics in queries], [lyrics for _, lyrics in others]
+
+
+def _texts_in(corpus: Path, catalogue: Catalogue) -> Texts:
+    """Reads the words of a few songs of a catalogue: of all of a large corpus they would fill the memory."""
+    ids = catalogue.songs.column("song_id")
+
+    def read(rows: Sequence[int]) -> dict[int, str]:
+        if not rows:
+            return {}
+        songs = take_songs(corpus, ids.take(pa.array(rows, pa.int64())), ("title", "lyrics")).to_pylist()
+        texts = (lexical_text(parse_lyrics(song["lyrics"] or "", song["title"] or "")) for song in songs)
+        return dict(zip(rows, texts, strict=True))
+
+    return read
 
 
 @contextmanager

@@ -59,9 +59,12 @@ def songs_folders(store: str, settings: Settings, plan: Sequence[SongShard], spr
 def _refs(
     store: Store, settings: Settings, plan: Sequence[SongShard], step: ShardStep[SongShard], spread: Spread
 ) -> list[ArtifactRef]:
-    from rhapsody_lib.corpus import shard_children, shards
+    from rhapsody_lib.corpus import shard_children, shards, table_cuts
+    from rhapsody_lib.corpus.found import Job
 
-    digests = shards.plan_digests(plan)
+    digests = list(shards.plan_digests(plan))
+    jobs = [shard.items[0] for shard in plan if shard.part is not None]
+    table_cuts.check_unchanged(job for job in jobs if isinstance(job, Job))
     recipes = [_songs_recipe(settings, part, digest) for part, digest in zip(plan, digests, strict=True)]
     with ThreadPoolExecutor(_FOUND_AT_ONCE) as pool:
         found = list(pool.map(lambda recipe: store.find(recipe.kind, recipe.key), recipes))
@@ -75,7 +78,13 @@ def _refs(
         made = iter(_side_by_side(step, work) if spread is in_turn else spread(step, work, _WHAT))
     finally:
         shard_children.close_children()
-    return [ref or next(made) for ref in found]
+    refs = [ref or next(made) for ref in found]
+    for shard, recipe, ref in zip(plan, recipes, refs, strict=True):
+        # Where other bytes were read than planned, the part may begin within a song. Times of change are not compared:
+        # another machine may have a copy.
+        if shard.part is not None and ref.key != recipe.key:
+            raise table_cuts.changed(str(shard.opened().files[0]))
+    return refs
 
 
 def _side_by_side(step: ShardStep[SongShard], work: Sequence[Work[SongShard]]) -> list[ArtifactRef]:

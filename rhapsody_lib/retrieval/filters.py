@@ -86,14 +86,18 @@ class MatchFilters:
 
     def _known(self, songs: pa.Table, masks: dict[str, Mask]) -> str:
         """What there is to choose from, of a filter by name that nothing passes."""
-        for set_to, column in ((self.language, "language"), (self.style, "genres"), (self.licence, "licence")):
-            name = next((name for name in masks if set_to and name.endswith(set_to)), "")
-            if not name or masks[name].any():
+        for fact, set_to, column in (
+            ("language", self.language, "language"),
+            ("style", self.style, "genres"),
+            ("licence", self.licence, "licence"),
+        ):
+            name = f"{fact} {set_to}"
+            if not set_to or masks[name].any():
                 continue
             values = songs.column(column)
             flat = values.combine_chunks().flatten() if column == "genres" else values
             there = sorted(filter(None, flat.unique().to_pylist()))
-            return f" There is: {', '.join(there[:_MOST_NAMED])}." if there else f" No song has a {column}."
+            return f" There is: {', '.join(there[:_MOST_NAMED])}." if there else f" No song has a {fact}."
         return ""
 
 

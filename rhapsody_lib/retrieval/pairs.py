@@ -7,6 +7,7 @@ Where there is a table of lyrics that a model wrote from a line of a song, such 
 from __future__ import annotations
 
 import hashlib
+import heapq
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -188,7 +189,44 @@ class PairData:
         return [self.train[index] for index in np.array_split(order, parts)[number % parts]]
 
 
-def load_pairs(corpus: Path, heldout_share: float, written: Path | None = None) -> PairData:
+class _Lowest:
+    """Songs with the lowest digests of their ids, so many at most, gathered one after another."""
+
+    def __init__(self, most: int | None) -> None:
+        self._most = most
+        self._heap: list[tuple[int, int, PairSong]] = []  # the highest digest first
+
+    def wants(self, song_id: str, place: int) -> bool:
+        """Whether a song, the `place`-th row, is among the lowest: the others need not be parsed."""
+        return self._most is None or len(self._heap) < self._most or (-_lot(song_id), -place) > self._heap[0][:2]
+
+    def add(self, song: PairSong, place: int) -> None:
+        """Take a song that is wanted, and leave the highest out if there is one too many."""
+        heapq.heappush(self._heap, (-_lot(song.song_id), -place, song))
+        if self._most is not None and len(self._heap) > self._most:
+            heapq.heappop(self._heap)
+
+    def in_order(self) -> tuple[PairSong, ...]:
+        """As they stand in the corpus."""
+        return tuple(song for _, _, song in sorted(self._heap, key=lambda held: -held[1]))
+
+    def by_lot(self) -> tuple[PairSong, ...]:
+        """By their digests."""
+        return tuple(song for _, _, song in sorted(self._heap, reverse=True))
+
+
+def _lot(song_id: str) -> int:
+    return int.from_bytes(hashlib.sha256(song_id.encode()).digest(), "big")
+
+
+def songs_to_read(settings: EncoderSettings) -> int:
+    """Songs that a tuning reads at most: those of all its epochs."""
+    return settings.max_epochs * settings.epoch_songs
+
+
+def load_pairs(
+    corpus: Path, heldout_share: float, written: Path | None = None, *, most_songs: int | None = None
+) -> PairData:
     """Songs of a prepared corpus, by artist: those of held-out artists are not read, the next few stop the tuning.
 
     A song of no named artist counts as of an artist of its own. Held-out songs of the corpus are not read either, for
@@ -198,6 +236,7 @@ def load_pairs(corpus: Path, heldout_share: float, written: Path | None = None) 
         corpus: folder with songs.parquet.
         heldout_share: share of the artists that is kept for evaluation.
         written: table of `WRITTEN_SCHEMA`, if there is one: lyrics that were written from lines of songs.
+        most_songs: training songs at most, those with the lowest digests of their ids (`songs_to_read`); none: all.
 
     Raises:
         SourceError: the corpus holds no song.
@@ -205,12 +244,14 @@ def load_pairs(corpus: Path, heldout_share: float, written: Path | None = None) 
     """
     count_songs(corpus)
     lyrics_of = {row["song_id"]: row["lyrics"] for row in _rows(written, WRITTEN_SCHEMA.names)} if written else {}
-    digest, artists = hashlib.sha256(str(heldout_share).encode()), set[str]()
-    train: list[PairSong] = []
-    stopping: list[PairSong] = []
-    for row in _rows(corpus / SONGS_FILE, _READ):
+    digest = hashlib.sha256(str(heldout_share).encode())
+    train, stopping = _Lowest(most_songs), _Lowest(MOST_STOPPING)
+    for place, row in enumerate(_rows(corpus / SONGS_FILE, _READ)):
         artist = row["artist"] or row["song_id"]
         if row["split"] != "train" or heldout_artist(artist, heldout_share):
+            continue
+        stops = heldout_artist(artist, heldout_share + STOPPING_SHARE)
+        if not stops and not train.wants(row["song_id"], place):
             continue
         song = PairSong.of(row["song_id"], artist, parse_lyrics(row["lyrics"] or "", row["title"] or ""))
         if song is None:
@@ -220,13 +261,9 @@ def load_pairs(corpus: Path, heldout_share: float, written: Path | None = None) 
             digest.update(song.written.encode("utf-8", "replace"))
         stanzas = map(_joined, song.stanzas)
         digest.update("\x1f".join((song.song_id, artist, *song.halves, *stanzas)).encode("utf-8", "replace"))
-        if heldout_artist(artist, heldout_share + STOPPING_SHARE):
-            stopping.append(song)
-        else:
-            train.append(song)
-            artists.add(artist)
-    stopping.sort(key=lambda song: hashlib.sha256(song.song_id.encode()).hexdigest())
-    return PairData(tuple(train), tuple(stopping[:MOST_STOPPING]), len(artists), digest.hexdigest())
+        (stopping if stops else train).add(song, place)
+    songs = train.in_order()
+    return PairData(songs, stopping.by_lot(), len({song.artist for song in songs}), digest.hexdigest())
 
 
 def _rows(path: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:

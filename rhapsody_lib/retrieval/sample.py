@@ -77,7 +77,8 @@ class Lots:
     def of(cls, facts: pa.Table, segments: Sequence[Segment], unread: float | None) -> Lots:
         """Draw the lots of songs: of `corpus_songs.song_facts`, and in the same order of segments."""
         order = np.argsort(np.concatenate([segment.column("lot") for segment in segments]), kind="stable")
-        ids, artists = facts.column("song_id"), pc.coalesce(facts.column("artist"), facts.column("song_id"))
+        ids, named = facts.column("song_id"), facts.column("artist")
+        artists = pc.if_else(pc.fill_null(pc.not_equal(named, ""), False), named, ids)
         words = pa.chunked_array([segment.batch.column("words") for segment in segments])
         return cls(ids, artists, words, order, unread)
 

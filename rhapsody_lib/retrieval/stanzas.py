@@ -36,7 +36,9 @@ def song_stanzas(lyrics: Lyrics, encoder: Encoder) -> list[tuple[str, str]]:
     """
     names: dict[str, str] = {}
     for section in lyrics.sections:
-        for piece in split_to_fit("\n".join(section.lines), encoder.fits):
+        # Half of a surrogate pair, which JSON can bring, is no character: an encoder would fail at it.
+        text = "\n".join(section.lines).encode("utf-8", "replace").decode()
+        for piece in split_to_fit(text, encoder.fits):
             names.setdefault(piece, section.name)
     return [(name, text) for text, name in names.items()]
 

@@ -30,7 +30,16 @@ from rhapsody_lib.retrieval.checkpoint import Run, machine, put, resume, save, s
 from rhapsody_lib.retrieval.encoder import export_encoder, load_base, unknown_share, whole_text_tokenizer
 from rhapsody_lib.retrieval.lexical import LexicalIndex
 from rhapsody_lib.retrieval.metrics import rank_of
-from rhapsody_lib.retrieval.pairs import MOST_STOPPING, Pair, PairData, PairSong, batches, load_pairs, part_of
+from rhapsody_lib.retrieval.pairs import (
+    MOST_STOPPING,
+    Pair,
+    PairData,
+    PairSong,
+    batches,
+    load_pairs,
+    part_of,
+    songs_to_read,
+)
 from rhapsody_lib.retrieval.scoring import standardised
 from rhapsody_lib.retrieval.serving import Vectors
 from rhapsody_lib.seeding import generator, split_seed
@@ -296,7 +305,7 @@ def tune_encoder(
         StoreError: the saved states cannot be read, for the store does not answer.
         MissingExtraError: the extra `retrieval` or `offline` is not installed.
     """
-    data = load_pairs(corpus, settings.heldout_artists, written)
+    data = load_pairs(corpus, settings.heldout_artists, written, most_songs=songs_to_read(settings))
     model, name, weights = load_base(settings.model)
     metrics: dict[str, Any] = {"tuned": not data.lacks, "train_songs": len(data.train)}
     unknown = unknown_share(model, [song.halves[0] for song in (*data.stopping, *data.train[:MOST_STOPPING])])

@@ -10,6 +10,8 @@ import json
 import logging
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -30,6 +32,8 @@ logger = logging.getLogger(__name__)
 PARTS_ELSEWHERE = ("strings", "piano")
 #: A shorter song is played before another process has started; of a longer one two would hold too much at once.
 SHORTEST_FRAMES, LONGEST_FRAMES = 30 * SAMPLE_RATE_HZ, 300 * SAMPLE_RATE_HZ
+#: A part is waited for so long, many times what it takes to play it: then it is played here.
+_TIMEOUT_S = 60
 
 
 class SecondPlayer:
@@ -46,6 +50,8 @@ class SecondPlayer:
         self._frames = frames_of(score)
         self._parts = [part for part in PARTS_ELSEWHERE if score.parts.get(part)]
         self._process: subprocess.Popen[bytes] | None = None
+        # It tells the process what to play and then reads: a pipe holds little, and a process may hang.
+        self._talker = ThreadPoolExecutor(1)
         if self._parts and SHORTEST_FRAMES <= self._frames <= LONGEST_FRAMES and available_processors() > 1:
             self._start(
                 {
@@ -69,15 +75,15 @@ class SecondPlayer:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
         try:
             self._process = subprocess.Popen([sys.executable, "-m", __name__], cwd=package, **pipes)  # type: ignore[call-overload]  # noqa: S603
-            self._process.stdin.write(json.dumps(told).encode())  # type: ignore[union-attr]
-            self._process.stdin.close()  # type: ignore[union-attr]
         except OSError as error:
             logger.debug("no process could be started to play parts: %s", error)
-            self._end()
+        else:
+            self._talker.submit(_tell, self._process.stdin, told)
 
     def _end(self) -> None:
         if self._process is not None:
             self._process.kill()
+            self._talker.shutdown()  # what it writes or reads fails now
             for pipe in (self._process.stdin, self._process.stdout):
                 with suppress(OSError, AttributeError):  # what was not told yet cannot be told any more
                     pipe.close()  # type: ignore[union-attr]
@@ -89,13 +95,19 @@ class SecondPlayer:
         if self._process is None or self._process.stdout is None or part not in self._parts:
             return None
         try:
-            take, file = _read(self._process.stdout, part, self._frames)
-        except (OSError, ValueError) as error:
-            logger.debug("%s is played here: %s", part, error)
+            read = self._talker.submit(_read, self._process.stdout, part, self._frames)
+            take, file = read.result(_TIMEOUT_S)
+        except (OSError, ValueError, FutureTimeoutError) as error:
+            logger.debug("%s is played here: %s", part, str(error) or "it took too long")
             self._end()
             return None
         self.files[part] = file
         return take
+
+
+def _tell(to: IO[bytes], told: dict[str, Any]) -> None:
+    with suppress(OSError), to:  # a process that does not read has nothing to say either
+        to.write(json.dumps(told).encode())
 
 
 def _write(to: IO[bytes], part: str, take: Take, file: bytes) -> None:

@@ -15,15 +15,16 @@ from types import MappingProxyType
 
 ENGLISH = "en"
 #: A song is in a language other than English if so large a share of its words are that language's, at least so many,
-#: and more than of any other.
-LEAST_SHARE, LEAST_WORDS = 0.15, 3
+#: and more than of any other. Where some are English, it takes the greater number, one of them a word of no other
+#: language here.
+LEAST_SHARE, LEAST_WORDS, LEAST_BESIDE_ENGLISH = 0.15, 3, 4
 #: Frequent words. One that is also of another language here counts for both.
 _WORDS = {
     "da": "jeg du det ikke og er på en et af til den som med har vil min din vi de kan hvor mig dig alt når hvad",
     "de": "ich du der die das und ist nicht ein eine zu mit auf für wir sie den dem im es so wie mein dein mir dir "
     "mich dich von war noch nur wenn wo was bist hast kein auch er",
     "en": "the and you that with your it is this of to in i me my we was what they but when i'm don't it's can't from "
-    "know would she there where just all so on be for a",
+    "know would she there where just all so on be for a as do no not are have if like love never down",
     "es": "el la los las que de y en un una mi tu no me te se por con para es lo pero como si yo más amor qué cuando "
     "donde del al su sin",
     "fi": "minä sinä on ei ja se hän me te he en olen oli niin kun mutta jos kuin mun sun mä sä vaan ole kaikki",
@@ -53,7 +54,9 @@ def latin_language(words: Iterable[str]) -> str:
     # English first, then by the alphabet, where two have as many.
     best = max(sorted(hits), key=lambda code: (hits[code], code == ENGLISH))
     enough = hits[best] >= max(LEAST_WORDS, LEAST_SHARE * len(plain)) and hits[best] > hits[ENGLISH]
-    return best if enough else ENGLISH
+    own = any(_LANGUAGES_OF.get(word) == [best] for word in plain)
+    alone = not hits[ENGLISH] or (own and hits[best] >= LEAST_BESIDE_ENGLISH)
+    return best if enough and alone else ENGLISH
 
 
 def _normal(text: str) -> str:

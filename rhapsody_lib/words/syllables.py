@@ -216,6 +216,6 @@ def line_words(line: str) -> list[str]:
     return words or ([silent_before.rstrip()] if silent_before else [])
 
 
-def count_syllables(line: str) -> int:
-    """Syllables to sing in a line; 0 for a blank one."""
-    return sum(len(syllables(word)) for word in line_words(line))
+def count_syllables(line: str, language: str = ENGLISH) -> int:
+    """Syllables to sing in a line of a song in some language; 0 for a blank one."""
+    return sum(len(syllables(word, language)) for word in line_words(line))

@@ -1,11 +1,11 @@
 """The figures of the backing stage, ours and the peer's in the same run.
 
     python -m tests.benchmarks.backing [--quick] [--json] [--datasets FOLDER] [--profile NAME] [--keep FOLDER]
-                                       [--only GROUP...]
+                                       [--only GROUP...] [--songs N]
 
-`--quick` takes few songs and one epoch, to see that all works. `--keep` keeps corpora and models in a folder, for the
-next run. Real music is looked for in RHAPSODY_DATASETS or beside the repository; what needs an absent corpus is left
-out and named.
+`--songs` is how many pieces `statistics` writes. `--quick` takes few songs and one epoch, to see that all works. `--keep`
+keeps corpora and models in a folder, for the next run. Real music is looked for in RHAPSODY_DATASETS or beside the
+repository; what needs an absent corpus is left out and named.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 
 from flows.console import progress
 from rhapsody_lib.progress import reporter
-from tests.benchmarks.backing_bench import ROOT, Bench
+from tests.benchmarks.backing_bench import ROOT, WRITTEN, Bench
 from tests.benchmarks.table import Row, show
 
 #: The module of each group, where a function has the group's name. They are imported when they are asked for, for some
@@ -47,6 +47,14 @@ def group(name: str) -> Callable[[Bench], list[Row]]:
     return found
 
 
+def _count(text: str) -> int:
+    """A number of songs, for argparse: at least one."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return number
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -56,11 +64,14 @@ def main() -> None:
     parser.add_argument("--profile", default="full")
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=list(GROUPS))
+    parser.add_argument("--songs", type=_count, default=WRITTEN)
     options = parser.parse_args()
     rows: list[Row] = []
     scratch = nullcontext(str(options.keep)) if options.keep else tempfile.TemporaryDirectory()
     with scratch as folder, progress():
-        bench = Bench(Path(folder), options.datasets, quick=options.quick, profile=options.profile)
+        bench = Bench(
+            Path(folder), options.datasets, quick=options.quick, profile=options.profile, written=options.songs
+        )
         told = reporter("Backing benchmark")
         for number, name in enumerate(options.only):
             told(number, len(options.only), name)

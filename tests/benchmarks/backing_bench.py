@@ -31,6 +31,8 @@ SONGBOOK, OPENEWLD, POP909, MINI_LPD = "songbook", "openewld", "pop909", "mini_l
 CORPORA = (SONGBOOK, OPENEWLD, POP909, MINI_LPD)
 #: Songs of a corpus in `--quick`, and epochs of a training.
 QUICK_SONGS, QUICK_EPOCHS = 40, 1
+#: Pieces that are written to be judged, unless another number is asked for.
+WRITTEN = 100
 #: Raised when `_write_tables` gives other tables from the same files.
 _TABLES_VERSION = 4
 
@@ -44,6 +46,7 @@ class Bench:
         datasets: folder of real music; what needs an absent one is left out, by name.
         quick: few songs and one epoch: to see that all works, not for figures to be stated.
         profile: settings of the trainings.
+        written: pieces that are written to be judged.
         left_out: what was not measured, and why.
     """
 
@@ -51,6 +54,7 @@ class Bench:
     datasets: Path
     quick: bool
     profile: str
+    written: int = WRITTEN
     left_out: list[str] = field(default_factory=list)
 
     @property

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,16 +19,19 @@ from rhapsody_lib import operations
 from rhapsody_lib.artifacts import ArtifactRef
 from rhapsody_lib.operations.generation import open_matcher
 from rhapsody_lib.operations.pipelines import train_models
+from rhapsody_lib.operations.recipes import STAGE_VERSIONS
 from rhapsody_lib.operations.requests import check_request
 from rhapsody_lib.progress import reporter
 from rhapsody_lib.release import Release
 from rhapsody_lib.song.fit import fit_words
 from rhapsody_lib.song.karaoke import backing_midi, karaoke_file, song_midi
 from rhapsody_lib.song.sung_words import sung_language, sung_syllables
-from tests.benchmarks.backing_bench import SONGBOOK, Bench
+from tests.benchmarks.backing_bench import ROOT, SONGBOOK, Bench
 from tests.benchmarks.table import Row
 
 SONGS, QUICK_SONGS = 300, 10
+#: Packages that write a song, beside the models.
+WRITERS = ("backing", "song", "words", "music")
 PROMPTS = (
     "the sky is blue",
     "Where did you go, when the lights went out?",
@@ -185,18 +190,41 @@ def _releases(bench: Bench) -> list[Release]:
 def opens(bench: Bench) -> list[Row]:
     """Songs to prompts of many kinds, of all wishes, each with another seed, in the music of each corpus in turn.
 
-    What was found of a song is kept beside the store, so that a run that was cut off goes on after its last song.
+    What was found of a song is kept beside the store, so that a run that was cut off goes on after its last song; not
+    where the code that writes songs has changed since.
     """
     bench.left_out += [f"opening in {name}: it is not installed" for name in READERS if find_spec(name) is None]
     return measured(bench, _releases(bench), QUICK_SONGS if bench.quick else SONGS)
 
 
+def _code() -> str:
+    """Digest of the code that writes a song's music and files."""
+    digest = hashlib.sha256(str(STAGE_VERSIONS["song"]).encode())
+    for package in WRITERS:
+        for path in sorted((ROOT / "rhapsody_lib" / package).glob("*.py")):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file of which the last may have been cut off."""
+    rows: list[dict[str, Any]] = []
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        with suppress(ValueError):
+            rows.append(json.loads(line))
+    return rows
+
+
 def _kept(path: Path, key: str) -> dict[int, tuple[dict[str, str], float]]:
-    """What an earlier run with the same models found: by song its faults, and the seconds it took."""
-    if not path.is_file():
-        return {}
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return {row["song"]: (row["faults"], row["seconds"]) for row in rows if row["models"] == key}
+    """What an earlier run with the same models and code found: by song its faults, and the seconds it took."""
+    return {row["song"]: (row["faults"], row["seconds"]) for row in _rows(path) if row["models"] == key}
+
+
+def _keep(path: Path, row: dict[str, Any]) -> None:
+    """Add a row, on a line of its own even after one that was cut off."""
+    cut_off = path.is_file() and not path.read_bytes().endswith(b"\n")
+    with path.open("a", encoding="utf-8") as to:
+        to.write("\n" * cut_off + json.dumps(row, sort_keys=True) + "\n")
 
 
 def measured(bench: Bench, releases: Sequence[Release], songs: int) -> list[Row]:
@@ -204,7 +232,7 @@ def measured(bench: Bench, releases: Sequence[Release], songs: int) -> list[Row]
     told, good, seconds = reporter("Songs"), 0, list[float]()
     wrong: Counter[str] = Counter()
     path = bench.folder / "opens.jsonl"
-    key = "-".join(ref.key[:12] for release in releases for _, ref in sorted(release.refs.items()))
+    key = "-".join([_code(), *(ref.key[:12] for release in releases for _, ref in sorted(release.refs.items()))])
     kept = _kept(path, key)
     for number in range(songs):
         if number not in kept:
@@ -212,9 +240,7 @@ def measured(bench: Bench, releases: Sequence[Release], songs: int) -> list[Row]
             files, notes, syllables = made(bench.store, releases[number % len(releases)], number)
             took = time.perf_counter() - started
             kept[number] = faults(files, notes, syllables), took
-            with path.open("a", encoding="utf-8") as to:
-                row = {"models": key, "song": number, "faults": kept[number][0], "seconds": took}
-                to.write(json.dumps(row, sort_keys=True) + "\n")
+            _keep(path, {"models": key, "song": number, "faults": kept[number][0], "seconds": took})
         found, took = kept[number]
         seconds.append(took)
         bench.left_out += [f"song {number} is not well in {reader}: {reason}" for reader, reason in found.items()]

@@ -85,7 +85,7 @@ def _figures(what: str, watched: Watched, files: set[str]) -> list[Row]:
         Row(f"{what}: read for what they hold", len(read)),
         at_most(f"{what}: brought the parser down or ran out of time", len(dead), 0),
         at_most(f"{what}: slowest file, s", max(watched.seconds.values()), FILE_S),
-        at_most(f"{what}: most memory of a parsing process, MB", max(watched.rss_mb.values()), FILE_MB),
+        at_most(f"{what}: peak memory of a parsing process, MB", max(watched.peak_mb.values()), FILE_MB),
     ]
 
 
@@ -130,7 +130,7 @@ def _largest(folder: Path, limits: CorpusSettings) -> list[Row]:
     for name, item in watched.items.items():
         code = "read" if isinstance(item, Found) else item.code.value
         rows.append(at_most(f"largest files: {name} ({code}), s", watched.seconds[name], FILE_S))
-        rows.append(at_most(f"largest files: {name}, MB of its process", watched.rss_mb[name], FILE_MB))
+        rows.append(at_most(f"largest files: {name}, peak MB of its process", watched.peak_mb[name], FILE_MB))
     return rows
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,25 +35,42 @@ _CANDIDATES, _MOST_LINES = 2, 12
 _PROMPT_LINES, _STEP = 8, 7
 
 
-def written_lyrics(bench: Bench) -> list[Lyrics]:
-    """Different lyrics by a model of the songbook, profile `fast`: prompts are the first lines of its songs in turn."""
-    file = bench.folder / f"written-{'quick' if bench.quick else 'all'}.json"
+@dataclass(frozen=True)
+class Written:
+    """Lyrics that a model wrote, and the prompt of each."""
+
+    prompts: list[str]
+    lyrics: list[Lyrics]
+
+    @classmethod
+    def read(cls, file: Path) -> Written:
+        """Those that a file keeps."""
+        rows = json.loads(file.read_text(encoding="utf-8"))
+        return cls([row["prompt"] for row in rows], [parse_lyrics(row["text"]) for row in rows])
+
+
+def written_lyrics(bench: Bench) -> Written:
+    """Different lyrics by a model of the songbook, profile `fast`: prompts are the first lines of its songs in turn.
+
+    They are kept for the next run that has the same model.
+    """
+    settings, store = bench.settings(), Store(bench.store)
+    corpus = operations.prepare_corpus(bench.store, settings, ["songbook"])
+    ref = operations.train_lyrics(bench.store, settings, corpus)
+    file = bench.folder / f"written-{'quick' if bench.quick else 'all'}-{ref.key[:12]}.json"
     if not file.is_file():
-        settings = bench.settings()
-        corpus = operations.prepare_corpus(bench.store, settings, ["songbook"])
-        store = Store(bench.store)
-        model = LyricsModel.load(store.fetch(operations.train_lyrics(bench.store, settings, corpus)))
+        model = LyricsModel.load(store.fetch(ref))
         prompts = _prompts(_songbook(bench))
-        told, texts = reporter("Writing lyrics"), []
+        told, rows = reporter("Writing lyrics"), []
         count = QUICK_WRITTEN if bench.quick else WRITTEN
         for number in range(count):
             seed = split_seed(number, "lyrics")
             prompt = prompts[number * _STEP % len(prompts)]
             found = write_lyrics(model, prompt, seed=seed, candidates=_CANDIDATES, max_lines=_MOST_LINES)
-            texts.append(found.best.lyrics.text())
+            rows.append({"prompt": prompt, "text": found.best.lyrics.text()})
             told(number + 1, count, "lyrics")
-        file.write_text(json.dumps(texts), encoding="utf-8")
-    return [parse_lyrics(text) for text in json.loads(file.read_text(encoding="utf-8"))]
+        file.write_text(json.dumps(rows), encoding="utf-8")
+    return Written.read(file)
 
 
 def matching(bench: Bench) -> list[Row]:
@@ -59,7 +78,8 @@ def matching(bench: Bench) -> list[Row]:
     corpus = bench.corpus()
     if corpus is None:
         return []
-    texts = written_lyrics(bench)
+    written = written_lyrics(bench)
+    texts = written.lyrics
     heldout, between = songs_by_artist(corpus)
     embedder = bench.embedder(bench.encoder or bench.base_encoder)
     items = KnownItems.of(heldout[:SEARCHED], between[: max(0, SEARCHED - len(heldout))])
@@ -68,7 +88,7 @@ def matching(bench: Bench) -> list[Row]:
     return [
         *_spread(f"of {len(items.songs):,} songs, other authors", items.songs, texts, embedder, calibration.weights),
         *_spread("of the songbook that the lyrics were learnt from", songbook, texts, embedder, USUAL.weights),
-        *_origins(bench, songbook, texts, embedder),
+        *_origins(bench, songbook, written, embedder),
     ]
 
 
@@ -86,18 +106,17 @@ def _without(lyrics: Lyrics, line: str) -> Lyrics:
     return Lyrics(lyrics.title, tuple(section for section in sections if section.lines))
 
 
-def _origins(bench: Bench, songs: Sequence[Lyrics], texts: Sequence[Lyrics], embedder: StanzaEmbedder) -> list[Row]:
+def _origins(bench: Bench, songs: Sequence[Lyrics], written: Written, embedder: StanzaEmbedder) -> list[Row]:
     """Whether the first match is a song that the prompt is a line of, and how sure is told.
 
     The prompt is found by its words wherever it stands; without it the lyric says what the model made of it.
     """
-    items, prompts = KnownItems.of(songs, []), _prompts(songs)
+    items, texts = KnownItems.of(songs, []), written.lyrics
     known = range(len(items.queries))
     calibration = calibrate(Search.of(items.songs, items.queries, known, embedder).features(), known)
-    prompted = [prompts[number * _STEP % len(prompts)] for number in range(len(texts))]
     lines = [{tuple(words_of(line)) for line in song.lines} for song in songs]
-    held = [{row for row, of in enumerate(lines) if tuple(words_of(prompt)) in of} for prompt in prompted]
-    without = [_without(text, prompt) for text, prompt in zip(texts, prompted, strict=True)]
+    held = [{row for row, of in enumerate(lines) if tuple(words_of(prompt)) in of} for prompt in written.prompts]
+    without = [_without(text, prompt) for text, prompt in zip(texts, written.prompts, strict=True)]
     chance = float(np.mean([len(rows) / len(songs) for rows in held]))
     found = []
     for where, queries in (("", texts), (", the prompt taken out", without)):

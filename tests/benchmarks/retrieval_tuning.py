@@ -71,10 +71,10 @@ def tuning(bench: Bench) -> list[Row]:
     corpus = bench.corpus()
     if corpus is None:
         return []
-    songs = _some_songs(corpus, bench.folder / "tuning-songs", QUICK_SONGS if bench.quick else SONGS)
-    out = bench.folder / "tuned-encoder"
+    songs = _some_songs(corpus, _place(bench, "tuning-songs"), QUICK_SONGS if bench.quick else SONGS)
+    out = _place(bench, "tuned-encoder")
     out.mkdir(parents=True, exist_ok=True)
-    checkpoint, times = Checkpoint.local(bench.folder / "tuning-states"), bench.folder / "tuning-times.json"
+    checkpoint, times = Checkpoint.local(_place(bench, "tuning-states")), _place(bench, "tuning-times.json")
     if not times.is_file():
         checkpoint.clear()
     clock = _Clock.of(times)
@@ -89,11 +89,16 @@ def tuning(bench: Bench) -> list[Row]:
     return [*_speed(bench, found, clock), *_gains(found)]
 
 
+def _place(bench: Bench, name: str) -> Path:
+    """What a run keeps: `--quick` does not go on with what a full one has left, nor the other way round."""
+    return bench.folder / (f"quick-{name}" if bench.quick else name)
+
+
 def _speed(bench: Bench, found: dict[str, Any], clock: _Clock) -> list[Row]:
     seconds, cpu = clock.seconds()
     texts = 2 * found["pairs"]
     what = f"tuning on {found['train_songs']:,} songs, {len(found['history'])} epochs, {found['arithmetic']}"
-    bench.notes.append(f"The tuned encoder is in {bench.folder / 'tuned-encoder'}: measure finding with --encoder.")
+    bench.notes.append(f"The tuned encoder is in {_place(bench, 'tuned-encoder')}: measure finding with --encoder.")
     told = "; ".join(f"{part} {wall:.0f} ({worked:.0f})" for part, (wall, worked) in clock.taken.items())
     bench.notes.append(f"Seconds (processor seconds) of each epoch and of the export: {told}.")
     if require("torch").cuda.is_available():

@@ -10,6 +10,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 import tasks
+from rhapsody_lib.errors import MissingExtraError
 from tests.trained import TINY, songs_folder
 from tests.unit.corpus.corpus_tables import released, stored_corpus, whole
 
@@ -56,3 +57,15 @@ def test_a_prepared_corpus_shows_its_card_and_is_not_trained_on_if_it_drifted(
     assert "| songs | 60 | 8 |" in shown
     state = retrain(**asked, accept_drift=True, return_state=True)
     assert (state.name, began) == ("Failed", ["train_lyrics"])
+
+
+def test_a_corpus_is_made_though_its_card_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from flows.prepare_corpus import prepare_corpus
+
+    def missing(*_: object) -> None:
+        raise MissingExtraError("'dataframely' is not installed.")
+
+    monkeypatch.setattr(tasks, "make_card", missing)
+    source = str(songs_folder(tmp_path / "few", each=1))
+    state = prepare_corpus(sources=[source], profile=TINY, store=str(tmp_path / "store"), return_state=True)
+    assert state.is_completed()

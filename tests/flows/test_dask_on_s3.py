@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 from prefect import flow
 
@@ -57,7 +58,8 @@ def cluster(s3: Swift) -> Iterator[str]:  # noqa: F811  (the fixture of that nam
 def make_and_note(mark: Path, notes: Path, step: ShardStep[Shard], work: Work[Shard]) -> ArtifactRef:
     """Make a shard and note by which process; the first of all kills its process while it is at it."""
     try:
-        mark.touch(exist_ok=False)
+        with mark.open("x") as stream:
+            stream.write(str(os.getpid()))
     except FileExistsError:
         ref = step(work)
         (notes / f"{os.getpid()}-{ref.key}").touch()
@@ -89,10 +91,12 @@ def test_two_workers_over_s3_make_the_same_corpus_although_one_is_killed(songs, 
     mark, notes, store = tmp_path / "killed", tmp_path / "notes", s3.make_bucket("dask") + "/store"
     notes.mkdir()
     made = prepare_on_cluster(cluster, store, str(songs), mark, notes)
-    assert mark.exists()
+    killed = int(mark.read_text())
+    assert not psutil.pid_exists(killed) or psutil.Process(killed).status() == psutil.STATUS_ZOMBIE
     assert digests(store, made, tmp_path / "fetched") == digests(str(tmp_path / "here"), expected, tmp_path / "own")
     shards = [ref for ref in Store(store, scratch=tmp_path / "look").artifacts() if ref.kind == "songs-shard"]
     assert len(shards) >= 4
-    by_process = [name.name.split("-")[0] for name in notes.iterdir()]
-    assert len(by_process) == len(shards), "a shard was lost, or made twice"
-    assert len(set(by_process)) >= 2, "one worker made them all"
+    # How the others share the work, and whether one of two that were given a shard was in time, is the scheduler's.
+    noted = [note.name.split("-") for note in notes.iterdir()]
+    assert {key for _, key in noted} == {ref.key for ref in shards}, "a shard was lost"
+    assert str(killed) not in {process for process, _ in noted}

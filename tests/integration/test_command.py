@@ -251,7 +251,7 @@ def test_ctrl_c_in_training_is_one_message_and_the_next_run_goes_on(trained, tmp
     assert process.returncode == 130
     assert "Interrupted" in stderr
     assert "Traceback" not in stderr
-    assert {ref.kind for ref in opened.artifacts()} == {"corpus"}
+    assert {ref.kind for ref in opened.artifacts()} == {"corpus", "card"}
     assert release_numbers(opened) == []
     process = training(trained, store)
     _, stderr = process.communicate(timeout=240)

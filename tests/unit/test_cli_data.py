@@ -71,3 +71,11 @@ def test_sources_check_ends_with_1_where_a_source_is_unusable(rhapsody, tmp_path
     assert (code, json.loads(out)[0]["usable"]) == (1, False)
     code, _, err = rhapsody("sources", "check", str(tmp_path / "nowhere"))
     assert (code, "does not exist" in err) == (2, True)
+
+
+def test_a_card_copied_onto_itself_says_why_not(rhapsody, tmp_path: Path) -> None:
+    told = json.loads(rhapsody("prepare", str(songs_folder(tmp_path / "songs", each=1)), "--json")[1])
+    code, _, err = rhapsody("card", told["key"][:8], "--out", told["card"])
+    assert code == 2
+    assert "same file" in err
+    assert "None" not in err

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rhapsody_lib.drift import compare, jensen_shannon, judge_corpus, kolmogorov_smirnov
+from rhapsody_lib.drift import CorpusVerdict, compare, jensen_shannon, judge_corpus, kolmogorov_smirnov
 from rhapsody_lib.errors import RefusedError
+from rhapsody_lib.music.foreign import BELIEVED_BPM
 from rhapsody_lib.settings import DriftSettings
 from tests.unit.corpus.corpus_tables import reject_row, song_row, track_row, write_corpus
 
@@ -128,3 +129,20 @@ def test_a_few_odd_tempi_are_no_reason_to_refuse_and_many_are(tmp_path: Path) ->
         tracks = [track_row(n, **({"tempo_bpm": 900.0} if n < odd else {})) for n in range(200)]
         card = card_of(tmp_path / str(odd), songs, tracks)
         assert judge_corpus(card, None, DriftSettings()).passed is passed
+
+
+def test_of_a_few_songs_one_may_state_what_cannot_be_and_the_refusal_of_more_names_the_limit(tmp_path: Path) -> None:
+    songs = [song_row(n) for n in range(40)]
+
+    def judged(tempo_bpm: float, odd: int, **limits: float) -> CorpusVerdict:
+        tracks = [track_row(n, **({"tempo_bpm": tempo_bpm} if n < odd else {})) for n in range(40)]
+        card = card_of(tmp_path / f"{tempo_bpm}-{odd}", songs, tracks)
+        return judge_corpus(card, None, DriftSettings(**limits))
+
+    for read in BELIEVED_BPM:
+        assert judged(read, 40).broken == ()
+    assert judged(900.0, 1).passed
+    assert not judged(900.0, 1, broken_share=0.0).passed
+    with pytest.raises(RefusedError, match=r"2 of 40 .*drift\.broken_share=0\.01 allows 1\."):
+        judged(900.0, 2).enforce()
+    assert judged(900.0, 2, broken_share=0.05).passed

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rhapsody_lib.artifacts import Recipe, Store
-from rhapsody_lib.lineage import DAMAGED, FIRST, PROVENANCE, built_by, differences, why
+from rhapsody_lib.lineage import DAMAGED, FIRST, NEW, PROVENANCE, built_by, differences, why
 
 BASE = Recipe("backing", 1, {"backing": {"hidden_size": 256, "dropout": 0.1}, "seed": 0}, {"corpus": "1a2b3c4d5e" * 6})
 
@@ -68,3 +68,9 @@ def test_an_artifact_without_its_story_is_an_artifact(tmp_path):
     store.remove("artifacts", ref.kind, ref.key, PROVENANCE)
     assert store.provenance(ref) is None
     assert store.fetch(ref).is_dir()
+
+
+def test_how_far_corpora_are_apart_is_not_told_by_the_last_such_figure(tmp_path):
+    store = Store(str(tmp_path))
+    store.build(Recipe("drift", 1, {}, {"corpus": "1" * 64}), lambda folder: (folder / "a").write_text("a"))
+    assert store.why_missing(Recipe("drift", 1, {}, {"corpus": "2" * 64})) == NEW

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from rhapsody_lib.corpus.folders import files_below
-from rhapsody_lib.corpus.lakh.tree import MD5, MIDI_SUFFIXES, ROLL_SUFFIX, TRACK_ID, LakhTree
+from rhapsody_lib.corpus.folders import files_below, leads_out
+from rhapsody_lib.corpus.lakh.tree import MD5, MIDI_SUFFIXES, PASSED_OVER, ROLL_SUFFIX, TRACK_ID, LakhTree
+from rhapsody_lib.corpus.listing import is_side_file
 from rhapsody_lib.corpus.schema import RejectCode
 
 OUTSIDE_DETAIL = "is a link that leads out of its folder; copy the file in, or name its folder as a source"
@@ -49,7 +50,7 @@ class Chosen:
 
 
 def music_files(tree: LakhTree) -> Iterator[MusicFile | LeftOut]:
-    """Every file of music, folder by folder, by name.
+    """Every file of music, folder by folder, by name, and what lies in these folders and is none.
 
     Raises:
         OSError: a folder cannot be listed.
@@ -62,16 +63,23 @@ def music_files(tree: LakhTree) -> Iterator[MusicFile | LeftOut]:
         for number, folder in enumerate(folders):
             for _, entry in files_below(folder):
                 path = Path(entry.path)
-                if path.suffix.lower() not in suffixes:
-                    continue
                 name = os.fsencode(os.path.relpath(entry.path, tree.root)).decode("utf-8", "replace")
                 above, stem = path.parent.name, path.stem
-                if entry.is_symlink() and not path.resolve().is_relative_to(folder):
+                if path.suffix.lower() not in suffixes:
+                    if not _is_other_part(path, tree):
+                        yield LeftOut(name, RejectCode.UNKNOWN_TYPE, f"is no file of music as {folder.name} has them")
+                elif entry.is_symlink() and leads_out(path, folder):
                     yield LeftOut(name, RejectCode.OUTSIDE, OUTSIDE_DETAIL)
                 else:
                     track_id = above if TRACK_ID.fullmatch(above) else ""
                     md5 = stem.lower() if MD5.fullmatch(stem) else stem
                     yield MusicFile(kind, entry.path, name, md5, track_id, number)
+
+
+def _is_other_part(path: Path, tree: LakhTree) -> bool:
+    """Whether a file in a folder of music is read as something else, or tells nothing that is asked."""
+    passed_over = path.suffix.lower() in PASSED_OVER or is_side_file(path)
+    return passed_over or path in (*tree.side_files, *tree.outside) or tree.holds_music(path)
 
 
 @dataclass(frozen=True)

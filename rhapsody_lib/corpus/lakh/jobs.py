@@ -6,6 +6,7 @@ In memory are the names of the files and what is known of their songs; of the ta
 from __future__ import annotations
 
 import os
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ LICENCE = "CC-BY-4.0"
 MAX_GENRES = 32
 #: Broken lines of one file that are told one by one.
 MAX_BROKEN = 1000
+_OUTSIDE_DETAIL = "is a link that leads out of its folder; copy the file in, or name it in a source file"
 _NO_METADATA = TrackMetadata("", "", 0)
 _NO_INFO = MidiInfo(0.0, "")
 
@@ -65,7 +67,7 @@ class _Catalogue:
                         self.left_out.append(LeftOut(f"{name}#{row[0]}", RejectCode.BAD_TABLE, str(row[1])))
                     continue
                 yield row  # type: ignore[misc]  # what is no broken line
-        except (OSError, ValueError) as error:
+        except (OSError, EOFError, ValueError, zlib.error) as error:
             self.left_out.append(LeftOut(name, RejectCode.BAD_TABLE, one_line(f"cannot be read on: {error}")))
         if broken > MAX_BROKEN:
             detail = f"has {broken:,} broken lines, of which {MAX_BROKEN:,} are named"
@@ -184,8 +186,10 @@ def list_lakh_jobs(tree: LakhTree, source: str) -> Iterator[Job | Reject]:
 
     Raises:
         OSError: a folder cannot be listed.
+        SourceError: the database takes too long to answer.
     """
     catalogue = _Catalogue(tree)
+    catalogue.left_out += (LeftOut(catalogue.name(path), RejectCode.OUTSIDE, _OUTSIDE_DETAIL) for path in tree.outside)
     files = catalogue.kept(music_files(tree))
     matches, missing = catalogue.matches({file.md5 for file in files})
     lost = (

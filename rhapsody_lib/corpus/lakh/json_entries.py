@@ -17,7 +17,9 @@ from rhapsody_lib.corpus.lakh.tree import MD5, TRACK_ID
 #: Characters of one entry: a track has some hundred matches at most, of 60 characters each.
 MAX_ENTRY_CHARACTERS = 1 << 20
 _BLOCK_CHARACTERS = 1 << 18
-_ENTRY = re.compile(r'\s*,?\s*("(?:[^"\\]|\\.){0,200}")\s*:\s*(\{[^{}]*\})')
+#: Always matches, so that no run of spaces is looked at twice.
+_BETWEEN = re.compile(r"\s*(?:,\s*)?")
+_ENTRY = re.compile(r'("(?:[^"\\]|\\.){0,200}")\s*:\s*(\{[^{}]*\})')
 _END = re.compile(r"\s*\}\s*")
 
 
@@ -34,7 +36,8 @@ def json_entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             raise ValueError("it is no JSON object")
         text, place = text[1:], 0
         while True:
-            entry = _ENTRY.match(text, place)
+            between = _BETWEEN.match(text, place)
+            entry = _ENTRY.match(text, between.end() if between is not None else place)
             if entry is not None:
                 place = entry.end()
                 yield str(json.loads(entry[1])), _object(entry[2])
@@ -50,7 +53,10 @@ def json_entries(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _object(text: str) -> dict[str, Any]:
-    values = json.loads(text)
+    try:
+        values = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it has an entry that is nested too deep") from error
     assert isinstance(values, dict)  # noqa: S101  # the text starts with a brace
     return values
 

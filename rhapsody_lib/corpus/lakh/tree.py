@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from rhapsody_lib.corpus.folders import is_file, is_folder, visible
+from rhapsody_lib.corpus.folders import is_file, is_folder, leads_out, visible
 
 TRACK_ID = re.compile(r"TR[A-Z0-9]{16}")
 MD5 = re.compile(r"[0-9a-f]{32}", re.IGNORECASE)
 ROLL_SUFFIX = ".npz"
-MIDI_SUFFIXES = (".mid", ".midi")
+MIDI_SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
 METADATA_NAME = "track_metadata.db"
 LYRICS_NAME = "matched_lyrics.csv"
 MATCH_SCORES_NAME = "match_scores.json"
@@ -45,6 +45,7 @@ class LakhTree:
         metadata: `track_metadata.db` of the Million Song Dataset.
         genres: files of genres: `*.cls`, `id_list_*.txt`, `masd_labels.txt`.
         lyrics: `matched_lyrics.csv`.
+        outside: files about music that are links to places outside of the folder, which are not read.
     """
 
     root: Path
@@ -56,6 +57,7 @@ class LakhTree:
     metadata: Path | None = None
     genres: tuple[Path, ...] = ()
     lyrics: Path | None = None
+    outside: tuple[Path, ...] = ()
 
     @property
     def side_files(self) -> tuple[Path, ...]:
@@ -65,7 +67,8 @@ class LakhTree:
 
     def holds(self, path: Path) -> bool:
         """Whether a file is a part of the tree, whatever it is."""
-        return path in self.side_files or any(folder in path.parents for folder in (*self.lpd, *self.midi))
+        folders = (*self.lpd, *self.midi)
+        return path in (*self.side_files, *self.outside) or any(folder in path.parents for folder in folders)
 
     def holds_music(self, path: Path) -> bool:
         """Whether a file is music of the tree, by its place and its suffix."""
@@ -82,12 +85,12 @@ def _names(folder: Path) -> list[str]:
 
 
 def _suffix(folder: Path) -> str:
-    """`.npz` or `.mid`, whichever the files named by an md5 end in; '' if there are none."""
-    for name in islice(_names(folder), _SNIFFED):
-        stem, dot, suffix = name.rpartition(".")
-        if MD5.fullmatch(stem) and (dot + suffix).lower() in (ROLL_SUFFIX, *MIDI_SUFFIXES):
-            return ROLL_SUFFIX if suffix.lower() == "npz" else MIDI_SUFFIXES[0]
-    return ""
+    """`.npz` if files named by an md5 end in it, else `.mid` if they are MIDI files; '' if there are none."""
+    named = (name.rpartition(".") for name in islice(_names(folder), _SNIFFED))
+    suffixes = {(dot + suffix).lower() for stem, dot, suffix in named if MD5.fullmatch(stem)}
+    if ROLL_SUFFIX in suffixes:
+        return ROLL_SUFFIX
+    return MIDI_SUFFIXES[0] if suffixes & set(MIDI_SUFFIXES) else ""
 
 
 def _by_track(folder: Path, levels: int = 4) -> str:
@@ -137,9 +140,12 @@ def find_tree(root: Path) -> LakhTree | None:
     midi = sorted((folder for folder, suffix, _ in walked if suffix == MIDI_SUFFIXES[0]), key=lambda path: path.name)
     if not rolls and not midi:
         return None
-    files = [Path(folder, name) for folder, _, _ in walked for name in _names(folder)]
+    named = [path for folder, _, _ in walked for name in _names(folder) if _is_about_music(path := Path(folder, name))]
+    outside = tuple(path for path in named if leads_out(path, root))
+    files = [path for path in named if path not in outside]
     tree = LakhTree(
         root=root,
+        outside=outside,
         lpd=tuple(rolls),
         midi=tuple(sorted(midi, key=lambda path: ("matched" not in path.name, path.as_posix()))),
         ids=_lists_of_ids(files),
@@ -150,7 +156,14 @@ def find_tree(root: Path) -> LakhTree | None:
         lyrics=_first(files, LYRICS_NAME),
     )
     linked = any(by_track for _, _, by_track in walked)
-    return tree if linked or tree.ids or tree.match_scores is not None else None
+    joined = any(path.name == MATCH_SCORES_NAME or _IDS_NAME.fullmatch(path.name) for path in named)
+    return tree if linked or joined else None
+
+
+def _is_about_music(path: Path) -> bool:
+    """Whether a file is one of those that describe music, by its name."""
+    known = (METADATA_NAME, LYRICS_NAME, MATCH_SCORES_NAME, *MIDI_INFO_NAMES)
+    return path.name in known or any(pattern.fullmatch(path.name) for pattern in (_GENRE_NAME, _IDS_NAME))
 
 
 def _lists_of_ids(files: list[Path]) -> tuple[Path, ...]:
@@ -172,7 +185,7 @@ def tree_of(parts: Mapping[str, Path], rest: LakhTree | None = None) -> LakhTree
         rest: where a part is that is not named.
     """
     found = rest if rest is not None else LakhTree(Path(os.path.commonpath(parts.values())))
-    genres, ids = parts.get("genres"), parts.get("cleansed_ids")
+    ids, (genres, outside) = parts.get("cleansed_ids"), _genre_files(parts.get("genres"))
     root = Path(os.path.commonpath([found.root, *(path if path.is_dir() else path.parent for path in parts.values())]))
     return replace(
         found,
@@ -180,19 +193,25 @@ def tree_of(parts: Mapping[str, Path], rest: LakhTree | None = None) -> LakhTree
         lpd=(parts["lpd"],) if "lpd" in parts else found.lpd,
         midi=(parts["midi"],) if "midi" in parts else found.midi,
         ids=(ids,) if ids is not None else found.ids,
-        genres=_genre_files(genres) if genres is not None else found.genres,
+        genres=genres if "genres" in parts else found.genres,
         match_scores=parts.get("match_scores", found.match_scores),
         midi_info=parts.get("midi_info", found.midi_info),
         metadata=parts.get("metadata", found.metadata),
         lyrics=parts.get("lyrics", found.lyrics),
+        outside=(*found.outside, *outside),
     )
 
 
-def _genre_files(path: Path) -> tuple[Path, ...]:
-    """A file of genres, whatever it is called, or all of a folder that are called as such files are."""
-    if not path.is_dir():
-        return (path,)
-    return _annotations_first(each for each in path.rglob("*") if _GENRE_NAME.fullmatch(each.name) and each.is_file())
+def _genre_files(path: Path | None) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """A file of genres, whatever it is called, or all of a folder that are called as such files are.
+
+    And those of the folder that are links to places outside of it.
+    """
+    if path is None or not path.is_dir():
+        return (path,) if path is not None else (), ()
+    named = [each for each in path.rglob("*") if _GENRE_NAME.fullmatch(each.name) and each.is_file()]
+    outside = tuple(each for each in named if leads_out(each, path))
+    return _annotations_first(each for each in named if each not in outside), outside
 
 
 def _annotations_first(paths: Iterable[Path]) -> tuple[Path, ...]:

@@ -13,10 +13,11 @@ import pytest
 from safetensors.numpy import load_file
 
 import rhapsody_lib
+from rhapsody_lib.backing import dataset
 from rhapsody_lib.backing.base import base_marks, save_base
 from rhapsody_lib.backing.context import COLUMNS
 from rhapsody_lib.backing.copying import MelodyIndex
-from rhapsody_lib.backing.dataset import load_data, score_mark, streams
+from rhapsody_lib.backing.dataset import load_data, score_mark, streams, tokens_to_read
 from rhapsody_lib.backing.model import BackingModel
 from rhapsody_lib.backing.training import train_backing
 from rhapsody_lib.checkpoints import Checkpoint
@@ -219,3 +220,43 @@ def test_what_no_training_song_has_adds_nothing(corpus: Path, tmp_path: Path) ->
         train_backing(folder, tmp_path / name / "model", Checkpoint.local(tmp_path / f"{name} state"), short, seed=0)
         model = BackingModel.load(tmp_path / name / "model")
         assert (model.knows("section"), model.knows("line"), model.knows("position")) == (knows, knows, True)
+
+
+def test_of_more_music_than_is_read_the_lowest_digests_are_and_memory_is_bounded(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    midi = {row["song_id"]: row["midi"] for row in pq.read_table(corpus / TRACKS_FILE).to_pylist()}
+    tracks = [(f"song {n}", "heldout" if n % 4 == 3 else "train", midi["ac"[n % 2]]) for n in range(24)]
+    many = _write(tmp_path / "many", tracks)
+    whole = load_data(many)
+    assert (len(whole.train), len(whole.heldout), whole.train_songs_in_corpus) == (18, 6, 18)
+    each, parsed = {len(song.ids) for song in whole.train}, list[str]()
+    read = dataset.midi_to_score
+    monkeypatch.setattr(dataset, "midi_to_score", lambda data, name: (parsed.append(name), read(data, name))[1])
+    monkeypatch.setattr(dataset, "MOST_HELDOUT_TOKENS", 2 * len(whole.heldout[0].ids))
+    data = load_data(many, 4 * max(each))
+    lowest = sorted((name for name, split, _ in tracks if split == "train"), key=dataset._lot)
+    # As few as have so many tokens, in the order of the corpus.
+    sizes = {name: len(song.ids) for (name, split, _), song in zip(_of("train", tracks), whole.train, strict=True)}
+    count = next(n for n in range(19) if sum(sizes[name] for name in lowest[:n]) >= 4 * max(each))
+    taken = [name for name, _, _ in _of("train", tracks) if name in lowest[:count]]
+    assert [len(song.ids) for song in data.train] == [sizes[name] for name in taken]
+    assert len(data.train) < 9
+    assert 2 <= len(data.heldout) <= 3
+    assert data.train_songs_in_corpus == 18
+    assert len(data.melodies.codes) < len(whole.melodies.codes)
+    assert len(parsed) < 24  # what is known to be left out is not even parsed
+    backwards = load_data(_write(tmp_path / "backwards", tracks[::-1]), 4 * max(each))
+    assert [song.mark for song in backwards.train[::-1]] == [song.mark for song in data.train]
+
+
+def _of(split: str, tracks: list[tuple[str, str, bytes]]) -> list[tuple[str, str, bytes]]:
+    return [track for track in tracks if track[1] == split]
+
+
+def test_a_longer_training_reads_more_songs_and_says_of_how_many(corpus: Path, tmp_path: Path) -> None:
+    assert tokens_to_read(SMALL) == dataset.LEAST_TRAIN_TOKENS
+    assert tokens_to_read(SMALL.model_copy(update={"epoch_tokens": 10_000_000})) == 30_000_000
+    once = SMALL.model_copy(update={"max_epochs": 1, "epoch_tokens": 1000})
+    found = train_backing(corpus, tmp_path / "out", Checkpoint.local(tmp_path / "state"), once, seed=1)
+    assert (found["train_songs"], found["skipped_tracks"], found["train_songs_in_corpus"]) == (2, 1, 3)

@@ -55,6 +55,7 @@ def _everywhere(monkeypatch, folder: Path, readers: Mapping[str, object], syllab
     rows = measured(bench, [release], 2)
     monkeypatch.setattr(backing_opens, "made", None)  # what was found is kept
     assert measured(bench, [release], 2) == rows
+    assert (folder / "opens.jsonl").read_bytes().count(b"\n") == 2
     return next(row for row in rows if row.target)
 
 
@@ -65,3 +66,29 @@ def test_songs_open_everywhere_only_where_every_reader_was_asked(monkeypatch, tm
     some = _everywhere(monkeypatch, tmp_path / "some", {**mido, "no_such_reader": backing_opens.READERS["mido"]}, 8)
     assert some.met is None
     assert "not in no_such_reader" in some.what
+
+
+def test_what_was_found_is_kept_until_the_code_changes_and_a_row_that_was_cut_off_is_found_anew(
+    monkeypatch, tmp_path: Path
+) -> None:
+    data, songs = score_to_midi(SCORE), list[int]()
+
+    def made(_: str, __: Release, number: int) -> tuple[dict[str, bytes], dict[str, int], int]:
+        songs.append(number)
+        return {"song.mid": data}, {"song.mid": 16}, 8
+
+    monkeypatch.setattr(backing_opens, "READERS", {"mido": backing_opens.READERS["mido"]})
+    monkeypatch.setattr(backing_opens, "made", made)
+    bench, release = Bench(tmp_path, Path(), quick=True, profile="fast"), Release(1, {}, {}, None, "", "")
+    path = tmp_path / "opens.jsonl"
+    measured(bench, [release], 2)
+    path.write_bytes(path.read_bytes()[:-9])
+    measured(bench, [release], 3)
+    assert songs == [0, 1, 1, 2]
+    measured(bench, [release], 3)
+    assert songs == [0, 1, 1, 2]
+    (tmp_path / "rhapsody_lib" / "song").mkdir(parents=True)
+    (tmp_path / "rhapsody_lib" / "song" / "new.py").write_text("changed")
+    monkeypatch.setattr(backing_opens, "ROOT", tmp_path)
+    measured(bench, [release], 1)
+    assert songs == [0, 1, 1, 2, 0]

@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pyarrow.parquet as pq
 import pytest
 
@@ -17,7 +20,7 @@ from rhapsody_lib.corpus.schema import REJECTS_FILE, SONGS_FILE
 from rhapsody_lib.corpus.sources import open_source, source_fingerprint
 from rhapsody_lib.settings import CorpusSettings
 from tests.unit.corpus.corpus_samples import WORDS, midi_bytes
-from tests.watched import read_watched
+from tests.watched import peak_mb, read_watched
 
 SECRET = "the password of the house is under the seventh stone by the river and nobody may ever know"
 MEMORY_MB, TIME_S = 300, 5.0
@@ -59,7 +62,7 @@ def test_every_broken_file_is_read_or_rejected_within_its_limits(corpus: Path, d
     assert {name for name in READ_THROUGH if not isinstance(watched.items[name], Found)} == set()
     assert {name: getattr(watched.items[name], "code", None) for name in REFUSED} == REFUSED
     assert max(watched.seconds.values()) < TIME_S
-    assert max(watched.rss_mb.values()) < MEMORY_MB
+    assert max(watched.peak_mb.values()) < MEMORY_MB
     assert len(watched.processes) == 1, "a file brought its parser down"
     assert sum(path.startswith("good ") and isinstance(item, Found) for path, item in watched.items.items()) == 20
 
@@ -121,3 +124,15 @@ def test_folders_nested_beyond_all_reason_are_read(tmp_path: Path) -> None:
         (folders[-1] / "good.mid").unlink(missing_ok=True)
         for folder in reversed(folders):
             folder.rmdir()
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peaks are told by Linux")
+def test_memory_that_a_process_gave_back_is_in_its_peak() -> None:
+    code = "held = bytearray(b'a' * (80 << 20)); del held; print(flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        peak, now = peak_mb(process.pid), psutil.Process(process.pid).memory_info().rss / 2**20
+        process.communicate(b"\n")
+    assert peak >= 80 > now
+    assert peak_mb(process.pid) == 0

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -100,6 +102,55 @@ def test_hostile_text_is_cleaned_in_bounded_time_and_size() -> None:
         "x2 " * 30_000,
     ):
         clean_lyrics(text)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "repeat chorus" + "!" * 100_000 + "a",
+        "(repeat chorus x2" + " )" * 50_000 + "a",
+        "repeat " + "the " * 25_000,
+        "chorus" + ":" * 100_000 + "a",
+        "chorus" + ")" * 100_000 + "a",
+        "[chorus " + "1" * 100_000,
+        "[" * 100_000 + "chorus",
+        "*" * 50_000 + "solo" + "*" * 50_000 + "a",
+        "(" * 50_000 + "1" * 50_000 + "!",
+        "&" * 100_000,
+        "&#" + "1" * 100_000 + ";",
+        "&amp;#" + "0" * 100_000 + "65;",
+        "&#x" + "f" * 100_000,
+        "a" + "\u0301\u0316" * 50_000,
+        "copyright " + "123 " * 25_000,
+        "Lyrics" + " and" * 25_000 + " by:",
+        "Written by" + " Ann," * 20_000 + "!",
+        "1" * 50_000 + "!" * 50_000 + "a",
+        "see " * 25_000 + "live",
+        "see a live " * 9_000 + "embed",
+        "a-" * 50_000 + ".com",
+        "www." + "." * 100_000,
+        "<a" * 50_000,
+        "<a " + "b " * 50_000,
+        "x" * 100_000 + " (x 2",
+        "( x " * 25_000 + "x9",
+        "A" * 100_000 + "/",
+        "A/" * 50_000,
+        "|" * 100_000 + "a",
+        "[A" * 50_000,
+        "a, " * 33_000,
+        "it's'" * 20_000,
+    ],
+    ids=lambda line: ascii(line[:12]),
+)
+def test_a_long_run_of_anything_is_cleaned_within_a_second(line: str) -> None:
+    began = time.process_time()
+    sung_words(clean_lyrics(f"{line}\nThe river runs"))
+    assert time.process_time() - began < 1
+
+
+def test_references_and_marks_that_can_be_stay() -> None:
+    assert clean_lyrics("&#0000065; caf&#233; a\u0316\u0301") == "[verse 1]\nA café á\u0316\n"
+    assert clean_lyrics("[Chorus]\nla la\n\n(Repeat chorus) (x2)").count("la la") == 2
 
 
 def test_sung_words_leave_headings_out() -> None:

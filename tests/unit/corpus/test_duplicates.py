@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 
 import numpy as np
@@ -127,3 +128,11 @@ def test_a_signature_agrees_as_often_as_the_songs_are_alike() -> None:
 def test_bands_are_as_selective_as_the_recall_allows() -> None:
     assert rows_per_band(1.0) == 16
     assert 1 <= rows_per_band(0.3) < rows_per_band(0.6) < rows_per_band(0.9)
+
+
+def test_nothing_lies_in_the_temporary_folder_of_the_system_if_another_is_given(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    songs = [_song(1), _song(2), _song(1)]
+    with DuplicateFinder(0.8, tmp_path) as finder:
+        finder.add([words_key(words) for words in songs], [signature(shingles(words)).tobytes() for words in songs])
+        assert finder.compare(songs[number] for number in finder.alike()).of.tolist() == [-1, -1, 0]

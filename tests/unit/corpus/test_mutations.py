@@ -58,7 +58,7 @@ def test_every_mutated_file_is_read_or_rejected(good: list[Path], tmp_path: Path
     told = {path.partition("#")[0] for path in watched.items}
     assert told == set(names)
     assert watched.rejected("crashed", "timeout") == {}
-    assert max(watched.rss_mb.values()) < MEMORY_MB
+    assert max(watched.peak_mb.values()) < MEMORY_MB
     assert sum(isinstance(item, Found) for item in watched.items.values()) > FILES / 10  # it is no folder of noise
 
 

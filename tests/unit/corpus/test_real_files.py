@@ -18,7 +18,7 @@ def _read(path: Path) -> dict[str, Found | Reject]:
     watched = read_watched(path, CorpusSettings())
     assert len(watched.processes) == 1, "a file brought its parser down"
     assert max(watched.seconds.values()) < TIME_S
-    assert max(watched.rss_mb.values()) < MEMORY_MB
+    assert max(watched.peak_mb.values()) < MEMORY_MB
     return watched.items
 
 

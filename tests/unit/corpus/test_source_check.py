@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from rhapsody_lib.corpus.found import Job
 from rhapsody_lib.corpus.layout_check import check_layout
 from rhapsody_lib.corpus.source_check import Checked, check_source
+from rhapsody_lib.corpus.sources import list_jobs, open_sources
 from rhapsody_lib.errors import InputError
 from rhapsody_lib.settings import CorpusSettings
 
@@ -66,6 +68,19 @@ def test_a_kaggle_table_tells_its_release_and_misses_its_artists(tmp_path: Path,
     assert not any("artists" in finding.what for finding in one(tmp_path).findings)
 
 
+def test_artists_are_found_beside_the_words_or_where_a_source_file_names_them(tmp_path: Path) -> None:
+    table(tmp_path)
+    file = tmp_path / "mine.toml"
+    for name, more in (("artists-data.csv", ""), ("singers.csv", 'artists = "singers.csv"\n')):
+        (tmp_path / name).write_text("Artist,Genres,Link\nAnn,Folk,/ann/\n", encoding="utf-8")
+        file.write_text(f'[[source]]\ncorpus = "kaggle"\nlyrics = "lyrics-data.csv"\n{more}', encoding="utf-8")
+        (source,) = open_sources([str(file)])
+        (job,) = list_jobs(source)
+        assert isinstance(job, Job) and job.artists_path.endswith(name)
+        assert not any("artists" in finding.what for finding in one(file).findings)
+        (tmp_path / name).unlink()
+
+
 def test_a_source_whose_songs_would_all_be_left_out_says_by_which_setting(tmp_path: Path) -> None:
     table(tmp_path)
     checked = one(tmp_path, CorpusSettings(language="pt"))
@@ -111,6 +126,26 @@ def test_parts_of_a_lakh_tree_that_are_missing_are_named(tmp_path: Path) -> None
         assert name in told
     assert checked.facts["release"] == "5 tracks, pypianoroll 0.x (1 of 1)"
     assert checked.facts["metadata"] == "track_metadata.db, 200 rows"
+
+
+@pytest.mark.parametrize("info", ["5", "[1]", "[" * 100_000])
+def test_damaged_piano_rolls_are_told(tmp_path: Path, info: str) -> None:
+    (roll,) = tree(tmp_path).rglob("*.npz")
+    with zipfile.ZipFile(roll, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("info.json", info)
+    assert any("1 piano rolls of 1 are none" in finding.what for finding in one(tmp_path).findings)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_piano_rolls_damaged_within_are_told(tmp_path: Path, method: int) -> None:
+    (roll,) = tree(tmp_path).rglob("*.npz")
+    with zipfile.ZipFile(roll, "w", method) as archive:
+        archive.writestr("info.json", json.dumps({"beat_resolution": 24, "name": "abc" * 99}))
+    data = bytearray(roll.read_bytes())
+    begin = 48 if method == zipfile.ZIP_LZMA else 39  # behind the header of the member and the properties of LZMA
+    data[begin:60] = b"\xff" * (60 - begin)
+    roll.write_bytes(data)
+    assert any("1 piano rolls of 1 are none" in finding.what for finding in one(tmp_path).findings)
 
 
 def test_another_release_and_another_version_of_the_piano_rolls_are_told(tmp_path: Path) -> None:

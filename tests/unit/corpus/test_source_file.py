@@ -54,6 +54,10 @@ def test_the_example_is_read_where_its_folders_are(tmp_path: Path, monkeypatch: 
         ('[[source]]\ncorpus="lakh"\nldp="x"', r"source 1 \(lakh\): key 'ldp' is no key that is known.*lpd, midi"),
         ('[[source]]\ncorpus="lakh"\nlpd=3', r"source 1 \(lakh\): key 'lpd': should be a valid string"),
         ('[[source]]\ncorpus="lakh"', "needs one of the keys 'folder', 'lpd', 'midi'"),
+        (
+            '[[source]]\ncorpus="kaggle"\nfolder="."\nartists="my.toml"',
+            r"source 1 \(kaggle\): the key 'folder' stands for",
+        ),
         ('[[source]]\ncorpus="folder"', r"source 1 \(folder\): key 'folder' is missing"),
         ('[[source]]\ncorpus="folder"\nfolder="nowhere"', "key 'folder' names '.*nowhere', which does not exist"),
         ('[[source]]\ncorpus="folder"\nfolder="~nobody-at-all/x"', "which is no path"),

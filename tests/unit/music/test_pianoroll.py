@@ -91,6 +91,9 @@ def test_beats_of_other_metres_are_those_of_its_maker() -> None:
     assert compound is not None
     score = pianoroll_to_score(tune_bytes(), "a", conductor=compound)
     assert score.parts["drums"][1].start_ticks == 720 and score.metres == (Metre(0, 6, 8),)
+    late = Conductor((Tempo(0, 60.0),), (Metre(0, 4, 4), Metre(960, 6, 8)), first_metre_ticks=960)
+    score = pianoroll_to_score(tune_bytes(), "a", conductor=late)
+    assert score.parts["drums"][1].start_ticks == 720 and score.metres == (Metre(0, 6, 8),)
     assert constant_conductor(0.0, "4/4") is None
     unknown = constant_conductor(90.0, "x")
     assert unknown is not None and unknown.metres == (Metre(0, 4, 4),)
@@ -140,6 +143,17 @@ def test_members_that_unpack_too_far_are_refused_unread() -> None:
     assert _refusal(_changed(pianoroll_1_csc_data=np.zeros(2_000_000, np.uint8))) == "too_large"
     assert _refusal(_changed(tempo=np.zeros(20_000_000, np.uint8))) == "too_large"
     assert _refusal(tune_bytes(info=info_json(name="x" * (1 << 20)))) == "too_large"
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2, zipfile.ZIP_DEFLATED])
+def test_members_that_do_not_unpack_are_refused(method: int) -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", method) as archive:
+        archive.writestr("info.json", "abc" * 99)
+    data = bytearray(stream.getvalue())
+    begin = 48 if method == zipfile.ZIP_LZMA else 39  # behind the header of the member and the properties of LZMA
+    data[begin:60] = b"\xff" * (60 - begin)
+    assert _refusal(bytes(data)) == "bad_npz"
 
 
 def test_silence_is_no_song() -> None:

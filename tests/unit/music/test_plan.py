@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from rhapsody_lib.errors import InputError
 from rhapsody_lib.music.plan import PlannedSection, SongPlan, bars_for_lines, line_capacity, plan_from_lyrics
 from rhapsody_lib.words.document import Lyrics, LyricSection, parse_lyrics
+from rhapsody_lib.words.syllables import count_syllables
 
 TEXT = """[verse 1]
 the sky is blue above the town
@@ -50,6 +51,13 @@ def test_long_lines_get_more_bars_and_music_of_their_own() -> None:
     first, second = plan.sections
     assert (first.bars_per_line, second.bars_per_line) == (4, 2)
     assert first.label != second.label
+
+
+def test_syllables_are_counted_in_the_language_that_is_sung() -> None:
+    words = "El corazón de la noche no me quiere", "la poeta y el mío"
+    plan = plan_from_lyrics(Lyrics("", (LyricSection("verse", words),)), intro_bars=0, ending_bars=0)
+    assert plan.sections[0].syllables == tuple(count_syllables(line, "es") for line in words)
+    assert count_syllables(words[0], "es") != count_syllables(words[0])
 
 
 def test_usual_bars_of_the_primer_are_kept_unless_lines_are_too_short_for_them() -> None:

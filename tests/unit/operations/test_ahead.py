@@ -4,7 +4,6 @@ import json
 import logging
 import shutil
 import sys
-import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -70,11 +69,9 @@ def test_a_process_that_takes_too_long_is_ended_before_the_step_is_done_here(mon
     monkeypatch.setattr(ahead, "_TIMEOUT_S", 0.2)
     process = ahead._start("store", RELEASE)
     assert process is not None
-    begun = time.monotonic()
     asked = ahead._Ahead(process)
     assert asked.ask(LYRICS, None) is None
     process.wait(timeout=20)
-    assert time.monotonic() - begun < 20
     asked.end()
 
 
@@ -92,7 +89,8 @@ def test_the_song_is_written_with_the_closest_lines(
         assert steps.write_song(RELEASE, given, DRAFT, found, given, tmp_path)[-1] == shown
 
 
-def test_the_real_process_finds_what_is_found_here(tmp_path: Path) -> None:
+def test_the_real_process_finds_what_is_found_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "_TIMEOUT_S", 120)  # whatever else runs beside the test
     store = Store(str(tmp_path / "store"))
     corpus = write_corpus(tmp_path / "corpus", SONGS)
     encoder = store.build(Recipe("encoder", 1, {}, {}), lambda folder: write_encoder(folder) and None)

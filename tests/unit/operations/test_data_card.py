@@ -12,7 +12,7 @@ import pytest
 
 from rhapsody_lib import operations
 from rhapsody_lib.artifacts import ArtifactRef, Store
-from rhapsody_lib.errors import RefusedError
+from rhapsody_lib.errors import DamagedArtifactError, RefusedError
 from rhapsody_lib.operations.data_card import card_of, check_corpus, compare_corpora, make_card
 from rhapsody_lib.operations.pipelines import train_all, train_models
 from rhapsody_lib.settings import Settings, load_settings
@@ -162,3 +162,29 @@ def test_a_corpus_without_music_years_and_rejects_has_a_page(store: str) -> None
     rows = {row.figure: row for row in compare_corpora(store, SETTINGS, corpus, with_music).rows}
     assert rows["tempo_bpm"].distance is None
     assert not rows["share_tracks"].met
+
+
+def test_what_fails_beyond_the_live_corpus_is_not_blamed_on_it(
+    far: tuple[str, ArtifactRef, ArtifactRef], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, _, _ = far
+
+    def damaged(*_: Any) -> str:
+        raise DamagedArtifactError("The scratch folder is full.")
+
+    monkeypatch.setattr("rhapsody_lib.operations.drift_page.drift_page", damaged)
+    corpus = stored_corpus(store, "new", *whole(190, language="de"))
+    with pytest.raises(DamagedArtifactError, match="scratch folder"):
+        check_corpus(store, SETTINGS, corpus)
+
+
+def test_a_refusal_names_no_scratch_path_of_a_store_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RHAPSODY_CACHE", str(tmp_path))
+    store = f"memory://{tmp_path.name}-drift"
+    live, other = (stored_corpus(store, name, *whole(60, language=name)) for name in ("en", "pt"))
+    verdict = compare_corpora(store, SETTINGS, other, live)
+    with pytest.raises(RefusedError) as refusal:
+        verdict.enforce()
+    assert f"'rhapsody card {other.key[:12]} --against {live.key[:12]}'" in str(refusal.value)
+    assert "index.html" not in str(refusal.value)
+    assert Path(verdict.report).is_file()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,8 +16,11 @@ from rhapsody_lib.backing.stock import USUAL_BPM, stock_facts
 from rhapsody_lib.errors import InputError
 from rhapsody_lib.music.chords import Key
 from rhapsody_lib.music.score import TICKS_PER_BEAT, Score
+from rhapsody_lib.operations import priming
 from rhapsody_lib.operations.delivery import song_recipe
+from rhapsody_lib.operations.generation import open_matcher
 from rhapsody_lib.release import Release, live_release
+from rhapsody_lib.retrieval.search import Match
 from rhapsody_lib.settings import SongSettings
 from rhapsody_lib.words.document import parse_lyrics
 from tests.trained import Trained
@@ -121,3 +125,58 @@ def test_stock_facts_keep_what_is_wanted() -> None:
 def test_no_primer_is_no_file(trained: Trained) -> None:
     release = Release(1, {}, {}, None, "", "")
     assert "primer" not in song_recipe(release, SongSettings(prompt="a", primer="none")).inputs
+
+
+@pytest.fixture(scope="module")
+def matches(trained: Trained) -> list[Match]:
+    """What is found to the words."""
+    return open_matcher(trained.store, live_release(Store(trained.store)))(WORDS, None)
+
+
+def _primed_by(trained: Trained, matches: list[Match]) -> str:
+    """What primes a song that has these matches."""
+    store = Store(trained.store)
+    primed = priming.primed_by(store, live_release(store), SongSettings(prompt="the sky"), matches, ("rock",), WORDS)
+    assert primed.score is not None
+    return primed.name
+
+
+def _refuse(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Let no music of the first tracks that are asked for prime a song."""
+    import rhapsody_lib.backing.primer as primer
+
+    facts, asked = primer.primer_facts, list[Score]()
+
+    def refuse(score: Score) -> primer.PrimerFacts:
+        asked.append(score)
+        if len(asked) <= count:
+            raise InputError("only drums")
+        return facts(score)
+
+    monkeypatch.setattr(primer, "primer_facts", refuse)
+
+
+def test_where_no_match_that_is_shown_can_prime_the_next_one_does(
+    trained: Trained, matches: list[Match], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _refuse(monkeypatch, 2)
+    assert _primed_by(trained, matches[:2]) == matches[2].title
+
+
+def test_the_search_for_music_that_can_prime_ends(
+    trained: Trained, matches: list[Match], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _refuse(monkeypatch, 4)
+    monkeypatch.setattr(priming, "_MOST_TRIED", 3)
+    with pytest.raises(InputError, match=r"No similar song has a track .* --primer none"):
+        _primed_by(trained, matches[:2])
+
+
+def test_a_track_that_the_corpus_lacks_is_passed_over(
+    trained: Trained, matches: list[Match], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = replace(matches[0], track_id="gone")
+    assert _primed_by(trained, [gone, matches[1]]) == matches[1].title
+    monkeypatch.setattr(priming, "best_accepted", lambda *_: None)
+    with pytest.raises(InputError, match="None of the similar songs' tracks is in the corpus"):
+        _primed_by(trained, [gone])

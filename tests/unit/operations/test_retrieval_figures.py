@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from rhapsody_lib.corpus.schema import SONGS_FILE, SONGS_SCHEMA
 from rhapsody_lib.errors import DamagedArtifactError, InputError, MissingExtraError
 from rhapsody_lib.operations import agreement, retrieval_figures
 from rhapsody_lib.operations.agreement import best_others
-from rhapsody_lib.operations.retrieval_figures import _before_tuning, _chosen, measure_retrieval
+from rhapsody_lib.operations.retrieval_figures import _before_tuning, _chosen, _texts_in, measure_retrieval
 from rhapsody_lib.recipe import Recipe
 from rhapsody_lib.retrieval import encoder as stage
 from rhapsody_lib.retrieval.calibration import USUAL
@@ -24,6 +25,7 @@ from rhapsody_lib.retrieval.lexical import LexicalIndex
 from rhapsody_lib.retrieval.pairs import heldout_artist, unread_artists
 from rhapsody_lib.retrieval.scoring import SongMatrix
 from rhapsody_lib.retrieval.shapes import ShapeTable
+from rhapsody_lib.retrieval.yardsticks import by_digest
 from rhapsody_lib.settings import EncoderSettings
 
 WEIGHTS = {"model.safetensors": "digest"}
@@ -151,12 +153,56 @@ def test_a_copy_is_no_other_song_and_rows_are_chosen_by_their_ids(monkeypatch: p
         "a whistle and a train\nthe engine on my rail",
     ]
     catalogue: Any = Songs(texts, [(1, 0), (0.6, 0.8), (1, 0), (0, 1)])
-    rows, matched = best_others(catalogue, texts)
+    asked: list[list[int]] = []
+
+    def read(rows: Sequence[int]) -> dict[int, str]:
+        asked.append(list(rows))
+        return {row: texts[row] for row in rows}
+
+    rows, matched = best_others(catalogue, read)
     assert rows.tolist() == [0, 1, 2, 3]
     assert (matched[0], matched[2]) != (2, 0)
     assert set(matched[[0, 2]]) <= {1, 3}
     monkeypatch.setattr(agreement, "MOST_SONGS", 2)
     chosen = sorted(sorted(range(4), key=lambda row: retrieval_figures.by_digest(f"song {row}"))[:2])
-    assert best_others(catalogue, texts)[0].tolist() == chosen != [0, 1]
+    asked.clear()
+    assert best_others(catalogue, read)[0].tolist() == chosen != [0, 1]
+    assert asked[0] == chosen  # no other words are read than of these, and of what is near to them
+    monkeypatch.setattr(agreement, "_AT_ONCE", 1)
+    again, others = best_others(catalogue, read)
+    assert (again.tolist(), others.tolist()) == (chosen, [matched[row] for row in chosen])
     only: Any = Songs([texts[0], texts[2], texts[2]], [(1, 0), (1, 0), (0.6, 0.8)])
-    assert len(best_others(only, [texts[0], texts[2], texts[2]])[0]) == 0
+    same = [texts[0], texts[2], texts[2]]
+    assert len(best_others(only, lambda rows: {row: same[row] for row in rows})[0]) == 0
+
+
+def test_of_many_songs_those_of_the_lowest_digests_are_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        {
+            "song_id": f"song {number}",
+            "title": f"{number}",
+            "artist": f"Artist {number}",
+            "lyrics": f"line {number} one\nline {number} two" if number % 5 else "one line alone",
+        }
+        for number in range(60)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows, SONGS_SCHEMA), tmp_path / SONGS_FILE)
+    lots = sorted((row for number, row in enumerate(rows) if number % 5), key=lambda r: by_digest(str(r["song_id"])))
+    new = [row["title"] for row in lots if heldout_artist(str(row["artist"]), 0.4)]
+    old = [row["title"] for row in lots if not heldout_artist(str(row["artist"]), 0.4)]
+    for queries, songs in ((4, 9), (4, 30), (40, 44)):
+        monkeypatch.setattr(retrieval_figures, "MOST_QUERIES", queries)
+        monkeypatch.setattr(retrieval_figures, "MOST_SONGS", songs)
+        wanted, others = ([song.title for song in of] for of in _chosen(tmp_path, 0.4))
+        assert wanted == new[:queries]
+        assert others == [*new[queries:], *old][: songs - len(wanted)]
+
+
+def test_words_of_a_few_songs_are_read_where_they_stand(tmp_path: Path) -> None:
+    rows = [{"song_id": f"song {n}", "title": "T", "lyrics": f"[verse]\nwords of {n}"} for n in range(9)]
+    pq.write_table(pa.Table.from_pylist(rows, SONGS_SCHEMA), tmp_path / SONGS_FILE, row_group_size=2)
+    catalogue: Any = Songs(["a b"] * 3, [(1, 0)] * 3)
+    catalogue.songs = pa.table({"song_id": ["song 7", "song 1", "song 4"]})
+    read = _texts_in(tmp_path, catalogue)
+    assert read([2, 0]) == {2: "words of 4", 0: "words of 7"}
+    assert read([]) == {}

@@ -11,11 +11,11 @@ import pytest
 
 from rhapsody_lib import operations
 from rhapsody_lib.artifacts import Store
-from rhapsody_lib.corpus import shard_children, table_cuts
+from rhapsody_lib.corpus import shard_children, shards, table_cuts
 from rhapsody_lib.corpus.shard_children import ShardChildren
 from rhapsody_lib.corpus.shards import SongShard, file_digests, plan_shards, read_shard, write_shard
 from rhapsody_lib.corpus.sources import open_source
-from rhapsody_lib.errors import MissingExtraError, StageFailedError
+from rhapsody_lib.errors import MissingExtraError, SourceError, StageFailedError
 from rhapsody_lib.operations.sharding import in_turn
 from rhapsody_lib.settings import CorpusSettings, Settings
 
@@ -155,3 +155,32 @@ def test_what_goes_wrong_in_a_child_is_told(table, tmp_path, monkeypatch, code, 
     with pytest.raises(error, match=message):
         children.write_shard(shard, tmp_path, SETTINGS.corpus, file_digests(shard))
     children.close()
+
+
+@pytest.mark.parametrize("when", ["cut", "planned", "read"])
+def test_a_table_that_changes_meanwhile_is_refused(table, tmp_path, monkeypatch, when):
+    def change() -> None:
+        path = table / "lyrics.csv"
+        text = path.read_bytes().replace(b"Song 31", b"Sung,31", 1)
+        path.write_bytes(text if when == "read" else text + b"\n")
+
+    def after(function, *, before=False):
+        def changing(*arguments, **options):
+            if before:
+                change()
+            result = function(*arguments, **options)
+            if not before:
+                change()
+            return result
+
+        return changing
+
+    if when == "cut":
+        monkeypatch.setattr(table_cuts, "_parts", after(table_cuts._parts))
+    elif when == "planned":
+        monkeypatch.setattr(shards, "plan_digests", after(shards.plan_digests, before=True))
+    spread = after(in_turn, before=True) if when == "read" else in_turn
+    monkeypatch.setattr(multiprocessing, "parent_process", object)
+    with pytest.raises(SourceError, match=r"lyrics\.csv' changed while it was read"):
+        _prepare(tmp_path / "store", table, spread=spread)
+    assert all(ref.kind != "corpus" for ref in Store(str(tmp_path / "store")).artifacts())

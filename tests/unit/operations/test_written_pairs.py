@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from rhapsody_lib.corpus.schema import SONGS_FILE, SONGS_SCHEMA
+from rhapsody_lib.lyrics.decoder import prompt_lines
 from rhapsody_lib.operations import written_pairs
 from rhapsody_lib.retrieval.pairs import heldout_artist, load_pairs
 from rhapsody_lib.settings import EncoderSettings
@@ -19,9 +20,10 @@ from rhapsody_lib.words.document import parse_lyrics
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    """Songs of two lines, the first of fifteen words; and one of which no line has three words."""
+    """Songs of two lines, the first of fifteen words; one of short lines alone, and nine with lines of 400 syllables."""
     texts = [f"song number {number} {'has a long line ' * 4}\nand another one of six words" for number in range(60)]
     texts.append("\n".join(f"la {number}" for number in range(12)))
+    texts += [f"oh my {'na-' * 400}\noh {number} {'la-' * 400}\nand a long refrain" for number in range(9)]
     rows = [
         {"song_id": f"song-{number}", "artist": f"Artist {number}", "lyrics": text, "split": "train"}
         for number, text in enumerate(texts)
@@ -54,3 +56,20 @@ def test_each_is_written_from_a_line_of_its_song_and_holds_none(corpus: Path, mo
     written_pairs.write_pairs(corpus, corpus, corpus, settings, seed=1)
     assert asked[9:] == first
     assert len({seed for _, seed in asked}) == 9
+
+
+def test_a_song_whose_line_is_too_long_a_prompt_is_passed_over(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(model: Any, prompt: str, **_: Any) -> Any:
+        prompt_lines(prompt)
+        return SimpleNamespace(best=SimpleNamespace(lyrics=parse_lyrics("a line of its own")))
+
+    monkeypatch.setattr(written_pairs, "LyricsModel", SimpleNamespace(load=lambda folder: folder))
+    monkeypatch.setattr(written_pairs, "write_lyrics", write)
+    settings = EncoderSettings(heldout_artists=0.001, generated_pairs=99)
+    read = {song.song_id for song in load_pairs(corpus, 0.001).train}
+    rows = pq.read_table(written_pairs.write_pairs(corpus, corpus, corpus, settings, seed=1)).to_pylist()
+    written = {row["song_id"] for row in rows}
+    assert {f"song-{number}" for number in range(60)} & read <= written
+    # Of three lines one can be a prompt; which one is taken is drawn.
+    long = {f"song-{number}" for number in range(61, 70)} & read
+    assert 0 < len(long & written) < len(long)

@@ -48,3 +48,10 @@ def test_nothing_that_passes_is_an_error_that_counts() -> None:
         MatchFilters(style="polka").passing(SONGS)
     with pytest.raises(InputError, match=r"No song has a licence\."):
         MatchFilters(licence="CC").passing(SONGS.set_column(5, "licence", pa.array([None] * 4, pa.string())))
+
+
+def test_a_style_that_no_song_has_is_called_one() -> None:
+    genres = pa.array([[], []], pa.list_(pa.string()))
+    songs = SONGS.slice(0, 2).set_column(SONGS.schema.get_field_index("genres"), "genres", genres)
+    with pytest.raises(InputError, match=r"No song has a style\."):
+        MatchFilters(style="polka").passing(songs)

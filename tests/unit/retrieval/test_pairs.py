@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from pathlib import Path
@@ -18,6 +19,7 @@ from rhapsody_lib.errors import DamagedArtifactError, SourceError
 from rhapsody_lib.retrieval import pairs
 from rhapsody_lib.retrieval.lexical import words_of
 from rhapsody_lib.retrieval.pairs import PairData, PairSong, batches, heldout_artist, load_pairs, part_of
+from rhapsody_lib.settings import EncoderSettings
 from rhapsody_lib.words.document import parse_lyrics
 
 LINES = st.lists(
@@ -169,3 +171,18 @@ def test_a_corpus_without_songs_or_unreadable_is_refused(tmp_path):
     (tmp_path / SONGS_FILE).write_bytes(b"PAR1 and nothing more")
     with pytest.raises(DamagedArtifactError, match="Prepare the corpus again"):
         load_pairs(tmp_path, 0.1)
+
+
+def test_of_more_songs_than_are_read_the_lowest_digests_are_and_the_others_are_not_parsed(tmp_path, monkeypatch):
+    corpus = write(tmp_path, [(f"Artist {number}", words(number), "train") for number in range(90)])
+    whole, parsed = load_pairs(corpus, 0.1), []
+    assert load_pairs(corpus, 0.1, most_songs=len(whole.train)) == whole
+    parse = pairs.parse_lyrics
+    monkeypatch.setattr(pairs, "parse_lyrics", lambda *texts: (parsed.append(texts), parse(*texts))[1])
+    few = load_pairs(corpus, 0.1, most_songs=12)
+    lowest = sorted(whole.train, key=lambda song: hashlib.sha256(song.song_id.encode()).hexdigest())[:12]
+    assert few.train == tuple(song for song in whole.train if song in lowest)
+    assert few.artists == 12
+    assert few.stopping == whole.stopping
+    assert len(parsed) < 80
+    assert pairs.songs_to_read(EncoderSettings(max_epochs=3, epoch_songs=7)) == 21

@@ -69,3 +69,9 @@ def test_known_texts_are_not_embedded_again(encoder, monkeypatch):
     second = embedder.encode(["train", "snow", "river"])
     assert asked == ["snow", "river", "train", "train"]
     np.testing.assert_allclose(second, first[[3, 0, 1]], atol=1e-6)
+
+
+def test_half_a_surrogate_pair_is_embedded_as_a_question_mark(encoder):
+    ((_, text),) = song_stanzas(parse_lyrics("the river \ud83d and the boat"), encoder)
+    assert text == "the river ? and the boat"
+    assert StanzaEmbedder(encoder).encode([text]).shape == (1, encoder.dimension)

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from rhapsody_lib.music.score import Note
 from rhapsody_lib.song import mp3, render, second_player
 from rhapsody_lib.song.second_player import PARTS_ELSEWHERE, SecondPlayer
 from tests.unit.song.song_samples import sample_score
@@ -48,6 +50,28 @@ def test_where_the_process_fails_the_parts_are_played_here(
     assert np.array_equal(here.samples, both.samples)
     assert not second.files
     assert "played here" in caplog.text or "could be started" in caplog.text
+
+
+def test_a_process_that_neither_reads_nor_plays_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    real = second_player.subprocess.Popen
+    script = "import threading; threading.Event().wait(60)"
+    monkeypatch.setattr(
+        second_player.subprocess, "Popen", lambda _, **named: real([sys.executable, "-c", script], **named)
+    )
+    monkeypatch.setattr(second_player, "_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(second_player, "frames_of", lambda _: 1 << 20)
+    notes = tuple(Note(480 * number, 60, 400, 80) for number in range(20_000))  # more than a pipe holds
+    score = replace(SCORE, parts={**SCORE.parts, "strings": notes})
+    with (
+        caplog.at_level(logging.DEBUG, second_player.logger.name),
+        SecondPlayer(score, vocal=False) as second,
+    ):
+        process = second._process
+        assert second.take("strings") is None
+    assert process is not None and process.returncode
+    assert "strings is played here: it took too long" in caplog.text
 
 
 @pytest.mark.parametrize("change", [{"available_processors": lambda: 1}, {"LONGEST_FRAMES": 1000}])

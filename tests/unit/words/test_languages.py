@@ -70,10 +70,18 @@ def test_a_song_is_sung_in_its_language(language: str) -> None:
         "la la la la la",
         "Ein Lied für the naïve Señorita in the café",
         "12 ---",
+        "Tell me no, la la la",
+        "Do as you please, tell me no",
+        "In the sun, on me",
     ],
 )
 def test_what_is_not_clearly_another_language_is_english(text: str) -> None:
     assert latin_language(text.split()) == ENGLISH
+
+
+def test_a_short_song_without_an_english_word_is_told_by_three() -> None:
+    song = "Alouette, je te plumerai et la tête"
+    assert latin_language(song.split()) == "fr"
 
 
 @given(st.sampled_from(LANGUAGES), st.text(alphabet="aeiouyäöüéíãçñßœİqu'glnstrhjAEIÀ-", max_size=20))

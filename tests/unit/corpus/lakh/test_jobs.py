@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from rhapsody_lib.corpus.shards import SongShard, file_digests
 from rhapsody_lib.corpus.sources import list_jobs, open_source, open_sources, source_fingerprint
 from rhapsody_lib.errors import SourceError, UnreadableFileError
 from rhapsody_lib.settings import CorpusSettings
+from tests.unit.corpus.corpus_samples import songbook_text
 from tests.unit.corpus.lakh.trees import WORDS, TreeWriter, md5, track_id
 
 
@@ -125,7 +127,7 @@ def test_the_list_of_the_cleansed_set_is_enough(tree: TreeWriter) -> None:
     tree.roll(1, 1)
     tree.ids((1, 1))
     (tree.root / "matched_ids.txt").write_text(f"{md5(5)}    {track_id(5)}\n")
-    assert not _listed(tree)[1]
+    assert _listed(tree)[1] == {"unknown_type": 1}  # and is no song: a text of many lines
     (tree.root / "cleansed_ids.txt").unlink()
     assert _listed(tree)[1] == {"no_file": 1}
 
@@ -164,6 +166,116 @@ def test_links_that_lead_out_are_not_followed(tree: TreeWriter, tmp_path: Path) 
     tree.place("lpd_5_cleansed", 2, secret.name).symlink_to(secret)
     jobs, rejects = _listed(tree)
     assert set(jobs) == {track_id(1)} and rejects == {"outside": 1}
+
+
+def test_side_files_that_lead_out_are_left_out_unless_they_are_named(tree: TreeWriter, tmp_path: Path) -> None:
+    tree.roll(1, 1)
+    tree.lyrics((1, WORDS))
+    linked = tree.root / "matched_lyrics.csv"
+    away = linked.rename(tmp_path / "away.csv")
+    linked.symlink_to(away)
+    jobs, rejects = _listed(tree)
+    known = jobs[track_id(1)].known
+    assert known is not None and not known.lyrics and rejects == {"outside": 1}
+    file = tmp_path / "mine.toml"
+    file.write_text('[[source]]\ncorpus = "lakh"\nfolder = "lakh"\nlyrics = "lakh/matched_lyrics.csv"\n')
+    (source,) = open_sources([str(file)])
+    (job, outside) = list_jobs(source)
+    assert isinstance(job, Job) and job.known is not None and job.known.lyrics == WORDS
+    assert isinstance(outside, Reject) and outside.code.value == "outside"
+    before = source_fingerprint(str(file))
+    away.write_text(away.read_text().replace("river", "water"))
+    assert source_fingerprint(str(file)) != before
+
+
+def test_genres_of_a_folder_that_lead_out_of_it_are_left_out(tree: TreeWriter, tmp_path: Path) -> None:
+    tree.roll(1, 1)
+    tree.genres((1, "Folk"))
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a.cls").symlink_to(tree.root / "msd_tagtraum_cd1.cls")
+    file = tmp_path / "mine.toml"
+    file.write_text('[[source]]\ncorpus = "lakh"\nlpd = "lakh/lpd_5_cleansed"\ngenres = "labels"\n')
+    items = list(list_jobs(open_sources([str(file)])[0]))
+    assert [item.known and item.known.genres for item in items if isinstance(item, Job)] == [()]
+    assert [item.path for item in items if isinstance(item, Reject)] == ["labels/a.cls"]
+
+
+def test_what_lies_among_the_music_is_read_or_told(tree: TreeWriter) -> None:
+    tree.midi(1, 1)
+    for name in ("words.lrc", "roll.npz", "README.txt"):
+        tree.place("lmd_matched", 1, name).write_bytes(b"")
+    tree.place("lmd_matched", 2, "sung.KAR").write_bytes(b"")
+    tree.place("lmd_matched", 3, f"{md5(3)}.rmi").write_bytes(b"")
+    tree.roll(4, 4)
+    tree.midi(4, 4, folder="lpd_5_cleansed")
+    jobs, rejects = _listed(tree)
+    assert {Path(job.path).suffix for job in jobs.values()} == {".mid", ".KAR", ".rmi", ".npz"} and len(jobs) == 4
+    assert rejects == {"unknown_type": 3}
+
+
+def test_texts_beside_the_music_are_no_songs_unless_of_a_songbook(tree: TreeWriter) -> None:
+    tree.roll(1, 1)
+    (tree.root / "notes.txt").write_text("what I still have to do\n")
+    (tree.root / "unique_tracks.txt").write_text(f"{track_id(1)}<SEP>A<SEP>B\n")
+    (tree.root / "mine.txt").write_text(songbook_text("Mine", ["one"]))
+    items = list(list_jobs(open_source(str(tree.root))))
+    assert [item.kind for item in items if isinstance(item, Job)] == ["npz", "songbook"]
+    assert [item.code.value for item in items if isinstance(item, Reject)] == ["unknown_type"] * 2
+
+
+def test_lists_alone_are_no_corpus(tree: TreeWriter, tmp_path: Path) -> None:
+    (tree.root / "empty").mkdir()
+    tree.ids((1, 1))
+    file = tmp_path / "mine.toml"
+    file.write_text('[[source]]\ncorpus = "lakh"\nlpd = "lakh/empty"\ncleansed_ids = "lakh/cleansed_ids.txt"\n')
+    with pytest.raises(SourceError, match="holds no songs"):
+        open_sources([str(file)])
+
+
+@pytest.mark.parametrize("more", ["", 'lpd = "lakh/lpd_5_cleansed"'])
+def test_a_folder_without_a_lakh_corpus_is_refused_as_one(tree: TreeWriter, tmp_path: Path, more: str) -> None:
+    tree.roll(1, 1)
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "song.mid").write_bytes(b"")
+    file = tmp_path / "mine.toml"
+    file.write_text(f'[[source]]\ncorpus = "lakh"\nfolder = "plain"\n{more}\n')
+    with pytest.raises(SourceError, match=r"no Lakh corpus in .*plain.*lpd_5_cleansed/A/B/C"):
+        open_sources([str(file)])
+
+
+def test_a_table_of_words_that_is_cut_off_is_a_reject(tree: TreeWriter, tmp_path: Path) -> None:
+    tree.roll(1, 1)
+    words = "".join(f"{track_id(n)},A,B,{md5(n * 7919)}\n" for n in range(1, 3000))
+    packed = gzip.compress(f"track_id,title,artist_name,Lyrics\n{words}".encode(), mtime=0)
+    file = tmp_path / "mine.toml"
+    file.write_text('[[source]]\ncorpus = "lakh"\nfolder = "lakh"\nlyrics = "words.csv.gz"\n')
+    for damaged in (packed[: len(packed) // 2], packed[:30] + bytes(300) + packed[330:]):
+        (tmp_path / "words.csv.gz").write_bytes(damaged)
+        items = list(list_jobs(open_sources([str(file)])[0]))
+        assert "bad_table" in {item.code.value for item in items if isinstance(item, Reject)}
+        assert sum(isinstance(item, Job) for item in items) == 1
+
+
+def test_a_database_that_is_silent_makes_no_half_join(tree: TreeWriter, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(5):
+        tree.roll(number, number)
+    tree.metadata(*((number, "One", "A", 1990) for number in range(5)))
+    monkeypatch.setattr("rhapsody_lib.corpus.lakh.metadata._MOST_SECONDS", -1.0)
+    monkeypatch.setattr("rhapsody_lib.corpus.lakh.metadata._STEPS_BETWEEN_CHECKS", 1)
+    with pytest.raises(SourceError, match=r"track_metadata\.db.*faster disk"):
+        list(list_jobs(open_source(str(tree.root))))
+
+
+def test_a_folder_that_goes_while_it_is_opened_is_a_source_error(
+    tree: TreeWriter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(folder: Path) -> None:
+        raise FileNotFoundError(2, "No such file or directory", str(folder))
+
+    tree.roll(1, 1)
+    monkeypatch.setattr("rhapsody_lib.corpus.sources.find_tree", gone)
+    with pytest.raises(SourceError, match="cannot be read: No such file"):
+        open_source(str(tree.root))
 
 
 def test_other_files_of_the_folder_are_read_as_ever(tree: TreeWriter) -> None:

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from rhapsody_lib.corpus.lakh.json_entries import MAX_ENTRY_CHARACTERS, json_ent
 from rhapsody_lib.corpus.lakh.lists import CLEANSED_STYLES, STYLES, read_genres, read_ids
 from rhapsody_lib.corpus.lakh.metadata import TrackMetadata, read_metadata
 from rhapsody_lib.corpus.lakh.words import MatchedWords, read_words, without_notice
+from rhapsody_lib.errors import SourceError
 from tests.unit.corpus.lakh.trees import TreeWriter, md5, track_id
 
 _NOTICE = "\n...\n\n******* This Lyrics is NOT for Commercial use *******\n(1409617829201)"
@@ -45,6 +48,21 @@ def test_an_endless_entry_is_given_up(tmp_path: Path) -> None:
     path = _written(tmp_path, "a.json", '{"a": {"b": "' + "x" * (3 * MAX_ENTRY_CHARACTERS))
     with pytest.raises(ValueError, match="characters"):
         list(json_entries(path))
+
+
+@pytest.mark.parametrize("gap", [" " * 200_000, " " * 100_000 + "," + " " * 100_000])
+def test_a_run_of_spaces_takes_no_time(tmp_path: Path, gap: str) -> None:
+    began = time.process_time()
+    with pytest.raises(ValueError, match="JSON"):
+        list(json_entries(_written(tmp_path, "a.json", '{"a": {}' + gap + "x")))
+    assert dict(json_entries(_written(tmp_path, "b.json", f'{{"a": {{}}{gap.replace(",", "")},{gap[:50]}"b": {{}}}}')))
+    assert time.process_time() - began < 1
+
+
+def test_an_entry_that_is_nested_too_deep_is_no_entry(tmp_path: Path) -> None:
+    text = f'{{"{track_id(1)}": {{"{md5(1)}": {"[" * 100_000}{"]" * 100_000}}}}}'
+    with pytest.raises(ValueError, match="nested too deep"):
+        list(json_entries(_written(tmp_path, "a.json", text)))
 
 
 def test_scores_and_tempi_are_those_of_the_files_asked_for(tmp_path: Path) -> None:
@@ -176,8 +194,40 @@ def test_a_query_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: py
     )
     monkeypatch.setattr("rhapsody_lib.corpus.lakh.metadata._MOST_SECONDS", 0.0)
     monkeypatch.setattr("rhapsody_lib.corpus.lakh.metadata._STEPS_BETWEEN_CHECKS", 100)
-    with pytest.raises(ValueError, match="interrupted"):
+    with pytest.raises(SourceError, match=r"a\.db.*longer than 0 seconds"):
         list(read_metadata(path, [track_id(1)]))
+
+
+def test_each_batch_has_a_deadline_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter(range(0, 10**9, 50))  # each look at the clock takes 50 seconds
+    TreeWriter(tmp_path).metadata(*((n, f"Song {n}", "Band", 1990) for n in range(3000)))
+    monkeypatch.setattr("rhapsody_lib.corpus.lakh.metadata.time.monotonic", lambda: float(next(now)))
+    monkeypatch.setattr("rhapsody_lib.corpus.lakh.metadata._STEPS_BETWEEN_CHECKS", 6000)
+    assert len(list(read_metadata(tmp_path / "track_metadata.db", [track_id(n) for n in range(3000)]))) == 3000
+
+
+def test_a_database_without_an_index_is_read_once(tmp_path: Path) -> None:
+    columns = "track_id text, title text, artist_name text, year int"
+    rows = ",".join(f"('{track_id(n)}', 'Song {n}', 'Band', 1990)" for n in range(1200))
+    path = _database(tmp_path / "a.db", f"CREATE TABLE songs ({columns})", f"INSERT INTO songs VALUES {rows}")
+    asked: list[str] = []
+    found = _traced(path, [track_id(n) for n in range(100, 1200)], asked)
+    assert len(found) == 1100 and found[track_id(1199)].title == "Song 1199"
+    assert sum("FROM songs" in statement and "EXPLAIN" not in statement for statement in asked) == 1
+
+
+def _traced(path: Path, track_ids: list[str], statements: list[str]) -> dict[str, TrackMetadata]:
+    """What `read_metadata` gives, and the statements that it asks."""
+    with pytest.MonkeyPatch.context() as patch:
+        connect = sqlite3.connect
+
+        def traced(*args: Any, **options: Any) -> sqlite3.Connection:
+            connection: sqlite3.Connection = connect(*args, **options)
+            connection.set_trace_callback(statements.append)
+            return connection
+
+        patch.setattr("rhapsody_lib.corpus.lakh.metadata.sqlite3.connect", traced)
+        return dict(read_metadata(path, track_ids))
 
 
 @settings(max_examples=25)
