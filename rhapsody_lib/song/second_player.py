@@ -78,7 +78,7 @@ class SecondPlayer:
         except OSError as error:
             logger.debug("no process could be started to play parts: %s", error)
         else:
-            self._talker.submit(_tell, self._process.stdin, told)
+            self._talker.submit(_tell, self._process.stdin, told)  # type: ignore[arg-type]
 
     def _end(self) -> None:
         if self._process is not None:

@@ -3,9 +3,9 @@
     python -m tests.benchmarks.backing [--quick] [--json] [--datasets FOLDER] [--profile NAME] [--keep FOLDER]
                                        [--only GROUP...] [--songs N]
 
-`--songs` is how many pieces `statistics` writes. `--quick` takes few songs and one epoch, to see that all works. `--keep`
-keeps corpora and models in a folder, for the next run. Real music is looked for in RHAPSODY_DATASETS or beside the
-repository; what needs an absent corpus is left out and named.
+`--songs` is how many pieces `statistics` writes. `--quick` takes few songs and one epoch, to see that all works.
+`--keep` keeps corpora and models in a folder, for the next run. Real music is looked for in RHAPSODY_DATASETS or beside
+the repository; what needs an absent corpus is left out and named.
 """
 
 from __future__ import annotations

@@ -20,10 +20,11 @@ from rhapsody_lib.words.document import parse_lyrics
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    """Songs of two lines, the first of fifteen words; one of short lines alone, and nine with lines of 400 syllables."""
+    """Songs of two lines, the first of fifteen words; one of short lines, and nine with lines of 400 syllables."""
     texts = [f"song number {number} {'has a long line ' * 4}\nand another one of six words" for number in range(60)]
     texts.append("\n".join(f"la {number}" for number in range(12)))
-    texts += [f"oh my {'na-' * 400}\noh {number} {'la-' * 400}\nand a long refrain" for number in range(9)]
+    hummed = [f"oh my darling sing it {part * 400}" for part in ("na-", "la-")]
+    texts += ["\n".join([*hummed, f"and a long refrain of song {number}"]) for number in range(9)]
     rows = [
         {"song_id": f"song-{number}", "artist": f"Artist {number}", "lyrics": text, "split": "train"}
         for number, text in enumerate(texts)
