@@ -20,7 +20,7 @@ import numpy.typing as npt
 from rhapsody_lib.checkpoints import Checkpoint, processor, warn_of_another_machine
 from rhapsody_lib.lyrics.averaging import EVERY, WeightAverage
 from rhapsody_lib.lyrics.checkpoint import Arrays, Progressed, TrainingState, load_state, save_state
-from rhapsody_lib.lyrics.framework import device_name, load_keras, precision_of
+from rhapsody_lib.lyrics.framework import device_name, load_keras, precision_of, seeded
 from rhapsody_lib.lyrics.network import assign, build_network, choose_alternatives, learn, measure, reset, trained
 from rhapsody_lib.lyrics.seed_network import build_seed_network, seed_epoch
 from rhapsody_lib.lyrics.song_tokens import OrderedSongs, SongTokens
@@ -143,15 +143,15 @@ def _exp(loss: float) -> float:
 def _started(task: Task, state: TrainingState | None, done: Progressed) -> tuple[Any, dict[str, str]]:
     """The network with fresh weights or those of a saved state, and what it is computed on."""
     keras = load_keras()
-    keras.utils.set_random_seed(split_seed(task.seed, "lyrics") % 2**32)
     backend = keras.backend.backend()
     machine = {"device": device_name(keras), "processor": processor(), backend: require(backend).__version__}
     # What began in one arithmetic goes on in it.
     done.precision = done.precision or precision_of(keras, task.settings.precision)
-    if task.settings.architecture == _SEED:
-        network = build_seed_network(task.vocabulary_size, task.settings)
-    else:
-        network = build_network(task.vocabulary_size, task.settings, done.precision)
+    with seeded(keras, split_seed(task.seed, "lyrics") % 2**32):
+        if task.settings.architecture == _SEED:
+            network = build_seed_network(task.vocabulary_size, task.settings)
+        else:
+            network = build_network(task.vocabulary_size, task.settings, done.precision)
     if state:
         network.optimizer.build(network.trainable_variables)
         assign(network, state.weights)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -52,6 +53,23 @@ def load_keras() -> ModuleType:
         if keras.backend.backend() == "tensorflow":
             _make_reproducible(require("tensorflow"))
     return keras
+
+
+@contextmanager
+def seeded(keras: Any, seed: int) -> Iterator[None]:
+    """Everything random that is built within the block follows from the seed, whatever other threads draw meanwhile.
+
+    Initialisers take their seeds from Python's global generator, which the threads of Prefect's client use too; so for
+    the block Keras has a generator of its own. It starts as the global one would.
+    """
+    from keras.src.random import seed_generator  # the public interface has no place for it
+
+    keras.utils.set_random_seed(seed)
+    shared, seed_generator.python_random = seed_generator.python_random, random.Random(seed)
+    try:
+        yield
+    finally:
+        seed_generator.python_random = shared
 
 
 def _make_reproducible(tensorflow: Any) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from rhapsody_lib.errors import InputError, SourceError
 from rhapsody_lib.lyrics.base import save_base
 from rhapsody_lib.lyrics.copying import BASE_COPIES_FILE
 from rhapsody_lib.lyrics.decoder import write_lyrics
-from rhapsody_lib.lyrics.framework import device_name, load_keras
+from rhapsody_lib.lyrics.framework import device_name, load_keras, seeded
 from rhapsody_lib.lyrics.model import LyricsModel
 from rhapsody_lib.lyrics.training import METRICS_FILE, train_lyrics
 from rhapsody_lib.operations.recipes import lyrics_recipe
@@ -97,6 +98,18 @@ def test_a_worker_that_is_killed_is_taken_over_by_another(corpus: Path, trained:
     train_lyrics(corpus, tmp_path / "model", checkpoint, TINY, seed=1, progress=lambda done, *_: epochs.append(done))
     assert epochs == [2, 3]
     assert contents(tmp_path / "model") == contents(trained / "model")
+
+
+def test_weights_do_not_depend_on_what_other_threads_draw() -> None:
+    keras = load_keras()
+
+    def drawn(disturbed: bool) -> bytes:
+        with seeded(keras, 7):
+            if disturbed:
+                random.random()  # as a thread of Prefect's client does at any moment
+            return np.asarray(keras.initializers.GlorotUniform()((3, 3))).tobytes()
+
+    assert drawn(disturbed=True) == drawn(disturbed=False)
 
 
 def test_keras_computes_the_same_on_machines_of_any_size() -> None:
