@@ -40,8 +40,7 @@ SONGS = (
 WIDTHS_PX = (1280, 500)
 #: Quieter than this a second is silent, and a part is not there.
 SILENT_DBFS = -60.0
-#: A page holds each part; with the guide vocal, here, they are seven.
-MAX_PAGE_MB = 6
+MAX_PAGE_MB = 5
 #: A decoder that meets full scale was handed a clipped sound.
 FULL_SCALE = 0.999
 
