@@ -5,7 +5,6 @@ from __future__ import annotations
 import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from statistics import fmean
 
 from rhapsody_lib.backing.vocabulary import STEP_TICKS
 from rhapsody_lib.music.parts import without_overlaps
@@ -14,9 +13,9 @@ from rhapsody_lib.music.score import PARTS, TICKS_PER_BEAT, Metre, Note, Score, 
 
 #: Parts that can hold a note through a gap.
 _HOLDING = ("piano", "guitar", "bass", "strings")
-#: Parts that play chords; how much longer or shorter they may be held than written, and what is let be. What is
-#: stretched is cut at changes of chord and at the next note of its pitch, so it is stretched in rounds.
-_CHORDAL = ("piano", "guitar", "strings")
+#: Parts whose notes are held as the primer's are; how much longer or shorter they may be held than written, and what is
+#: let be. What is stretched is cut at changes of chord and at the next note of its pitch, so it is stretched in rounds.
+_HELD_AS_PRIMED = ("melody", "piano", "guitar", "strings")
 _MOST_STRETCH, _LEAST_STRETCH, _STRETCHES = 2.0, 0.05, 4
 #: Tempo of the last chord by the song's; of music to dance to; bars of fewer seconds are short.
 _END, _DRIVING_END, _SHORT_BAR_S = 0.7, 0.88, 2.0
@@ -79,19 +78,25 @@ def _held(parts: Mapping[str, tuple[Note, ...]], bar_ticks: int, end: int) -> di
     return {part: tuple(notes) for part, notes in held.items()}
 
 
-def articulated(score: Score, primer: Score, plan: SongPlan) -> Score:
-    """The score with chords held as long, on the mean, as the primer's player holds them, but for its last bar.
+def _sounding(notes: Sequence[Note], bar_ticks: int) -> float:
+    """Notes of a part that sound at once: the mean over the bars in which it strikes."""
+    bars = {note.start_ticks // bar_ticks for note in notes}
+    return sum(note.duration_ticks for note in notes) / (bar_ticks * len(bars))
 
-    The network writes the commonest lengths more often than players use them, legato and pedal less. Parts whose mean
-    is near the primer's stay as they are.
+
+def articulated(score: Score, primer: Score, plan: SongPlan) -> Score:
+    """The score with notes held so that as many sound at once as the primer's players hold, but for its last bar.
+
+    The network writes the commonest lengths more often than players use them, legato and pedal less. Parts that sound
+    about as full as the primer's stay as they are.
     """
     last_bar, end = (plan.bars - 1) * plan.bar_ticks, plan.bars * plan.bar_ticks
     parts = dict(score.parts)
-    for part in _CHORDAL:
+    for part in _HELD_AS_PRIMED:
         own, factor, notes = primer.parts[part], 1.0, parts[part]
         for _ in range(_STRETCHES if own and notes else 0):
             held = _released(part, notes, score, last_bar, end)
-            ratio = fmean(note.duration_ticks for note in own) / fmean(note.duration_ticks for note in held)
+            ratio = _sounding(own, plan.bar_ticks) / _sounding(held, plan.bar_ticks)
             if abs(ratio - 1) < _LEAST_STRETCH:
                 break
             factor = min(_MOST_STRETCH, max(1 / _MOST_STRETCH, factor * ratio))

@@ -10,12 +10,15 @@ import numpy as np
 from rhapsody_lib.backing.primer_part import HALF_STEP, between, usable_part
 from rhapsody_lib.backing.quantise import fold_into, to_step
 from rhapsody_lib.backing.tokens import TokenSong, encode
+from rhapsody_lib.backing.unsung import longest_break, unsung_of
 from rhapsody_lib.backing.vocabulary import STEP_TICKS, Vocabulary
 from rhapsody_lib.music.arranger import arrange
 from rhapsody_lib.music.chords import Key
 from rhapsody_lib.music.leadsheet import LeadSheet
 from rhapsody_lib.music.parts import without_overlaps
+from rhapsody_lib.music.plan import BREAK, UNSUNG, SongPlan, Unsung, plan_from_lyrics
 from rhapsody_lib.music.score import PART_RANGES, PARTS, Note, Score
+from rhapsody_lib.words.document import Lyrics
 
 #: Bars and tokens by which the model is primed at most.
 PRIME_BARS, PRIME_TOKENS = 16, 2400
@@ -40,13 +43,31 @@ _LINE_BARS = (1, 2, 4, 8)
 
 @dataclass(frozen=True)
 class PrimerFacts:
-    """What a song takes over from its primer, for planning it: metre, key, tempo, style, bars of a sung line."""
+    """What a song takes over from its primer, for planning it: metre, key, tempo, style, bars of a sung line.
+
+    And how long intro, instrumental break and ending are.
+    """
 
     metre: tuple[int, int]
     key: Key
     tempo_bpm: float
     style: str
     bars_per_line: int
+    unsung: Unsung = UNSUNG
+
+    def plan(self, lyrics: Lyrics, tempo_bpm: float | None = None) -> SongPlan:
+        """The plan of a song for its words; `tempo_bpm` where it is not the primer's.
+
+        Raises:
+            InputError: see `plan_from_lyrics`.
+        """
+        return plan_from_lyrics(
+            lyrics,
+            self.metre,
+            tempo_bpm=tempo_bpm or self.tempo_bpm,
+            usual_bars_per_line=self.bars_per_line,
+            unsung=self.unsung,
+        )
 
 
 def _is_regular(notes: tuple[Note, ...], bar_ticks: int) -> bool:
@@ -121,7 +142,14 @@ def primer_facts(score: Score) -> PrimerFacts:
     """
     part = usable_part(score)
     metre = part.metres[0]
-    return PrimerFacts((metre.numerator, metre.denominator), part.key, part.tempo_bpm, part.style, _bars_per_line(part))
+    return PrimerFacts(
+        (metre.numerator, metre.denominator),
+        part.key,
+        part.tempo_bpm,
+        part.style,
+        _bars_per_line(part),
+        unsung_of(part, HALF_STEP),
+    )
 
 
 @dataclass(frozen=True)
@@ -170,7 +198,7 @@ class Primer:
 
     def _fullest(self) -> tuple[int, int]:
         """The half of `PRIME_BARS` in which most parts play, the first of them."""
-        families = [{self.vocabulary.family_of[token] for token in bar} & set(PARTS) for bar in self.song.bars]
+        families = [found & set(PARTS) for found in self._families()]
         size = min(PRIME_BARS // 2, len(families))
         begin = max(
             range(len(families) - size + 1), key=lambda first: (sum(map(len, families[first : first + size])), -first)
@@ -201,15 +229,19 @@ class Primer:
         return chosen
 
     def _unnamed(self, kind: str) -> tuple[int, int]:
-        """Bars for a kind that no section of the primer is: its ends, or those where most parts play."""
-        length = len(self.song.bars)
+        """Bars for a kind that no section of the primer is: its ends, its break, or those where most parts play."""
+        length, families = len(self.song.bars), self._families()
         if kind in {"ending", "outro"}:
             return length - ENDING_BARS, length
-        if kind != "intro":
-            return self._fullest()
-        families = ({self.vocabulary.family_of[token] for token in bar} for bar in self.song.bars)
-        begin = next((bar for bar, found in enumerate(families) if found & set(_ACCOMPANIMENT)), 0)
-        return begin, begin + INTRO_BARS
+        if kind == "intro":
+            begin = next((bar for bar, found in enumerate(families) if found & set(_ACCOMPANIMENT)), 0)
+            return begin, begin + INTRO_BARS
+        begin, end = longest_break(["melody" in found for found in families]) if kind == BREAK else (0, 0)
+        return (begin, end) if end else self._fullest()
+
+    def _families(self) -> list[set[str]]:
+        """The families of each bar's tokens, parts among them."""
+        return [{self.vocabulary.family_of[token] for token in bar} for bar in self.song.bars]
 
     @property
     def drum_pitches(self) -> frozenset[int]:

@@ -16,7 +16,7 @@ from rhapsody_lib.music.score import PARTS
 
 #: Weights of the terms of `phrase_score`, all of which lie between about 0 and 1.
 SYLLABLES, EMPTY, GROOVE, CONSONANCE, CADENCE, LEAPS, COPIED, LIKELIHOOD = 1.5, 1.0, 2.0, 0.8, 0.4, 0.6, 0.5, 0.5
-HARMONY = 0.5
+HARMONY, ALIKE = 0.5, 10.0
 #: Likeness of an accompaniment's bars to one another: of free playing, and of patterns.
 FREE, FIRM = 0.84, 0.94
 LEAST_FIRM, SAFE_FIRM = 0.2, 0.5
@@ -47,6 +47,7 @@ class Wanted:
         changes: changes of chord in a bar, as in the music it is primed by.
         firmness: of the music it is primed by.
         consonance: share of the primer's melody on beats that are chord tones.
+        likeness: of neighbouring bars, as in the music it is primed by (`bars_alike`).
         joined: strings join, which do not play in the music it is primed by.
     """
 
@@ -58,6 +59,7 @@ class Wanted:
     changes: float = 1.0
     firmness: float = 1.0
     consonance: float = USUAL_CONSONANCE
+    likeness: float = 0.0
     joined: bool = False
 
 
@@ -149,6 +151,13 @@ def chord_changes(bars: Sequence[BarNotes]) -> float:
     return sum(a != b for a, b in pairwise(chords)) / max(1, len(bars) - 1)
 
 
+def bars_alike(bars: Sequence[BarNotes]) -> float:
+    """Mean Jaccard similarity of neighbouring bars as sets of (part, step, pitch); 0 of a single bar."""
+    held = [{(part, note) for part, notes in bar.notes.items() for note in notes} for bar in bars]
+    found = [len(a & b) / max(1, len(a | b)) for a, b in pairwise(held)]
+    return sum(found) / max(1, len(found))
+
+
 def _strong(bars: Sequence[BarNotes], step: int) -> list[bool]:
     """Of each note of the melody on a strong position over a chord, whether it is a tone of it."""
     return [
@@ -205,6 +214,7 @@ def phrase_score(bars: Sequence[BarNotes], wanted: Wanted, log_probability: floa
     score -= LEAPS * min(1.0, 3 * sum(leaps) / max(1, len(leaps)))
     if len(bars) > 1:
         score -= HARMONY * min(1.0, abs(chord_changes(bars) - wanted.changes))
+        score -= ALIKE * (1 - wanted.firmness) * abs(bars_alike(bars) - wanted.likeness)
     score -= COPIED * sum(bool(melody_of(bar)) and melody_of(bar) in wanted.copied for bar in bars) / len(bars)
     if wanted.tonic >= 0 and melody:
         degree = (melody[-1][1] - wanted.tonic) % 12

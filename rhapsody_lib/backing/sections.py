@@ -12,12 +12,14 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rhapsody_lib.backing.lines import Line, lines_of, music_label, tune_of
+from rhapsody_lib.backing.metrics import bar_likeness
 from rhapsody_lib.backing.model import BackingModel
 from rhapsody_lib.backing.phrase_guard import PhraseGuard
 from rhapsody_lib.backing.primer import Primer
 from rhapsody_lib.backing.ranking import (
     BarNotes,
     Wanted,
+    bars_alike,
     chord_changes,
     consonance_of,
     firmness_of,
@@ -42,11 +44,14 @@ CANDIDATES = 8
 VARIANTS = 2
 #: Times that a phrase is written where every candidate copies; then the one that copies least is kept.
 TRIES = 4
+#: More lines than any section has.
+MAX_LINES = 1000
 #: Strings join a section that returns if they play in so much more of its bars in the primer.
 JOINING = 0.25
-#: Where a section returns, one line of so many is accompanied anew, of free playing, in which nothing is alike, half as
-#: many.
+#: Where a section returns, one line of so many is accompanied anew. Of free playing, in which nothing is alike but what
+#: returns, as many as make the song's bars like earlier ones as the primer's are: by so much less, if all are.
 NEWLY_PLAYED = 3
+_RETURNED, _NEW_LESS = 0.51, 0.18
 
 
 @dataclass(frozen=True)
@@ -100,7 +105,7 @@ class SongWriter:
         self._consonance = consonance_of(heard)
         self._strings = onset_shares([bar for bar in heard if bar.notes["strings"]], "strings")
         self._firmness = self._firmness_of_primer(heard)
-        self._newly = NEWLY_PLAYED if 2 * self._firmness > 1 else 2 * NEWLY_PLAYED
+        self._newly = NEWLY_PLAYED if 2 * self._firmness > 1 else _newly_played(primer)
         self._music: dict[str, list[Bar]] = {}
         self._labels = [music_label(plan, number) for number in range(len(plan.sections))]
 
@@ -173,7 +178,7 @@ class SongWriter:
     def _played_again(self, number: int, wanted: Wanted) -> list[tuple[Line, bool]]:
         """Lines of a section that returns, where its accompaniment is not as it was, and whether strings only join."""
         lines = lines_of(self._plan, self._plan.sections[number])
-        newly = set(range(len(lines))[1 :: self._newly])
+        newly = set(range(len(lines))[min(1, self._newly - 1) :: self._newly])
         return [(line, at not in newly) for at, line in enumerate(lines) if at in newly or wanted.joined]
 
     def _frames(self, section: PlannedSection) -> list[Bar]:
@@ -220,8 +225,10 @@ class SongWriter:
         rules = self._rules.limited(parts | ({"melody"} if sings else set()), self._drums)
         rules.prefer(shares, self._firmness)
         copied = frozenset(melody_of(bar) for bar in heard)
-        grooves, changes = grooves_of(heard), chord_changes(heard)
-        wanted = Wanted(0, grooves, -1, STEPS_PER_BEAT, copied, changes, self._firmness, self._consonance, joins)
+        grooves, changes, likeness = grooves_of(heard), chord_changes(heard), bars_alike(heard)
+        wanted = Wanted(
+            0, grooves, -1, STEPS_PER_BEAT, copied, changes, self._firmness, self._consonance, likeness, joins
+        )
         return wanted, rules
 
     def _steps(self, section: PlannedSection, start: _Start, usual: Wanted, *, is_last: bool) -> Steps:
@@ -266,6 +273,13 @@ class SongWriter:
                 score = phrase_score(bars, wanted, candidate.mean_log_probability)
                 options.append((self._guard.copied(before, bars), -score, candidate))
         return min(options, key=lambda option: option[:2])[2]
+
+
+def _newly_played(primer: Primer) -> int:
+    """One line of so many is accompanied anew in a song that is primed by free playing."""
+    returns = bar_likeness(primer.score)[1]
+    share = min(1.0, (_RETURNED - returns) / _NEW_LESS)
+    return round(1 / share) if share > 1 / MAX_LINES else MAX_LINES
 
 
 def _with_strings(bars: Sequence[BarNotes]) -> float:

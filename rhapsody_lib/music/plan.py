@@ -15,13 +15,29 @@ from rhapsody_lib.words.document import Lyrics, LyricSection
 from rhapsody_lib.words.languages import latin_language
 from rhapsody_lib.words.syllables import count_syllables
 
-INTRO, ENDING = "intro", "ending"
+INTRO, BREAK, ENDING = "intro", "interlude", "ending"
 #: Bars that a lyric line may span; a phrase of an odd number of bars sounds unfinished.
 LINE_BARS = (1, 2, 4, 8)
 #: Faster than this, syllables a second cannot be sung clearly.
 SINGABLE_SYLLABLES_PER_S = 4.5
+#: Sections after which an instrumental break comes best, and the fewest sections that are worth one.
+_CHORUSES = frozenset({"chorus", "refrain"})
+_BROKEN_FROM = 3
 #: A longer song than this is no song; it would take minutes to write.
 MAX_BARS = 1200
+
+
+@dataclass(frozen=True, slots=True)
+class Unsung:
+    """Bars of a song in which nobody sings: before the words, between them, after them; 0 leaves a stretch out."""
+
+    intro_bars: int = 4
+    break_bars: int = 0
+    ending_bars: int = 2
+
+
+#: Of a song whose primer says nothing of it.
+UNSUNG = Unsung()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +45,7 @@ class PlannedSection:
     """One section of the form.
 
     Args:
-        name: as in the lyrics (`verse 1`, `chorus`), or `intro`, `ending`.
+        name: as in the lyrics (`verse 1`, `chorus`), or `intro`, `interlude`, `ending`.
         label: sections of equal label share their music, and so have equally many lines and bars.
         bars: length in bars; the lines divide it evenly.
         syllables: syllables of each lyric line; empty in an instrumental section.
@@ -46,8 +62,8 @@ class PlannedSection:
 
     @property
     def kind(self) -> str:
-        """The name without its number."""
-        return self.name.rstrip("0123456789 ")
+        """The name without its number, and without `instrumental`."""
+        return self.name.removeprefix("instrumental ").rstrip("0123456789 ")
 
     @property
     def bars_per_line(self) -> int:
@@ -155,16 +171,37 @@ def _labelled(sections: Sequence[LyricSection], shapes: Sequence[tuple[int, int]
     return labels
 
 
+def _instrumental(kind: str, sung: Sequence[LyricSection], bars: int) -> PlannedSection:
+    """A section without words; where the lyrics sing one of its name, it has another, for words go by the name."""
+    name = f"instrumental {kind}" if any(section.name == kind for section in sung) else kind
+    return PlannedSection(name, f"instrumental {kind}", bars)
+
+
+def _break_place(sections: Sequence[PlannedSection]) -> int:
+    """Before which section an instrumental break comes: after the chorus nearest to the middle of what is sung.
+
+    Of two as near it is the later one; without a chorus, the end of any section. 0 where the song is too short for one.
+    """
+    if len(sections) < _BROKEN_FROM:
+        return 0
+    places = range(1, len(sections))
+    after_chorus = [place for place in places if sections[place - 1].kind in _CHORUSES]
+    total = sum(section.bars for section in sections)
+    return min(
+        after_chorus or places,
+        key=lambda place: (abs(2 * sum(section.bars for section in sections[:place]) - total), -place),
+    )
+
+
 def plan_from_lyrics(
     lyrics: Lyrics,
     metre: tuple[int, int] = (4, 4),
     *,
     tempo_bpm: float = 100.0,
     usual_bars_per_line: int = 2,
-    intro_bars: int = 4,
-    ending_bars: int = 2,
+    unsung: Unsung = UNSUNG,
 ) -> SongPlan:
-    """Plan a song for its words: an intro, the sections in order, an ending.
+    """Plan a song for its words: an intro, the sections in order with a break among them, an ending.
 
     Sections of one kind with equally many lines and bars share music. A section whose longest line cannot be sung in
     the usual bars gets twice as many for all its lines.
@@ -174,8 +211,7 @@ def plan_from_lyrics(
         metre: numerator and denominator of the whole song.
         tempo_bpm: quarter notes a minute.
         usual_bars_per_line: bars that a line has in the primer, see `bars_for_lines`.
-        intro_bars: 0 leaves the intro out.
-        ending_bars: 0 leaves the ending out.
+        unsung: bars without words.
 
     Raises:
         InputError: there are no words, or so many that the song would pass `MAX_BARS`.
@@ -190,10 +226,13 @@ def plan_from_lyrics(
         PlannedSection(section.name, label, lines * bars, row)
         for section, label, (lines, bars), row in zip(sung, _labelled(sung, shapes), shapes, counts, strict=True)
     ]
-    if intro_bars:
-        sections.insert(0, PlannedSection(INTRO, f"instrumental {INTRO}", intro_bars))
-    if ending_bars:
-        sections.append(PlannedSection(ENDING, f"instrumental {ENDING}", ending_bars))
+    place = _break_place(sections)
+    if unsung.break_bars and place:
+        sections.insert(place, _instrumental(BREAK, sung, unsung.break_bars))
+    if unsung.intro_bars:
+        sections.insert(0, _instrumental(INTRO, sung, unsung.intro_bars))
+    if unsung.ending_bars:
+        sections.append(_instrumental(ENDING, sung, unsung.ending_bars))
     plan = SongPlan(metre, tuple(sections))
     if plan.bars > MAX_BARS:
         raise InputError(

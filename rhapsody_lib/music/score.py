@@ -109,8 +109,8 @@ class Section:
 
     @property
     def kind(self) -> str:
-        """The name without its number."""
-        return self.name.rstrip("0123456789 ")
+        """The name without its number, and without `instrumental`."""
+        return self.name.removeprefix("instrumental ").rstrip("0123456789 ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from rhapsody_lib.errors import InputError, UnreadableFileError
 from rhapsody_lib.lyrics.lines import break_line
 from rhapsody_lib.music.chords import Key
 from rhapsody_lib.music.midi import midi_to_score
-from rhapsody_lib.music.plan import SongPlan, plan_from_lyrics
+from rhapsody_lib.music.plan import SongPlan
 from rhapsody_lib.music.score import Score
 from rhapsody_lib.operations.originality import write_original
 from rhapsody_lib.progress import Progress, reporter, silent
@@ -214,8 +214,7 @@ def write_music(
     for seed in range(count if primers else 0):
         lyrics, (name, primer) = words[seed % len(words)], primers[seed % len(primers)]
         facts = primer_facts(primer)
-        plan = plan_from_lyrics(lyrics, facts.metre, tempo_bpm=facts.tempo_bpm, usual_bars_per_line=facts.bars_per_line)
-        write = partial(_composed, model, plan, primer, facts.key, index)
+        write = partial(_composed, model, facts.plan(lyrics), primer, facts.key, index)
         score, copying = write_original(write, seed, lyrics=lyrics, melodies=index, primer=primer)
         score = fit_words(lyrics, score)
         written.append(WrittenMusic(lyrics.title, name, seed, score_metrics(score), copying))

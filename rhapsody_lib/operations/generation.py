@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from rhapsody_lib.artifacts import Store
 from rhapsody_lib.errors import InputError
-from rhapsody_lib.music.plan import SongPlan, plan_from_lyrics
+from rhapsody_lib.music.plan import SongPlan
 from rhapsody_lib.music.score import Score
 from rhapsody_lib.operations.opening import open_catalogue
 from rhapsody_lib.operations.priming import key_or_none, primed_by
@@ -165,7 +165,7 @@ def compose_backing(
     primed = primed_by(opened, release, request, matches, model.vocabulary.styles, words)
     facts = primed.facts
     key, tempo_bpm = key_or_none(request.key) or facts.key, request.tempo_bpm or facts.tempo_bpm
-    plan = plan_from_lyrics(words, facts.metre, tempo_bpm=tempo_bpm, usual_bars_per_line=facts.bars_per_line)
+    plan = facts.plan(words, tempo_bpm)
 
     def write(seed: int) -> Score:
         return write_music(

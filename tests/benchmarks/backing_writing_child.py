@@ -44,7 +44,7 @@ def write(model: str, times: int) -> dict[str, Any]:
     primer = stock_groove("pop", METRE, key, BPM)
     text = "\n\n".join(f"[{name}]\n{_CHORUS if name == 'chorus' else _VERSE}" for name in FORM.split("|"))
     lyrics, melodies = parse_lyrics(text), MelodyIndex.load(Path(model) / MELODIES_FILE)
-    plan = plan_from_lyrics(lyrics, METRE, tempo_bpm=BPM, intro_bars=4, ending_bars=2)
+    plan = plan_from_lyrics(lyrics, METRE, tempo_bpm=BPM)
     sampled, kept = _counted()
     found = []
 

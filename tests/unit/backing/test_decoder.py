@@ -30,6 +30,7 @@ from rhapsody_lib.errors import InputError
 from rhapsody_lib.music.chords import Key
 from rhapsody_lib.music.plan import PlannedSection, SongPlan
 from rhapsody_lib.music.score import PART_RANGES, PARTS, TICKS_PER_BEAT, Metre, Note, Score, Tempo
+from rhapsody_lib.words.document import Lyrics, LyricSection
 
 sys.path.insert(0, str(Path(__file__).parent))
 from strategies import scores
@@ -311,6 +312,25 @@ def test_a_primer_of_a_known_style_without_accompaniment_gets_one(silent: tuple[
     assert score.style == "ballad"
     opening = plan.sections[0].bars * plan.bar_ticks
     assert any(note.start_ticks < opening for part in ("piano", "guitar", "bass") for note in score.parts[part])
+
+
+def test_a_primers_break_primes_the_songs_and_nobody_sings_in_it() -> None:
+    notes = {
+        part: tuple(note for note in found if part != "melody" or not 16 <= note.start_ticks // 1920 < 24)
+        for part, found in ballad().parts.items()
+    }
+    primer = replace(ballad(), parts=notes, sections=())
+    facts = primer_facts(primer)
+    assert facts.unsung.break_bars == 8
+    words = Lyrics("", tuple(LyricSection(name, ("oh hold the line",) * 2) for name in ("verse", "chorus", "bridge")))
+    plan = facts.plan(words)
+    assert [section.name for section in plan.sections] == ["intro", "verse", "chorus", "interlude", "bridge", "ending"]
+    heard = Primer.of(VOCABULARY, primer)
+    assert heard.bars_for("interlude") == list(heard.song.bars[16:24])
+    song = compose_backing(MODEL, plan, primer, seed=3)
+    played = section_notes(song, plan, 3)
+    assert not played["melody"]
+    assert any(played[part] for part in ("piano", "guitar", "bass", "strings"))
 
 
 def test_an_opening_without_accompaniment_is_the_first_bars() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rhapsody_lib.backing.ranking import FIRM, FREE, LEAST_FIRM, BarNotes, firmness_of
+from rhapsody_lib.backing.ranking import FIRM, FREE, LEAST_FIRM, BarNotes, Wanted, bars_alike, firmness_of, phrase_score
 
 
 def _bar(steps: set[int]) -> BarNotes:
@@ -49,3 +49,13 @@ def test_firmness_is_the_mean_likeness_of_all_pairs_of_bars(bars: list[set[int]]
     pairs = [len(x & y) / len(x | y) for x, y in permutations(bars, 2)]
     expected = min(1.0, max(LEAST_FIRM, (sum(pairs) / len(pairs) - FREE) / (FIRM - FREE)))
     assert math.isclose(firmness_of([_bar(steps) for steps in bars]), expected, abs_tol=1e-9)
+
+
+def test_of_free_playing_bars_as_alike_as_the_primers_are_better() -> None:
+    still, moving = [_bar({0, 12}), _bar({0, 12})], [_bar({0, 12}), _bar({6, 18})]
+    assert (bars_alike(still), bars_alike(moving), bars_alike(still[:1])) == (1.0, 0.0, 0.0)
+    for likeness, firmness, is_better in ((0.9, 0.2, True), (0.1, 0.2, False)):
+        wanted = Wanted(0, {}, -1, firmness=firmness, likeness=likeness)
+        assert (phrase_score(still, wanted, -1.0) > phrase_score(moving, wanted, -1.0)) == is_better
+    patterns = Wanted(0, {}, -1, likeness=0.9)
+    assert phrase_score(still, patterns, -1.0) == phrase_score(moving, patterns, -1.0)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rhapsody_lib.errors import InputError
-from rhapsody_lib.music.plan import PlannedSection, SongPlan, bars_for_lines, line_capacity, plan_from_lyrics
+from rhapsody_lib.music.plan import PlannedSection, SongPlan, Unsung, bars_for_lines, line_capacity, plan_from_lyrics
 from rhapsody_lib.words.document import Lyrics, LyricSection, parse_lyrics
 from rhapsody_lib.words.syllables import count_syllables
 
@@ -47,7 +47,7 @@ def test_long_lines_get_more_bars_and_music_of_their_own() -> None:
     lyrics = Lyrics(
         "", (LyricSection("verse 1", (long, "short one")), LyricSection("verse 2", ("short one", "again now")))
     )
-    plan = plan_from_lyrics(lyrics, intro_bars=0, ending_bars=0)
+    plan = plan_from_lyrics(lyrics, unsung=Unsung(0, 0, 0))
     first, second = plan.sections
     assert (first.bars_per_line, second.bars_per_line) == (4, 2)
     assert first.label != second.label
@@ -55,7 +55,7 @@ def test_long_lines_get_more_bars_and_music_of_their_own() -> None:
 
 def test_syllables_are_counted_in_the_language_that_is_sung() -> None:
     words = "El corazón de la noche no me quiere", "la poeta y el mío"
-    plan = plan_from_lyrics(Lyrics("", (LyricSection("verse", words),)), intro_bars=0, ending_bars=0)
+    plan = plan_from_lyrics(Lyrics("", (LyricSection("verse", words),)), unsung=Unsung(0, 0, 0))
     assert plan.sections[0].syllables == tuple(count_syllables(line, "es") for line in words)
     assert count_syllables(words[0], "es") != count_syllables(words[0])
 
@@ -88,6 +88,31 @@ def test_any_lyrics_are_planned_or_refused(sections: list[tuple[str, list[str]]]
     assert len(plan.lines()) == len(lyrics.lines)
     assert [line.syllables for line in plan.lines()] == [s for section in plan.sections for s in section.syllables]
     assert plan.lines()[-1].start_bar + plan.lines()[-1].bars == plan.bars - 2
+
+
+def _song(form: str) -> Lyrics:
+    names = {"v": "verse", "c": "chorus", "b": "bridge", "i": "interlude"}
+    return Lyrics("", tuple(LyricSection(names[letter], ("oh hold the line",) * 2) for letter in form))
+
+
+@pytest.mark.parametrize(
+    ("form", "before"),
+    [("vcvc", 2), ("vcvcbc", 4), ("vvv", 2), ("vcvvv", 2), ("vc", None), ("v", None)],
+)
+def test_a_break_comes_after_the_chorus_nearest_to_the_middle(form: str, before: int | None) -> None:
+    plan = plan_from_lyrics(_song(form), unsung=Unsung(0, 8, 0))
+    found = [number for number, section in enumerate(plan.sections) if not section.syllables]
+    assert found == ([] if before is None else [before])
+    assert all(plan.sections[number].bars == 8 for number in found)
+
+
+def test_what_is_sung_keeps_its_name_beside_an_instrumental_of_its_kind() -> None:
+    plan = plan_from_lyrics(_song("vcivc"), unsung=Unsung(4, 4, 2))
+    both = [section for section in plan.sections if section.kind == "interlude"]
+    assert {bool(section.syllables): section.name for section in both} == {
+        True: "interlude",
+        False: "instrumental interlude",
+    }
 
 
 def test_impossible_plans_are_refused() -> None:
