@@ -30,6 +30,9 @@ from rhapsody_lib.corpus.signatures import (
 )
 
 _Numbers = npt.NDArray[np.int64]
+#: Songs that stay which one band is known by, at most. A band that more songs share is of words that many have (a
+#: template, a notice), and to compare all with all of them takes hours: later ones are found by their other bands.
+_MOST_OF_A_BAND = 300
 
 
 @dataclass(frozen=True)
@@ -181,4 +184,6 @@ class _Kept:
         self._places[number] = (self._file.seek(0, 2), len(hashes))
         self._file.write(hashes.tobytes())
         for group in groups:
-            self._groups.setdefault(group, []).append(number)
+            members = self._groups.setdefault(group, [])
+            if len(members) < _MOST_OF_A_BAND:
+                members.append(number)

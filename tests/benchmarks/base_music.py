@@ -22,7 +22,7 @@ from tests.benchmarks.backing_bench import CORPORA, Bench
 from tests.benchmarks.table import Row, beside, show
 
 #: Figures of the written music that are shown one by one, as distances to held-out music.
-SHOWN = ("likeness to any bar before", "pitch class entropy", "chord tone share", "groove consistency")
+SHOWN = ("likeness_to_any_bar_before", "pitch_class_entropy", "chord_tone_share", "groove_consistency")
 
 
 def compared(name: str, from_base: BackingFigures, fresh: BackingFigures) -> list[Row]:
@@ -44,7 +44,7 @@ def compared(name: str, from_base: BackingFigures, fresh: BackingFigures) -> lis
     ]
     for figure in SHOWN:
         ours, peer = (found.music[GENERATED][figure].wasserstein for found in (from_base, fresh))
-        rows.append(Row(f"{name}: distance by {figure}", round(ours, 3), round(peer, 3)))
+        rows.append(Row(f"{name}: distance by {figure.replace('_', ' ')}", round(ours, 3), round(peer, 3)))
     for key in ("longest_run_max", "beyond_limit"):
         ours, peer = (found.copying[GENERATED][key] for found in (from_base, fresh))
         rows.append(Row(f"{name}: {key} of written melodies", round(ours, 3), round(peer, 3)))

@@ -8,6 +8,7 @@ import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from tests.benchmarks.standins import ROOT
@@ -97,8 +98,11 @@ def write_songs(bench: Bench, folder: Path, count: int) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     files = sorted((bench.lakh(bench.size(20, 250, 1_000), 5_000) / "lmd_matched").rglob("*.mid"))
-    words = "the river runs under the bridge and away to the sea\nand nobody knows where the little boats go\n"
+    said = "the river runs under a bridge and away to sea while nobody knows where little boats go at night in winter"
     for number in range(count):
         shutil.copyfile(files[number % len(files)], folder / f"{number:06d}.mid")
-        (folder / f"{number:06d}.txt").write_text(f"{words}song number {number} of them all\n")
+        # Words of their own, in an order drawn by the number: none is nearly another's.
+        random = Random(number)
+        lines = [" ".join(random.sample(said.split(), 8)) for _ in range(4)]
+        (folder / f"{number:06d}.txt").write_text("\n".join([*lines, f"song number {number} of them all", ""]))
     return folder

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rhapsody_lib.corpus import duplicates
 from rhapsody_lib.corpus.duplicates import DuplicateFinder
 from rhapsody_lib.corpus.signatures import (
+    PERMUTATIONS,
+    Hashes,
     bands,
     jaccard,
     music_key,
@@ -112,6 +117,25 @@ def test_music_without_words_repeats_the_same_music_alone() -> None:
 def test_a_thousand_copies_are_not_compared_with_one_another() -> None:
     found = _found([_song(1)] * 1000 + [_song(2)], 0.8, at_once=100)
     assert found == [(-1, 1.0, False)] + [(0, 1.0, True)] * 999 + [(-1, 1.0, False)]
+
+
+def test_songs_of_one_template_cost_what_their_number_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They share bands, and yet none repeats another; a true repeat among them is found all the same."""
+    monkeypatch.setattr(duplicates, "_MOST_OF_A_BAND", 10)
+    compared = Counter[str]()
+
+    def counted(one: Hashes, other: Hashes) -> float:
+        compared["pairs"] += 1
+        return jaccard(one, other)
+
+    monkeypatch.setattr(duplicates, "jaccard", counted)
+    template = _song(0, 60)
+    songs = [[*template, *_song(number, 40)] for number in range(1, 200)]
+    songs.append([*songs[150], "la"])
+    found = _found(songs, 0.8)
+    assert [of for of, _, _ in found] == [-1] * 199 + [150]
+    bands = PERMUTATIONS // rows_per_band(0.8)
+    assert 200 < compared["pairs"] <= 10 * bands * len(songs)
 
 
 def test_no_songs_repeat_nothing() -> None:
