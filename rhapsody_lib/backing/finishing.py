@@ -87,6 +87,7 @@ def _sounding(notes: Sequence[Note], bar_ticks: int) -> float:
 def articulated(score: Score, primer: Score, plan: SongPlan) -> Score:
     """The score with notes held so that as many sound at once as the primer's players hold, but for its last bar.
 
+    No note becomes more than twice as long or less than half, however much denser or thinner the song is written.
     The network writes the commonest lengths more often than players use them, legato and pedal less. Parts that sound
     about as full as the primer's stay as they are.
     """

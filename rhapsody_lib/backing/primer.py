@@ -10,7 +10,7 @@ import numpy as np
 from rhapsody_lib.backing.primer_part import HALF_STEP, between, usable_part
 from rhapsody_lib.backing.quantise import fold_into, to_step
 from rhapsody_lib.backing.tokens import TokenSong, encode
-from rhapsody_lib.backing.unsung import longest_break, unsung_of
+from rhapsody_lib.backing.unsung import PLAYING, longest_break, unsung_of
 from rhapsody_lib.backing.vocabulary import STEP_TICKS, Vocabulary
 from rhapsody_lib.music.arranger import arrange
 from rhapsody_lib.music.chords import Key
@@ -37,7 +37,6 @@ _INSTEAD = {
 }
 #: Likeness of neighbouring bars from which on a part of another maker's score has a groove.
 REGULAR = 0.6
-_ACCOMPANIMENT = ("piano", "guitar", "bass", "strings")
 _LINE_BARS = (1, 2, 4, 8)
 
 
@@ -82,7 +81,7 @@ def _is_regular(notes: tuple[Note, ...], bar_ticks: int) -> bool:
 
 
 def _is_accompanied(score: Score) -> bool:
-    return any(score.parts[part] for part in _ACCOMPANIMENT)
+    return any(score.parts[part] for part in PLAYING)
 
 
 def completed(score: Score, parts: Collection[str] = PARTS, *, keeps_free: bool = False) -> Score:
@@ -234,10 +233,15 @@ class Primer:
         if kind in {"ending", "outro"}:
             return length - ENDING_BARS, length
         if kind == "intro":
-            begin = next((bar for bar, found in enumerate(families) if found & set(_ACCOMPANIMENT)), 0)
+            begin = next((bar for bar, found in enumerate(families) if found & set(PLAYING)), 0)
             return begin, begin + INTRO_BARS
-        begin, end = longest_break(["melody" in found for found in families]) if kind == BREAK else (0, 0)
+        begin, end = self._break(families) if kind == BREAK else (0, 0)
         return (begin, end) if end else self._fullest()
+
+    def _break(self, families: list[set[str]]) -> tuple[int, int]:
+        """The bars of the primer's break; (0, 0) where it has none."""
+        sung, played = (["melody" in found for found in families], [bool(found & set(PLAYING)) for found in families])
+        return longest_break(sung, played, self.score.metres[0].bar_ticks)
 
     def _families(self) -> list[set[str]]:
         """The families of each bar's tokens, parts among them."""
@@ -256,7 +260,7 @@ class Primer:
         A primer with fewer of them begins again; one without any opens with its first bars.
         """
         length, tokens = self.score.metres[0].bar_ticks, len(self.song.bars)
-        notes = (note for part in _ACCOMPANIMENT for note in self.played.parts[part])
+        notes = (note for part in PLAYING for note in self.played.parts[part])
         struck = {(note.start_ticks + HALF_STEP) // length for note in notes}
         sounding = sorted(bar for bar in struck if bar < tokens) or list(range(tokens))
         return [sounding[index % len(sounding)] for index in range(count)]

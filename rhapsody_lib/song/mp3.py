@@ -18,9 +18,9 @@ STEM_RATE_HZ = SAMPLE_RATE_HZ // 2
 BIT_RATE_KBPS = 160
 #: LAME's -q: 7 is a sixth of the time of 2 and hardly told from it at this rate.
 LAME_EFFORT = 7
-#: LAME's -V for a part alone up to a length in seconds, the worse the higher: of six parts together about 165, 130 and
-#: 110 kbit/s. The page holds them all, and must stay small enough to be sent.
-STEM_QUALITIES = ((150.0, 5), (300.0, 7), (float("inf"), 9))
+#: LAME's -V for a part alone up to a length in seconds, the worse the higher: of six parts together about 165, 130, 120
+#: and 110 kbit/s. The page holds them all, and must stay small enough to be sent.
+STEM_QUALITIES = ((150.0, 5), (180.0, 7), (240.0, 8), (float("inf"), 9))
 #: Frames made 16-bit integers at once, so that the copies in between stay small.
 BLOCK_FRAMES = 65_536
 #: Frames encoded in one call. After each the interpreter is waited for, up to 5 ms where another thread has it.
