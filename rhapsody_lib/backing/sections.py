@@ -51,7 +51,7 @@ JOINING = 0.25
 #: Where a section returns, one line of so many is accompanied anew. Of free playing, in which nothing is alike but what
 #: returns, as many as make the song's bars like earlier ones as the primer's are: by so much less, if all are.
 NEWLY_PLAYED = 3
-_RETURNED, _NEW_LESS = 0.51, 0.18
+_RETURNED, _NEW_LESS = 0.46, 0.13
 
 
 @dataclass(frozen=True)
