@@ -252,16 +252,25 @@ def train(
 
 
 @app.command()
-def doctor(store: StoreOption = "", as_json: JsonOption = False) -> None:
-    """Show what is installed, which extra is missing, where store and data are. Exits 3 if songs lack one."""
+def doctor(
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Fetch the live release, compare every digest, open what a song opens.")
+    ] = False,
+    store: StoreOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Show what is installed, which extra is missing, where store and data are, and what the live release lacks.
+
+    Exits 4 if the store or the live release cannot be used, else 3 if songs lack an extra.
+    """
     from rhapsody_lib.operations.health import examine
 
-    report = examine(store_address(store))
+    report = examine(store_address(store), verify=verify)
     console.show_health(report, as_json=as_json)
+    if report.store_error or report.release_problems:
+        raise typer.Exit(4)
     if report.missing_extras:
         raise typer.Exit(3)
-    if report.store_error:
-        raise typer.Exit(4)
 
 
 app.command()(prepare)

@@ -11,12 +11,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
 from flows.options import JsonOption, ProfileOption, SetOption, SourcesArgument, StoreOption, store_address
+from flows.output import stdout
 
 if TYPE_CHECKING:
     from rhapsody_lib.garbage import Item
@@ -28,7 +28,6 @@ artifacts_app = typer.Typer(
 )
 #: Each is a request or two on S3.
 _READ_AT_ONCE = 16
-_out = Console(highlight=False, soft_wrap=True)
 
 
 @artifacts_app.command("list")
@@ -59,7 +58,7 @@ def list_artifacts(
     for row in rows:
         numbers = ", ".join(map(str, row["releases"]))
         table.add_row(row["kind"], row["key"][:12], _size(row["bytes"]), row["built_at"], numbers)
-    _out.print(table if rows else "Nothing is there yet. 'rhapsody train' makes the first artifacts.")
+    stdout.print(table if rows else "Nothing is there yet. 'rhapsody train' makes the first artifacts.")
 
 
 def _size_and_time(opened: Any, ref: Any) -> dict[str, Any]:
@@ -92,32 +91,32 @@ def show_artifact(
 
 
 def _show(found: Inspected) -> None:
-    _out.print(f"[bold]{escape(found.ref.kind)} {found.ref.key}[/]")
-    _out.print(f"in {escape(found.ref.uri)}, {_size(found.size_bytes)}")
+    stdout.print(f"[bold]{escape(found.ref.kind)} {found.ref.key}[/]")
+    stdout.print(f"in {escape(found.ref.uri)}, {_size(found.size_bytes)}")
     story = found.provenance
     if story is None:
-        _out.print("Built by nobody knows whom: its builder ended before it could say, or was an older Rhapsody.")
+        stdout.print("Built by nobody knows whom: its builder ended before it could say, or was an older Rhapsody.")
     else:
-        _out.print(f"Built {story.built_at} in {story.seconds:.0f} s, because: {escape(story.because)}.")
-        _out.print(_facts(f"{name} {value}" for name, value in story.built_by.items()))
-        _out.print(_facts(f"{name} {value}" for name, value in story.versions.items()))
+        stdout.print(f"Built {story.built_at} in {story.seconds:.0f} s, because: {escape(story.because)}.")
+        stdout.print(_facts(f"{name} {value}" for name, value in story.built_by.items()))
+        stdout.print(_facts(f"{name} {value}" for name, value in story.versions.items()))
     if found.last_use:
         by = _facts(f"{name} {value}" for name, value in found.last_use.items() if name != "at")
-        _out.print(f"Last found and used {found.last_use.get('at', '?')}: {by}")
+        stdout.print(f"Last found and used {found.last_use.get('at', '?')}: {by}")
     named = ", ".join(map(str, found.releases))
-    _out.print(f"Named by release {named}." if named else "No release names it.")
+    stdout.print(f"Named by release {named}." if named else "No release names it.")
     recipe = Table(show_header=False, box=None, padding=(0, 2), title="Recipe", title_justify="left")
     recipe.add_row("stage version", str(found.recipe.version))
     for name, value in found.recipe.settings.items():
         recipe.add_row(escape(name), escape(json.dumps(value, ensure_ascii=False)))
-    _out.print(recipe)
+    stdout.print(recipe)
     tree = Tree("Made from" if found.inputs else "Made from nothing but its recipe")
     _grow(tree, found.inputs)
-    _out.print(tree)
+    stdout.print(tree)
     files = Table("file", "size", "sha256", box=None, padding=(0, 2))
     for name, entry in found.files.items():
         files.add_row(escape(name), _size(entry["bytes"]), entry["sha256"][:12])
-    _out.print(files)
+    stdout.print(files)
 
 
 def _grow(tree: Tree, inputs: Sequence[Input]) -> None:
@@ -147,7 +146,7 @@ def explain(
     table = Table(show_header=False, box=None, padding=(0, 2))
     for step in steps:
         table.add_row(*_explained(step))
-    _out.print(table)
+    stdout.print(table)
 
 
 def _explained(step: Step) -> tuple[str, str, str]:
@@ -190,7 +189,7 @@ def collect_garbage(
         _show_items(kept, "kept")
     _show_items(gone, "would go" if dry_run else "removed")
     total = _size(sum(item.size_bytes for item in gone))
-    _out.print(f"{len(gone)} {'would be' if dry_run else 'were'} removed, {total}; {len(kept)} are kept.")
+    stdout.print(f"{len(gone)} {'would be' if dry_run else 'were'} removed, {total}; {len(kept)} are kept.")
 
 
 def _show_items(items: Sequence[Item], verdict: str) -> None:
@@ -199,7 +198,7 @@ def _show_items(items: Sequence[Item], verdict: str) -> None:
     for item in items:
         if item.what is not What.USE:  # one is left with every artifact, and says nothing to a person
             why = item.keep or f"last used {item.last_used:%Y-%m-%d %H:%M} UTC"
-            _out.print(f"{verdict}  {_size(item.size_bytes):>9}  {escape(_short(item.parts))}  ({escape(why)})")
+            stdout.print(f"{verdict}  {_size(item.size_bytes):>9}  {escape(_short(item.parts))}  ({escape(why)})")
 
 
 def _short(parts: tuple[str, ...]) -> str:

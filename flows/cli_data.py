@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from flows import console
 from flows.options import JsonOption, ProfileOption, SetOption, StoreOption, store_address, through_prefect
+from flows.output import stdout
 from rhapsody_lib.errors import InputError, MissingExtraError, SourceError
 from rhapsody_lib.optional import require
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from rhapsody_lib.drift import CorpusVerdict
 
 sources_app = typer.Typer(help="Where corpora come from, and whether a folder is one, before hours are spent on it.")
-_out = Console(highlight=False, soft_wrap=True)
 
 
 def prepare(
@@ -103,7 +102,7 @@ def card(
         return
     if verdict is not None:
         _show_drift(verdict)
-    _out.print(f"Open {escape(page.resolve().as_uri())} to see it.")
+    stdout.print(f"Open {escape(page.resolve().as_uri())} to see it.")
 
 
 def _copied(page: Path, out: Path) -> Path:
@@ -131,8 +130,8 @@ def _show_drift(verdict: CorpusVerdict) -> None:
     table = Table(*HEAD, box=None, padding=(0, 2, 0, 0))
     for row in verdict.rows:
         table.add_row(*map(escape, row_cells(row)))
-    _out.print(table)
-    _out.print(escape(outcome(verdict)))
+    stdout.print(table)
+    stdout.print(escape(outcome(verdict)))
 
 
 @sources_app.callback()
@@ -153,12 +152,12 @@ def sources(
         _print_json([asdict(entry) for entry in GUIDE])
     else:
         for entry in GUIDE:
-            _out.print(f"[bold]{escape(entry.name)}[/]")
+            stdout.print(f"[bold]{escape(entry.name)}[/]")
             facts = Table(show_header=False, box=None, padding=(0, 2))
             for name in ("holds", "origin", "licence", "size", "layout", "source_file"):
                 facts.add_row(name.replace("_", " "), escape(getattr(entry, name)))
-            _out.print(facts)
-        _out.print("'rhapsody sources check FOLDER' looks at one; 'rhapsody sources --example' prints a source file.")
+            stdout.print(facts)
+        stdout.print("'rhapsody sources check FOLDER' looks at one; 'rhapsody sources --example' prints a source file.")
 
 
 @sources_app.command("check")
@@ -187,18 +186,18 @@ def check(
 
 
 def _show_checked(one: Checked) -> None:
-    _out.print(f"[bold]{escape(one.name)}[/]: {escape(one.what)}, in {escape(one.place)}")
+    stdout.print(f"[bold]{escape(one.name)}[/]: {escape(one.what)}, in {escape(one.place)}")
     facts = Table(show_header=False, box=None, padding=(0, 2))
     for name, value in one.facts.items():
         facts.add_row(escape(name), escape(value))
-    _out.print(facts)
+    stdout.print(facts)
     for finding in one.findings:
         colour = {"error": "red", "warning": "yellow"}[finding.level]
-        _out.print(
+        stdout.print(
             f"  [{colour}]{finding.level}[/] {escape(finding.what)}"
             + (f" {escape(finding.remedy)}" if finding.remedy else "")
         )
-    _out.print("[green]It can be prepared.[/]" if one.usable else "[red]It cannot be used as it is.[/]")
+    stdout.print("[green]It can be prepared.[/]" if one.usable else "[red]It cannot be used as it is.[/]")
 
 
 def _print_json(value: Any) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from flows import console
 from flows.options import JsonOption, ProfileOption, SetOption, StoreOption, store_address
+from flows.output import stdout
 from rhapsody_lib.errors import NoReleaseError
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 evaluate_app = typer.Typer(
     help="Measure the models of a release on songs that they have not seen.", no_args_is_help=True
 )
-_out = Console(highlight=False, soft_wrap=True)
 SourceOption = Annotated[
     list[str] | None, typer.Option("--source", help="The newest release trained on this source. May be repeated.")
 ]
@@ -66,7 +65,7 @@ def lyrics(
         return
     _show_lyrics(release.number, figures)
     if files:
-        _out.print(f"Written: {escape(', '.join(map(str, files)))}")
+        stdout.print(f"Written: {escape(', '.join(map(str, files)))}")
 
 
 @evaluate_app.command()
@@ -99,7 +98,7 @@ def backing(
         return
     _show_backing(release.number, figures)
     if files:
-        _out.print(f"Written: {escape(', '.join(map(str, files)))}")
+        stdout.print(f"Written: {escape(', '.join(map(str, files)))}")
 
 
 @evaluate_app.command()
@@ -131,7 +130,7 @@ def retrieval(
         return
     _show_retrieval(release.number, figures)
     if files:
-        _out.print(f"Written: {escape(', '.join(map(str, files)))}")
+        stdout.print(f"Written: {escape(', '.join(map(str, files)))}")
 
 
 def _release(store: str, number: int | None, sources: list[str] | None, profile: str, changes: list[str] | None) -> Any:
@@ -160,16 +159,16 @@ def _show_lyrics(release: int, figures: LyricsFigures) -> None:
     from rhapsody_lib.operations import lyrics_page as page
 
     corpus = figures.corpus
-    _out.print(
+    stdout.print(
         f"[bold]Lyrics of release {release}[/], trained on {corpus['train_songs']:,} songs; "
         f"{corpus['heldout_songs']:,} others are held out ({corpus['heldout_tokens']:,} tokens)\n"
     )
     _print_table(page.PERPLEXITY_HEAD, page.perplexity_rows(figures))
     for note in page.footnotes(figures):
-        _out.print(escape(note))
-    _out.print(f"\n{len(figures.songs)} songs written; in brackets the distance to held-out songs (0 is alike)\n")
+        stdout.print(escape(note))
+    stdout.print(f"\n{len(figures.songs)} songs written; in brackets the distance to held-out songs (0 is alike)\n")
     _print_table(page.distance_head(figures), page.distance_rows(figures))
-    _out.print()
+    stdout.print()
     _print_table(page.COPYING_HEAD, page.copying_rows(figures))
 
 
@@ -177,36 +176,36 @@ def _show_backing(release: int, figures: BackingFigures) -> None:
     from rhapsody_lib.operations import backing_page as page
 
     corpus = figures.corpus
-    _out.print(
+    stdout.print(
         f"[bold]Backing of release {release}[/], trained on {corpus['train_songs']:,} songs; "
         f"{corpus['heldout_songs']:,} others are held out\n"
     )
     _print_table(page.LIKELIHOOD_HEAD, page.likelihood_rows(figures))
-    _out.print(f"\nBeginnings of {figures.priming['songs']:.0f} held-out songs\n")
+    stdout.print(f"\nBeginnings of {figures.priming['songs']:.0f} held-out songs\n")
     _print_table(page.PRIMING_HEAD, page.priming_rows(figures))
-    _out.print(
+    stdout.print(
         f"\n{len(figures.songs)} pieces written; in brackets the distance to held-out songs (0 is alike), the overlap\n"
     )
     _print_table(page.distance_head(figures), page.distance_rows(figures))
     for note in page.footnotes(figures):
-        _out.print(escape(note))
-    _out.print()
+        stdout.print(escape(note))
+    stdout.print()
     _print_table(page.COPYING_HEAD, page.copying_rows(figures))
 
 
 def _show_retrieval(release: int, figures: RetrievalFigures) -> None:
     from rhapsody_lib.operations import retrieval_page as page
 
-    _out.print(f"[bold]Retrieval of release {release}[/]\n")
+    stdout.print(f"[bold]Retrieval of release {release}[/]\n")
     _print_table(page.FINDING_HEAD, page.finding_rows(figures.finding))
     for note in page.footnotes(figures):
-        _out.print(escape(note))
-    _out.print("\nWith lines that return left in both halves\n")
+        stdout.print(escape(note))
+    stdout.print("\nWith lines that return left in both halves\n")
     _print_table(page.FINDING_HEAD, page.finding_rows(figures.shared))
-    _out.print()
+    stdout.print()
     _print_table(page.CONFIDENCE_HEAD, page.confidence_rows(figures))
     if figures.agreement:
-        _out.print()
+        stdout.print()
         _print_table(page.AGREEMENT_HEAD, page.agreement_rows(figures))
 
 
@@ -216,4 +215,4 @@ def _print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
         table.add_column(column, justify="left" if index == 0 else "right", overflow="fold")
     for row in rows:
         table.add_row(*map(escape, row))
-    _out.print(table)
+    stdout.print(table)

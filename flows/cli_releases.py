@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flows import console
 from flows.options import JsonOption, StoreOption, store_address
 from rhapsody_lib.errors import StoreError
+
+if TYPE_CHECKING:
+    from rhapsody_lib.artifacts import Store
+    from rhapsody_lib.release import Release
 
 releases_app = typer.Typer(help="List, show and roll back releases: the models that songs are made from.")
 
@@ -52,13 +56,29 @@ def show_release(
 @releases_app.command("rollback")
 def rollback_release(
     number: Annotated[
-        int | None, typer.Argument(help="Release to go back to; the live one's parent by default.")
+        int | None, typer.Argument(help="Release to go back to; by default the one before the models that are live.")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Publish it even if its models are gone, damaged or of an older format.")
+    ] = False,
     store: StoreOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Publish an older release again, under a new number. Nothing is removed."""
+    """Publish an older release again, under a new number, if songs can be made from it. Nothing is removed."""
     from rhapsody_lib.artifacts import Store
     from rhapsody_lib.release import rollback
 
-    console.show_release(rollback(Store(store_address(store)), number), as_json=as_json)
+    release = rollback(Store(store_address(store)), number, check=_unchecked if force else _check)
+    console.say(f"Release {release.parent} was live before. Release {release.number} is {release.restores} again.")
+    console.show_release(release, as_json=as_json)
+
+
+def _unchecked(store: Store, release: Release) -> None:
+    """Publish it, whatever it is."""
+
+
+def _check(store: Store, release: Release) -> None:
+    from rhapsody_lib.operations.usable import check_usable
+
+    for kind in check_usable(store, release).not_opened:
+        console.say(f"Compared with its digests, but not opened: {kind}")

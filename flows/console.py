@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from flows import interrupts
+from flows.output import stdout
 from rhapsody_lib.progress import Progress as ProgressCallback
 from rhapsody_lib.progress import reporting
 from rhapsody_lib.release import flat_figures
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 #: Columns of the table of scores.
 _CANDIDATES_SHOWN = 6
 
-_out = Console(highlight=False, soft_wrap=True)
 _err = Console(stderr=True, highlight=False)
 
 
@@ -96,13 +96,13 @@ def _print_json(value: Mapping[str, Any] | Sequence[Any]) -> None:
 def _show_matches(result: SongResult) -> None:
     """The most similar songs, each with how sure the match is and the two lines that are closest."""
     if result.matches:
-        _out.print("Most similar songs (how sure, of 1):")
+        stdout.print("Most similar songs (how sure, of 1):")
     for match in result.matches:
         artist = f" by {escape(match.artist)}" if match.artist else ""
         sure = "   -" if match.confidence is None else f"{match.confidence:.2f}"
-        _out.print(f"  {sure}  [bold]{escape(match.title)}[/]{artist}")
+        stdout.print(f"  {sure}  [bold]{escape(match.title)}[/]{artist}")
         if match.closest:
-            _out.print(f"        {escape(match.closest.generated_line)} / {escape(match.closest.catalogue_line)}")
+            stdout.print(f"        {escape(match.closest.generated_line)} / {escape(match.closest.catalogue_line)}")
 
 
 def show_song(result: SongResult, *, as_json: bool, show_score: bool = False) -> None:
@@ -121,18 +121,18 @@ def show_song(result: SongResult, *, as_json: bool, show_score: bool = False) ->
             }
         )
         return
-    _out.print(f"\n[bold]{escape(result.title)}[/]\n")
-    _out.print(escape(result.lyrics))
+    stdout.print(f"\n[bold]{escape(result.title)}[/]\n")
+    stdout.print(escape(result.lyrics))
     if show_score:
         _show_score(result.scores)
     _show_matches(result)
     minutes, seconds = divmod(round(result.duration_s), 60)
-    _out.print(f"Length {minutes}:{seconds:02d}, release {result.release}. Files in {escape(str(result.folder))}:")
+    stdout.print(f"Length {minutes}:{seconds:02d}, release {result.release}. Files in {escape(str(result.folder))}:")
     for name in result.files:
-        _out.print(f"  {name}")
+        stdout.print(f"  {name}")
     page = result.files.get("index.html")
     if page is not None:
-        _out.print(f"Open {escape(page.resolve().as_uri())} to play it.")
+        stdout.print(f"Open {escape(page.resolve().as_uri())} to play it.")
 
 
 def _show_score(scores: Mapping[str, Any]) -> None:
@@ -144,14 +144,15 @@ def _show_score(scores: Mapping[str, Any]) -> None:
     for name, weight in scores["weights"].items():
         table.add_row(name.replace("_", " "), f"{weight:g}", *(f"{one['parts'][name]:.2f}" for one in found))
     table.add_row("total", "", *(f"{one['total']:.2f}" for one in found))
-    _out.print(table)
-    _out.print(f"The best of {scores['candidates']} lyrics.\n")
+    stdout.print(table)
+    stdout.print(f"The best of {scores['candidates']} lyrics.\n")
 
 
 def _release_json(release: Release) -> dict[str, Any]:
     return {
         "number": release.number,
         "parent": release.parent,
+        "restores": release.restores,
         "reason": release.reason,
         "artifacts": {kind: ref.model_dump() for kind, ref in release.refs.items()},
         "figures": flat_figures(release.figures),
@@ -164,7 +165,7 @@ def show_training(release: Release, *, unchanged: bool, as_json: bool) -> None:
         _print_json({**_release_json(release), "unchanged": unchanged})
         return
     if unchanged:
-        _out.print(f"Nothing to do: release {release.number} is these very models.")
+        stdout.print(f"Nothing to do: release {release.number} is these very models.")
     else:
         show_release(release, as_json=False)
 
@@ -174,13 +175,13 @@ def show_release(release: Release, *, as_json: bool) -> None:
     if as_json:
         _print_json(_release_json(release))
         return
-    _out.print(f"[bold]Release {release.number}[/] ({escape(release.reason)}, parent {release.parent})")
+    stdout.print(f"[bold]Release {release.number}[/] ({escape(release.reason)}, parent {release.parent})")
     table = Table(show_header=False, box=None, padding=(0, 2))
     for kind, ref in release.refs.items():
         table.add_row(kind, ref.key[:12])
     for name, value in flat_figures(release.figures).items():
         table.add_row(name, f"{value:.4g}")
-    _out.print(table)
+    stdout.print(table)
 
 
 def show_releases(releases: Sequence[Release], *, newest: int, as_json: bool) -> None:
@@ -189,11 +190,11 @@ def show_releases(releases: Sequence[Release], *, newest: int, as_json: bool) ->
         _print_json([_release_json(release) for release in releases])
         return
     if not releases:
-        _out.print("No releases yet. 'rhapsody train' makes the first.")
+        stdout.print("No releases yet. 'rhapsody train' makes the first.")
         return
     for release in releases:
         live = " [bold](live)[/]" if release.number == newest else ""
-        _out.print(f"{release.number:>4}  {escape(release.reason)}{live}")
+        stdout.print(f"{release.number:>4}  {escape(release.reason)}{live}")
 
 
 def show_corpus(store: str, ref: ArtifactRef, card: Path | None, *, as_json: bool) -> None:
@@ -206,7 +207,7 @@ def show_corpus(store: str, ref: ArtifactRef, card: Path | None, *, as_json: boo
     if as_json:
         _print_json({"key": ref.key, "folder": str(folder), "card": str(card or ""), **summary})
         return
-    _out.print(f"[bold]Corpus {ref.key[:12]}[/] in {escape(str(folder))}")
+    stdout.print(f"[bold]Corpus {ref.key[:12]}[/] in {escape(str(folder))}")
     table = Table(show_header=False, box=None, padding=(0, 2))
     for name, value in summary.items():
         if isinstance(value, dict):
@@ -214,9 +215,9 @@ def show_corpus(store: str, ref: ArtifactRef, card: Path | None, *, as_json: boo
                 table.add_row(f"{name}: {inner}", f"{count:,}" if isinstance(count, (int, float)) else str(count))
         else:
             table.add_row(name, f"{value:,}" if isinstance(value, (int, float)) else str(value))
-    _out.print(table)
+    stdout.print(table)
     if card is not None:
-        _out.print(f"Open {escape(card.resolve().as_uri())} to see what is in it.")
+        stdout.print(f"Open {escape(card.resolve().as_uri())} to see what is in it.")
 
 
 def show_base(figures: Mapping[str, Any], folder: Path, *, as_json: bool) -> None:
@@ -225,12 +226,12 @@ def show_base(figures: Mapping[str, Any], folder: Path, *, as_json: bool) -> Non
         _print_json({"folder": str(folder), **figures})
         return
     megabytes = figures["bytes"]["all"] / 1e6
-    _out.print(f"[bold]Base model {figures['digest'][:12]}[/] ({megabytes:.1f} MB) in {escape(str(folder))}")
+    stdout.print(f"[bold]Base model {figures['digest'][:12]}[/] ({megabytes:.1f} MB) in {escape(str(folder))}")
     table = Table("held-out songs", "number", "perplexity per word", "with 8 bits", box=None, padding=(0, 2))
     for source, found in figures["heldout"].items():
         plain, stored = (found[name].get("word_perplexity", float("nan")) for name in ("float32", "stored"))
         table.add_row(escape(source), str(found["stored"]["songs"]), f"{plain:.1f}", f"{stored:.1f}")
-    _out.print(table)
+    stdout.print(table)
 
 
 def show_backing_base(figures: Mapping[str, Any], folder: Path, *, as_json: bool) -> None:
@@ -239,9 +240,9 @@ def show_backing_base(figures: Mapping[str, Any], folder: Path, *, as_json: bool
         _print_json({"folder": str(folder), **figures})
         return
     megabytes, told = figures["bytes"]["all"] / 1e6, figures["heldout_nll"]
-    _out.print(f"[bold]Base model {figures['digest'][:12]}[/] ({megabytes:.1f} MB) in {escape(str(folder))}")
+    stdout.print(f"[bold]Base model {figures['digest'][:12]}[/] ({megabytes:.1f} MB) in {escape(str(folder))}")
     plain, stored = f"{told['float32']:.4f}", f"{told['stored']:.4f}"
-    _out.print(f"{figures['heldout_songs']} held-out songs: {plain} nats a token, {stored} with 8 bits")
+    stdout.print(f"{figures['heldout_songs']} held-out songs: {plain} nats a token, {stored} with 8 bits")
 
 
 def show_health(report: Health, *, as_json: bool) -> None:
@@ -253,11 +254,11 @@ def show_health(report: Health, *, as_json: bool) -> None:
     for extra in report.extras:
         missing = f"[red]missing: {escape(', '.join(extra.missing))}[/]"
         table.add_row(extra.name, missing if extra.missing else escape(", ".join(extra.found)), extra.purpose)
-    _out.print(table)
+    stdout.print(table)
     for name, value in report.facts.items():
-        _out.print(f"{name:<10} {escape(value)}")
-    if report.store_error:
-        _out.print(f"[red]{escape(report.store_error)}[/]")
+        stdout.print(f"{name:<10} {escape(value)}")
+    for problem in filter(None, (report.store_error, *report.release_problems)):
+        stdout.print(f"[red]{escape(problem)}[/]")
     for extra in report.extras:
         if extra.remedy:
-            _out.print(f"Install what is missing of {extra.name}: {escape(extra.remedy)}")
+            stdout.print(f"Install what is missing of {extra.name}: {escape(extra.remedy)}")

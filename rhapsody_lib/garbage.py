@@ -136,17 +136,26 @@ def _named_by_releases(store: Store, policy: Policy) -> dict[tuple[str, str], in
         try:
             release = read_release(store, number)
         except DamagedReleaseError as error:
-            path = store.path_of("releases", f"{number:06d}.json")
-            raise DamagedReleaseError(
-                f"{path}: is damaged, so that nobody knows which models release {number} needs. Nothing was removed. "
-                "Move this file away, for instance into the store's folder 'damaged', and run it again: what this "
-                "release alone names may go then. Or give a --keep-releases that leaves it out."
-            ) from error
+            raise DamagedReleaseError(_damaged_release(store, number, newest=number == numbers[-1])) from error
         for ref in release.refs.values():
             named[ref.kind, ref.key] = number
             with suppress(DamagedArtifactError):  # it serves nobody, so it needs no parts
                 named |= dict.fromkeys(store.parts(ref), number)
     return named
+
+
+def _damaged_release(store: Store, number: int, *, newest: bool) -> str:
+    path = store.path_of("releases", f"{number:06d}.json")
+    what = f"{path}: is damaged, so that nobody knows which models release {number} needs. Nothing was removed. "
+    if newest:  # no --keep-releases leaves it out
+        return what + (
+            "It is the newest: run 'rhapsody releases rollback NUMBER', which publishes an older one above it, and "
+            "then this again with a --keep-releases that leaves the damaged one out, such as 1."
+        )
+    return what + (
+        "Move this file away, for instance into the store's folder 'damaged', and run it again: what this release "
+        "alone names may go then. Or give a --keep-releases that leaves it out."
+    )
 
 
 class _Search:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rhapsody_lib.errors import StoreError
 from rhapsody_lib.lineage import PROVENANCE, Provenance
-from rhapsody_lib.objects import flush
+from rhapsody_lib.objects import ObjectStore, flush
 from rhapsody_lib.recipe import ARTIFACTS, DAMAGED, MANIFEST, ArtifactRef, Recipe, canonical_json
 from rhapsody_lib.transfer import put_all, sha256_of_all
 
@@ -67,7 +67,7 @@ def _move_into_place(store: Store, folder: Path, recipe: Recipe) -> None:
             raise
 
 
-def set_aside(store: Store, kind: str, key: str, *, seen: datetime | None) -> None:
+def set_aside(store: ObjectStore, kind: str, key: str, *, seen: datetime | None) -> None:
     """Put a damaged artifact out of the way, for a person to look at, so that it can be built again.
 
     Others may have done so meanwhile, and built it again with the very same bytes: what they made is left alone. In a

@@ -1,6 +1,7 @@
 """Prefect tasks: one wrapper an operation, under the operation's name, so that this package is a namespace of steps."""
 
 from tasks.generation import compose_backing, find_match, write_lyrics, write_song
+from tasks.quiet import quiet_mendable_errors
 from tasks.training import (
     at_once,
     check_corpus,
@@ -14,6 +15,8 @@ from tasks.training import (
     train_encoder,
     train_lyrics,
 )
+
+quiet_mendable_errors()
 
 __all__ = [
     "at_once",

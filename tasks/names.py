@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
-from prefect.runtime import flow_run
+from prefect.runtime import flow_run, task_run
 
 MAX_NAME_CHARACTERS, KEY_CHARACTERS = 60, 8
 
@@ -26,6 +26,18 @@ def song_run_name() -> str:
     """Name of a run of `generate-song`, such as `song: the sky is blue (seed 0)`."""
     parameters = flow_run.get_parameters()
     return f"song: {shortened(str(parameters.get('prompt', '')))} (seed {parameters.get('seed', 0)})"
+
+
+def song_step_name() -> str:
+    """Name of the run of a step of a song, such as `write_lyrics: the sky is blue (seed 0)`."""
+    parameters = task_run.get_parameters()
+    request, name = parameters.get("request"), task_run.get_task_name()
+    return f"{name}: {shortened(request.prompt)} (seed {request.seed})" if request else str(name)
+
+
+def release_step_name() -> str:
+    """Name of the run that publishes a release, such as `release: weekly`."""
+    return f"release: {shortened(str(task_run.get_parameters().get('reason', '')))}"
 
 
 def training_run_name() -> str:

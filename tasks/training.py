@@ -15,6 +15,7 @@ from rhapsody_lib.operations import recipes
 from rhapsody_lib.operations.data_card import PAGE_FILE, card_recipe, read_card
 from rhapsody_lib.release import Release
 from rhapsody_lib.settings import Settings
+from tasks.names import release_step_name
 from tasks.policies import IN_MEMORY, artifact_task
 from tasks.report import report_corpus, report_release, report_training, report_verdict, run_page
 from tasks.report_data import report_card, report_drift
@@ -45,13 +46,13 @@ def prepare_corpus(store: str, settings: Settings, sources: Sequence[str]) -> Ar
 @artifact_task(card_recipe, tags=["cpu"])
 def make_card(store: str, corpus: ArtifactRef) -> ArtifactRef:
     """Count and check a prepared corpus, and write its data card."""
-    with run_page("data-card-progress"):
+    with run_page("data-card"):
         ref = operations.make_card(store, corpus)
     report_card(read_card(store, ref), str(Store(store).fetch(ref) / PAGE_FILE))
     return ref
 
 
-@task(**IN_MEMORY)
+@task(task_run_name="check corpus {corpus.key:.8}", tags=["cpu"], **IN_MEMORY)
 def check_corpus(store: str, settings: Settings, corpus: ArtifactRef, compare: bool = True) -> CorpusVerdict:
     """Hold a corpus against the live release's before anything is trained on it, and show every figure."""
     verdict = operations.check_corpus(store, settings, corpus, compare)
@@ -96,7 +97,11 @@ def train_backing(store: str, settings: Settings, corpus: ArtifactRef) -> Artifa
     return ref
 
 
-@task(**IN_MEMORY)
+@task(
+    task_run_name="evaluate lyrics {candidate[lyrics].key:.8}, backing {candidate[backing].key:.8}",
+    tags=["cpu"],
+    **IN_MEMORY,
+)
 def evaluate_models(
     store: str, candidate: Mapping[str, ArtifactRef], live: Mapping[str, ArtifactRef] | None
 ) -> ArtifactRef:
@@ -105,7 +110,7 @@ def evaluate_models(
         return operations.evaluate_models(store, candidate, live)
 
 
-@task(**IN_MEMORY)
+@task(task_run_name="gate {evaluation.key:.8}", tags=["cpu"], **IN_MEMORY)
 def check_gate(store: str, evaluation: ArtifactRef, settings: Settings) -> Verdict:
     """Compare the candidate with the live release and show every figure."""
     verdict = operations.check_gate(store, evaluation, settings)
@@ -113,7 +118,7 @@ def check_gate(store: str, evaluation: ArtifactRef, settings: Settings) -> Verdi
     return verdict
 
 
-@task(**IN_MEMORY)
+@task(task_run_name=release_step_name, tags=["cpu"], **IN_MEMORY)
 def release_models(
     store: str,
     refs: Mapping[str, ArtifactRef],

@@ -214,7 +214,8 @@ def phrase_score(bars: Sequence[BarNotes], wanted: Wanted, log_probability: floa
     score -= LEAPS * min(1.0, 3 * sum(leaps) / max(1, len(leaps)))
     if len(bars) > 1:
         score -= HARMONY * min(1.0, abs(chord_changes(bars) - wanted.changes))
-        score -= ALIKE * (1 - wanted.firmness) * abs(bars_alike(bars) - wanted.likeness)
+        if wanted.firmness < 1:
+            score -= ALIKE * (1 - wanted.firmness) * abs(bars_alike(bars) - wanted.likeness)
     score -= COPIED * sum(bool(melody_of(bar)) and melody_of(bar) in wanted.copied for bar in bars) / len(bars)
     if wanted.tonic >= 0 and melody:
         degree = (melody[-1][1] - wanted.tonic) % 12

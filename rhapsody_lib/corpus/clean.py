@@ -13,13 +13,12 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-from rhapsody_lib.words.document import parse_lyrics
+from rhapsody_lib.corpus.clean_sections import AGAIN, written_out
+from rhapsody_lib.words.document import SECTION_LABELS, parse_lyrics, section_name
 
 MAX_REPEATS = 8
 #: A line of more words than this is broken where its punctuation allows.
 MAX_LINE_WORDS = 16
-#: Sections are no longer written out beyond this many lines.
-MAX_LINES = 2000
 _EDGE_LINES = 4
 #: A line that refers to a section says little else.
 _MOST_REFERENCE_CHARACTERS = 200
@@ -38,11 +37,13 @@ _REPEAT = re.compile(
     r"(?:^|\s+|(?=[(\[{]))[(\[{]?\s?(?:x\s?(\d{1,2})|(\d{1,2})\s?x|repeat(?:ed)? (\d{1,2})|bis)\s?[)\]}]?$",
     re.IGNORECASE,
 )
-_LABEL = r"(?:intro|verse|chorus|bridge|pre-?chorus|refrain|outro|hook|interlude)"
+_LABEL = rf"(?:{SECTION_LABELS})"
 _HEADING = re.compile(rf"^[\[(<*]*\s*({_LABEL}\s*\d*)\s*(?::\s*(\S.*)|[\])>*:.]*)$", re.IGNORECASE)
 _BRACKETED_HEADING = re.compile(rf"^\[\s*({_LABEL}\s*\d*)\b[^\]]*\]\s*:?$", re.IGNORECASE)
 _REPEAT_SECTION = re.compile(
-    rf"^[\[(*]*\s*(?:repeat|back to)\s+(?:the\s+)?({_LABEL}\s*\d*)\b\W*(?:x?\d\W*)?$", re.IGNORECASE
+    rf"^[\[(*]*\s*(?:repeat|back to)\s+(?:the\s+)?({_LABEL}\s*\d*)\b\W*"
+    r"(?:(?:x\s?(\d{1,2})|(\d{1,2})\s?x|(\d{1,2})(?:\s?times)?|(twice))\W*)?$",
+    re.IGNORECASE,
 )
 _DIRECTION = re.compile(
     r"^[\[(*]+\s*(?:instrumental|solo|guitar|piano|sax|drum|music|break|fade|spoken|repeat|end|harmonica|applause|riff|"
@@ -160,7 +161,23 @@ def _heading(line: str) -> list[str] | None:
         if match is None:
             return None
         rest = match.group(2)
-    return [f"[{' '.join(match.group(1).lower().split())}]", *([rest] if rest else [])]
+    return [_heading_of(match.group(1)), *([rest] if rest else [])]
+
+
+def _heading_of(label: str) -> str:
+    plain = " ".join(label.lower().split())
+    return f"[{section_name(plain) or plain}]"
+
+
+def _references(line: str) -> list[str]:
+    """`AGAIN` and the heading of the section that a line such as `Repeat chorus x2` refers to, as often as it says."""
+    short = len(line) <= _MOST_REFERENCE_CHARACTERS and line[:1] in _REPEAT_SECTION_STARTS
+    match = _REPEAT_SECTION.match(line) if short else None
+    if match is None:
+        return []
+    label, *digits, twice = match.groups()
+    count = 2 if twice else int(next(filter(None, digits), "1"))
+    return [AGAIN + _heading_of(label)] * min(max(count, 1), MAX_REPEATS)
 
 
 def _repeats(line: str) -> tuple[str, int]:
@@ -198,11 +215,10 @@ def _lines(text: str) -> list[str]:
     edge = set(written[:_EDGE_LINES]) | set(written[-_EDGE_LINES:])
     lines: list[str] = []
     for index, line in enumerate(raw):
-        short = len(line) <= _MOST_REFERENCE_CHARACTERS and line[:1] in _REPEAT_SECTION_STARTS
-        again = _REPEAT_SECTION.match(line) if short else None
+        again = _references(line)
         heading = _heading(line)
         if again:
-            lines += ["", f"[{' '.join(again.group(1).lower().split())}]", ""]
+            lines += ["", *again, ""]
         elif heading:
             lines += ["", *heading]
         elif line and not _is_noise(line, suspicions, at_edge=index in edge):
@@ -213,39 +229,9 @@ def _lines(text: str) -> list[str]:
     return lines
 
 
-def _first_bodies(lines: list[str]) -> dict[str, list[str]]:
-    """The lines below the first heading of each name that has any."""
-    bodies: dict[str, list[str]] = {}
-    name = ""
-    for line in lines:
-        if line.startswith("["):
-            name = "" if line in bodies else line
-        elif line and name:
-            bodies.setdefault(name, []).append(line)
-        elif name in bodies:
-            name = ""
-    return bodies
-
-
-def _write_out(lines: list[str]) -> list[str]:
-    """Headings that stand alone get the lines of the section of that name."""
-    bodies = _first_bodies(lines)
-    result: list[str] = []
-    bare: str | None = None
-    for line in [*lines, "[end]"]:
-        if line.startswith("["):
-            if bare is not None and len(result) < MAX_LINES:
-                result += [*bodies.get(bare, []), ""]
-            bare = line
-        elif line:
-            bare = None
-        result.append(line)
-    return result[:-1]
-
-
 def clean_lyrics(text: str) -> str:
     """The words of a song in the text form of `words.document`; '' if nothing is left. Never raises."""
-    lines = _write_out(_lines(plain_text(text)))
+    lines = written_out(_lines(plain_text(text)))
     return parse_lyrics("\n".join(lines)).text()
 
 

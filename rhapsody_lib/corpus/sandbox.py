@@ -1,31 +1,24 @@
 """Parses strangers' files in a child process that can be killed: a file costs at most one reject, never the run.
 
 The child (`sandbox_child`) is a fresh interpreter with a memory limit; it lives on from file to file and is replaced
-when it dies or overruns its time. Frames of JSON pass between them (a 4-byte big-endian length, then UTF-8), so that
-nothing the child says can run code here.
+when it dies or overruns its time. Frames of JSON pass between them (`child_process`).
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import subprocess
 import sys
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import Any
 
+from rhapsody_lib.corpus.child_process import ChildProcess
 from rhapsody_lib.corpus.found import Job, ParsedSong
 from rhapsody_lib.errors import MissingExtraError, RhapsodyError, UnreadableFileError
 
-MAX_FRAME_BYTES = 64 << 20
 TOO_MUCH_MEMORY = "needs more memory than corpus.file_memory_mb allows."
 CHILD_COMMAND = (sys.executable, "-m", "rhapsody_lib.corpus.sandbox_child")
 _START_TIMEOUT_S = 120.0
-_PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 
 
 class ChildDied(Exception):  # noqa: N818  # an event between the two classes below, not a user's error
@@ -36,41 +29,13 @@ class ChildDied(Exception):  # noqa: N818  # an event between the two classes be
         super().__init__(f"ended with {return_code}")
 
 
-def write_frame(stream: IO[bytes], message: dict[str, Any]) -> None:
-    """Send one message."""
-    data = json.dumps(message).encode()
-    stream.write(len(data).to_bytes(4, "big") + data)
-    stream.flush()
-
-
-def read_frame(stream: IO[bytes]) -> dict[str, Any] | None:
-    """The next message; None at the end of the stream or for a frame that is cut off or too long."""
-    length = int.from_bytes(header, "big") if len(header := stream.read(4)) == 4 else MAX_FRAME_BYTES + 1
-    if length > MAX_FRAME_BYTES:
-        return None
-    data = stream.read(length)
-    try:
-        message = json.loads(data) if len(data) == length else None
-    except ValueError:
-        return None
-    return message if isinstance(message, dict) else None
-
-
-class _Child:
-    """One running interpreter."""
+class _Child(ChildProcess):
+    """One running interpreter, whose answers are waited for up to a time."""
 
     def __init__(self, command: Sequence[str], memory_mb: int, timeout_s: float) -> None:
-        threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-            [*command, str(memory_mb), str(timeout_s)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            cwd=_PACKAGE_PARENT,
-            env={**os.environ, **threads},
-        )
+        super().__init__([*command, str(memory_mb), str(timeout_s)], silent=True)
         try:
-            self._receive(_START_TIMEOUT_S)
+            self._answer(_START_TIMEOUT_S)
         except ChildDied as error:
             self.close()
             raise RhapsodyError(
@@ -80,13 +45,10 @@ class _Child:
 
     def ask(self, message: dict[str, Any], timeout_s: float) -> dict[str, Any]:
         """Send a message, wait for the answer."""
-        assert self._process.stdin is not None  # noqa: S101  # opened as a pipe above
-        with contextlib.suppress(BrokenPipeError):  # a dead child is noticed where its answer is read
-            write_frame(self._process.stdin, message)
-        return self._receive(timeout_s)
+        self.send(message)
+        return self._answer(timeout_s)
 
-    def _receive(self, timeout_s: float) -> dict[str, Any]:
-        assert self._process.stdout is not None  # noqa: S101
+    def _answer(self, timeout_s: float) -> dict[str, Any]:
         late = threading.Event()
 
         def kill() -> None:
@@ -97,7 +59,7 @@ class _Child:
         timer.daemon = True
         timer.start()
         try:
-            answer = read_frame(self._process.stdout)
+            answer = self.receive()
         finally:
             timer.cancel()
         if answer is None:
@@ -108,15 +70,6 @@ class _Child:
     def kill(self) -> None:
         """End the process; whoever waits for its answer hears that it died."""
         self._process.kill()
-
-    def close(self) -> None:
-        """End the process and its pipes."""
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
 
 
 class Sandbox:

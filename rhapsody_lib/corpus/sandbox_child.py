@@ -10,9 +10,10 @@ import signal
 import sys
 from typing import Any
 
+from rhapsody_lib.corpus.child_process import MAX_FRAME_BYTES, read_frame, write_frame
 from rhapsody_lib.corpus.found import Job, one_line
 from rhapsody_lib.corpus.parsing import parse_job
-from rhapsody_lib.corpus.sandbox import MAX_FRAME_BYTES, TOO_MUCH_MEMORY, read_frame, write_frame
+from rhapsody_lib.corpus.sandbox import TOO_MUCH_MEMORY
 from rhapsody_lib.errors import MissingExtraError, UnreadableFileError
 
 #: An orphan whose parent was killed ends by itself this long after its file's time is over.

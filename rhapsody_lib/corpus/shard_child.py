@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from rhapsody_lib.corpus.sandbox import read_frame, write_frame
+from rhapsody_lib.corpus.child_process import read_frame, write_frame
 from rhapsody_lib.corpus.shards import SongShard, write_shard
 from rhapsody_lib.errors import RhapsodyError
 from rhapsody_lib.settings import CorpusSettings

@@ -7,17 +7,14 @@ shards (of a pool, of a Dask worker) needs no child: it is one of several.
 from __future__ import annotations
 
 import atexit
-import contextlib
 import multiprocessing
-import os
-import subprocess
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 from rhapsody_lib import errors
-from rhapsody_lib.corpus.sandbox import read_frame, write_frame
+from rhapsody_lib.corpus.child_process import ChildProcess
 from rhapsody_lib.corpus.shards import SongShard, write_shard
 from rhapsody_lib.errors import RhapsodyError, StageFailedError
 from rhapsody_lib.processors import available_processors
@@ -25,42 +22,20 @@ from rhapsody_lib.settings import CorpusSettings
 
 #: A child that died is replaced so often for one shard.
 _TRIES = 3
-_PACKAGE_PARENT = Path(__file__).resolve().parents[2]
 _CHILD_COMMAND = (sys.executable, "-m", "rhapsody_lib.corpus.shard_child")
 
 
-class _Child:
+class _Child(ChildProcess):
     """One running interpreter."""
 
     def __init__(self) -> None:
-        threads = dict.fromkeys(
-            ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ARROW_NUM_THREADS"), "1"
-        )
-        self._process = subprocess.Popen(  # noqa: S603  # our own interpreter and module
-            _CHILD_COMMAND,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=_PACKAGE_PARENT,
-            env={**os.environ, **threads},
-            start_new_session=True,  # an interrupt from the keyboard is for us: children end when their input does
-        )
+        # An interrupt from the keyboard is for us: children end when their input does.
+        super().__init__(_CHILD_COMMAND, one_thread=("ARROW_NUM_THREADS",), new_session=True)
 
     def write(self, request: dict[str, object]) -> dict[str, object] | None:
         """The answer to a request; None if the child died."""
-        assert self._process.stdin is not None  # noqa: S101  # opened as pipes above
-        assert self._process.stdout is not None  # noqa: S101
-        with contextlib.suppress(BrokenPipeError):  # a dead child is noticed where its answer is read
-            write_frame(self._process.stdin, request)
-        return read_frame(self._process.stdout)
-
-    def close(self) -> None:
-        """End the process and its pipes."""
-        self._process.kill()
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
+        self.send(request)
+        return self.receive()
 
 
 class ShardChildren:

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rhapsody_lib.errors import InputError
+from rhapsody_lib.words.document import section_kind
 
 LINES_PER_SECTION = 4
 #: What a form may name. Verses are numbered; every other section that returns is sung again.
 SECTIONS = ("verse", "pre-chorus", "chorus", "refrain", "bridge", "outro")
 #: Limits of a form that is asked for.
 MOST_SECTIONS, MOST_LINES = 24, 120
-_NAME = re.compile(r"(pre-?chorus|[^\W\d]+)\s*(\d{0,2})", re.IGNORECASE)
+_NAME = re.compile(r"((?:pre|post)[- ]?chorus|[^\W\d]+)\s*(\d{0,2})", re.IGNORECASE)
 _BETWEEN = re.compile(r"[\s,;/|+>-]*")
 #: By number of sections, up to the seventh; longer songs go on in verses and choruses.
 _FORMS = {
@@ -56,7 +57,7 @@ def parse_form(text: str) -> tuple[str, ...]:
     """Names of sections, as `verse chorus verse chorus bridge chorus`; none for an empty text.
 
     Verses without a number are numbered in turn. A numbered verse that returns is sung again, as all other sections
-    are. Names may be parted by commas or dashes.
+    are. Names may be parted by commas or dashes; a post-chorus is a refrain, a hook a chorus.
 
     Raises:
         InputError: a name is not one of `SECTIONS`, or there are too many.
@@ -64,8 +65,7 @@ def parse_form(text: str) -> tuple[str, ...]:
     names, position, text = [], 0, text.strip()
     while position < len(text):
         match = _NAME.match(text, position)
-        kind = match.group(1).lower() if match else ""
-        kind = "pre-chorus" if kind == "prechorus" else kind
+        kind = section_kind(match.group(1)) if match else ""
         if match is None or kind not in SECTIONS:
             wrong = match.group(1) if match else text[position : position + 20]
             raise InputError(

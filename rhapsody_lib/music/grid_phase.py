@@ -8,6 +8,8 @@ metre (Palmer and Krumhansl 1990, table 1; Longuet-Higgins and Lee 1984).
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -34,16 +36,20 @@ _LOW_PITCH, _LOW_WEIGHT = 52, 2.0
 _LONGEST_TICKS = 4 * TICKS_PER_BEAT
 
 
-def _hierarchy(metre: Metre) -> npt.NDArray[np.float64]:
-    """Weight of each sixteenth of a bar: of the bar's start, its half where it has one, the beats, the eighths."""
-    count = metre.bar_ticks // _SIXTEENTH
-    weights, compound = np.zeros(count), metre.denominator == 8 and metre.numerator % 3 == 0
+@functools.lru_cache(maxsize=64)
+def _hierarchies(numerator: int, denominator: int) -> tuple[npt.NDArray[np.float64], ...]:
+    """Weight of each sixteenth of a bar that begins at the first, the second, ... sixteenth.
+
+    Of the bar's start, its half where it has one, the beats, the eighths.
+    """
+    count = Metre(0, numerator, denominator).bar_ticks // _SIXTEENTH
+    weights, compound = np.zeros(count), denominator == 8 and numerator % 3 == 0
     weights[::2] += 1
     weights[:: 6 if compound else 4] += 1
-    if count % 8 == 0 or (compound and metre.numerator % 6 == 0):
+    if count % 8 == 0 or (compound and numerator % 6 == 0):
         weights[:: count // 2] += 1
     weights[0] += 1
-    return weights
+    return tuple(np.roll(weights, shift) for shift in range(count))
 
 
 def _bar_shift(table: NoteTable, metre: Metre, sixteenths: npt.NDArray[np.int64], tie: float) -> int:
@@ -53,9 +59,9 @@ def _bar_shift(table: NoteTable, metre: Metre, sixteenths: npt.NDArray[np.int64]
     """
     weights = np.sqrt(np.minimum(table[DURATION], _LONGEST_TICKS) / TICKS_PER_BEAT)
     weights *= np.where(table[PITCH] < _LOW_PITCH, _LOW_WEIGHT, 1.0)
-    template = _hierarchy(metre)
-    found = np.bincount(sixteenths % len(template), weights, minlength=len(template))
-    fits = np.array([found @ np.roll(template, shift) for shift in range(len(template))])
+    templates = _hierarchies(metre.numerator, metre.denominator)
+    found = np.bincount(sixteenths % len(templates), weights, minlength=len(templates))
+    fits = np.array([found @ template for template in templates])
     return int(np.argmax(fits * (1 + tie) >= fits.max()))
 
 

@@ -50,12 +50,14 @@ _EXTENSION = re.compile(r"\.(midi?|kar|rmi)$", re.IGNORECASE)
 
 def _parsed(data: bytes, name: str) -> Any:
     symusic = require("symusic")
+    if not data:
+        raise UnreadableFileError(name, "bad_midi", "is empty.", "Export it again.")
     try:
         return symusic.Score.from_midi(data)
     except (RuntimeError, ValueError, OverflowError, MemoryError) as error:
-        reason = re.sub(r"\s+", " ", str(error))[:160]
+        # What symusic says is of its own code: it tells a user no more than this.
         raise UnreadableFileError(
-            name, "bad_midi", f"is not a MIDI file that can be read ({reason}).", "Export it again."
+            name, "bad_midi", "is not a MIDI file that can be read.", "Export it again."
         ) from error
 
 

@@ -19,6 +19,7 @@ from rhapsody_lib.music.plan import SongPlan
 from rhapsody_lib.music.score import Score
 from rhapsody_lib.operations.opening import open_catalogue
 from rhapsody_lib.operations.priming import key_or_none, primed_by
+from rhapsody_lib.operations.prompt_language import tell_strange_language
 from rhapsody_lib.operations.recipes import STAGE_VERSIONS
 from rhapsody_lib.progress import reporter
 from rhapsody_lib.release import Release
@@ -70,6 +71,7 @@ def write_lyrics(store: str, release: Release, request: SongSettings) -> LyricsR
     from rhapsody_lib.lyrics.form import parse_form
     from rhapsody_lib.lyrics.model import LyricsModel
 
+    tell_strange_language(store, release, request.prompt)
     folder = Store(store).fetch(release.refs["lyrics"])
     written = decoder.write_lyrics(
         LyricsModel.load(folder),

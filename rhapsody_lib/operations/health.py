@@ -18,6 +18,7 @@ from rhapsody_lib.artifacts import Store
 from rhapsody_lib.corpus.found import Job
 from rhapsody_lib.corpus.sources import EMBEDDED, EMBEDDED_FOLDER, list_jobs, open_source
 from rhapsody_lib.errors import MissingExtraError, NoReleaseError, StoreError
+from rhapsody_lib.operations.usable import missing_pieces, open_release
 from rhapsody_lib.release import live_release
 from rhapsody_lib.settings import PROFILES_FOLDER
 from rhapsody_lib.song.render import SOUNDFONT_NAME, find_soundfont
@@ -41,6 +42,10 @@ PURPOSES = {
 #: Stands in no extra, for its declared dependency pyaudio is neither needed nor easily installed (docs/decisions/0005).
 SYNTHESIZER = "tinysoundfont"
 SYNTHESIZER_REMEDY = f"pip install --no-deps {SYNTHESIZER}"
+RELEASE_REMEDY = (
+    "No song can be made from it: 'rhapsody train' as it was trained makes what is missing, 'rhapsody releases "
+    "rollback NUMBER' publishes an older release."
+)
 
 
 @dataclass(frozen=True)
@@ -64,11 +69,12 @@ class Extra:
 
 @dataclass(frozen=True)
 class Health:
-    """What was found; `facts` are short lines for a person."""
+    """What was found; `facts` are short lines for a person, `release_problems` what the live release lacks."""
 
     extras: tuple[Extra, ...]
     facts: dict[str, str]
     store_error: str
+    release_problems: tuple[str, ...] = ()
 
     @property
     def missing_extras(self) -> tuple[str, ...]:
@@ -126,8 +132,14 @@ def _audio() -> Extra:
     return Extra("audio", "song.mp3", tuple(found), tuple(missing), " && ".join(remedies))
 
 
-def examine(store: str) -> Health:
-    """Look at this installation and at the store; never raises for what it finds."""
+def examine(store: str, *, verify: bool = False) -> Health:
+    """Look at this installation and at the store; never raises for what it finds.
+
+    Args:
+        store: its address.
+        verify: whether to fetch the live release, compare every digest and open what a song opens; else its artifacts
+            are only looked for.
+    """
     extras = [*(_extra(name, needs) for name, needs in requirements_of_extras().items()), _audio()]
     songs = sum(isinstance(item, Job) for item in list_jobs(open_source(EMBEDDED)))
     facts = {
@@ -138,14 +150,19 @@ def examine(store: str) -> Health:
         "store": store,
         "prefect": os.environ.get("PREFECT_API_URL") or "no server configured: steps run directly",
     }
-    error = ""
+    error, problems = "", list[str]()
     try:
         opened = Store(store)
         facts["work"] = str(opened.scratch)
         release = live_release(opened)
         facts["release"] = f"{release.number} ({release.reason})"
+        problems = [f"release {release.number}: {lack}. {RELEASE_REMEDY}" for lack in missing_pieces(opened, release)]
+        if verify and not problems:
+            found = open_release(opened, release)
+            problems = [f"release {release.number}: {problem}. {RELEASE_REMEDY}" for problem in found.problems]
+            facts["verified"] = "every digest; not opened: " + ", ".join(found.not_opened or ("nothing",))
     except NoReleaseError:
         facts["release"] = "none yet: 'rhapsody train' makes the first"
     except StoreError as problem:
         error = str(problem)
-    return Health(tuple(extras), facts, error)
+    return Health(tuple(extras), facts, error, tuple(problems))

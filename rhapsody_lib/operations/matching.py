@@ -64,6 +64,27 @@ def filters_of(request: SongSettings) -> MatchFilters:
     )
 
 
+def check_filters(store: str, release: Release, request: SongSettings) -> None:
+    """Refuse filters of the match that no song of the catalogue passes, before any words are written.
+
+    Raises:
+        InputError: none does; the message says how many each filter leaves.
+    """
+    if not request.filters_match:
+        return
+    import pyarrow as pa
+
+    from rhapsody_lib.retrieval.layout import SONGS_FILE
+    from rhapsody_lib.retrieval.segments import map_batch
+
+    folder = Store(store).fetch(release.refs["catalogue"], (SONGS_FILE,))
+    try:
+        songs = pa.Table.from_batches([map_batch(folder / SONGS_FILE)])
+        filters_of(request).passing(songs)
+    except (OSError, ValueError, KeyError):  # a catalogue that cannot be read: the match says what is wrong with it
+        return
+
+
 def best_accepted(
     store: Store, release: Release, lyrics: Lyrics, request: SongSettings, accept: Accept
 ) -> Match | None:

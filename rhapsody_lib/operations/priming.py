@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,14 +112,18 @@ def check_primer(primer: str) -> None:
     """Refuse a wish for a primer that cannot be one, before any work is done.
 
     Raises:
-        InputError: it is no readable file, too large, or of no known ending.
+        InputError: it is no readable file, too large, of no known ending, or its music cannot prime a song.
+        MissingExtraError: what reads it is not installed.
     """
+    from rhapsody_lib.backing.primer import primer_facts
+
     if not primer or primer == NO_PRIMER:
         return
     path = Path(primer)
     _check_file(path)
     if path.suffix.lower() not in PRIMER_ENDINGS:
         raise InputError(f"{path}: is no MIDI or MusicXML file by its name ({', '.join(PRIMER_ENDINGS)}). {_GIVE}")
+    primer_facts(_own_primer(path))
 
 
 def _check_file(path: Path) -> None:
@@ -153,6 +158,22 @@ def read_primer(path: Path) -> Score:
     if track is None:
         raise InputError(f"{path}: holds no music. {_GIVE_ANOTHER}")
     return midi_to_score(track.midi, str(path))
+
+
+def _own_primer(path: Path) -> Score:
+    """The music of a user's file; it is parsed once, when it is checked, as long as it stays as it is.
+
+    Raises:
+        InputError: it cannot be read, in the time and memory that a primer may take.
+    """
+    _check_file(path)
+    found = path.stat()
+    return _read_once(path, (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns))
+
+
+@lru_cache(maxsize=1)
+def _read_once(path: Path, state: tuple[int, ...]) -> Score:  # noqa: ARG001  (another state, another music)
+    return replace(read_primer(path), title=path.name)  # so that a refusal names the file
 
 
 def key_or_none(text: str) -> Key | None:
@@ -205,7 +226,7 @@ def primed_by(
         return Primed(facts, None, f"no song, {facts.style} by the seed")
     if request.primer:
         path = Path(request.primer)
-        own = replace(read_primer(path), title=path.name)  # so that a refusal names the file
+        own = _own_primer(path)
         return Primed(primer_facts(own), own, path.name)
     score, name = _matched_track(store, release, request, matches, lyrics)
     return Primed(primer_facts(score), score, name)

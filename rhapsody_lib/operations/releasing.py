@@ -17,7 +17,7 @@ from rhapsody_lib.operations.recipes import (
     encoder_recipe,
     lyrics_recipe,
 )
-from rhapsody_lib.release import ROLLBACK, Release, publish_release, read_release, readable_releases, release_numbers
+from rhapsody_lib.release import Release, publish_release, read_release, readable_releases, release_numbers
 from rhapsody_lib.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -54,20 +54,40 @@ def is_made_of(release: Release, refs: Mapping[str, ArtifactRef]) -> bool:
     return release.recipe_sha256 == _digest(refs)
 
 
+def _undone(releases: Sequence[Release]) -> dict[str, int]:
+    """Digests of the models that a person rolled back and has not released again since, with the release undone.
+
+    Who takes a rollback itself back says nothing against what it restored: then that rollback counts for nothing.
+    """
+    known = {release.number: release for release in releases}
+    after: dict[int, dict[str, int]] = {0: {}}
+    undone = after[0]
+    for release in releases:
+        digest, before = _digest(release.refs), known.get(release.parent or 0)
+        undone = dict(undone)
+        if release.restores is not None and before is not None:
+            undid = known.get(before.parent or 0) if before.restores is not None else None
+            if undid is not None and _digest(undid.refs) == digest:
+                undone = dict(after[undid.number])
+            else:
+                undone[_digest(before.refs)] = before.number
+        undone.pop(digest, None)
+        after[release.number] = undone
+    return undone
+
+
 def refuse_rolled_back(store: Store, refs: Mapping[str, ArtifactRef]) -> None:
     """Refuse artifacts that were released before and rolled back by a person, lest a schedule undo what they did.
 
     Raises:
         RefusedError: these very artifacts were a release that was rolled back.
     """
-    releases, _ = readable_releases(store)
-    undone = {release.parent for release in releases if release.reason.startswith(ROLLBACK)}
-    for release in releases:
-        if release.number in undone and is_made_of(release, refs):
-            raise RefusedError(
-                f"Release {release.number} was these very models and was rolled back. Change the settings or the "
-                "songs, or release them all the same without the gate (--no-gate)."
-            )
+    number = _undone(readable_releases(store)[0]).get(_digest(refs))
+    if number is not None:
+        raise RefusedError(
+            f"Release {number} was these very models and was rolled back. Change the settings or the "
+            "songs, or release them all the same without the gate (--no-gate)."
+        )
 
 
 def newest_release(store: Store) -> tuple[int, Release | None]:

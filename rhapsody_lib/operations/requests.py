@@ -20,7 +20,8 @@ def check_request(**values: Any) -> SongSettings:
 
     Raises:
         InputError: a value is out of its limits, the prompt has nothing to sing, the form names no sections, the key
-            is no key, a filter of the match no filter, or the primer no file that can be read.
+            is no key, a filter of the match no filter, or the primer no file that can be read and prime a song.
+        MissingExtraError: what reads the primer is not installed.
     """
     from rhapsody_lib.lyrics.decoder import prompt_lines
     from rhapsody_lib.lyrics.form import check_form

@@ -7,6 +7,7 @@ input has grown makes the changed shards alone; of these, it takes over whatever
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -16,6 +17,9 @@ from rhapsody_lib.errors import DamagedArtifactError
 from rhapsody_lib.progress import reporter
 
 Shard = TypeVar("Shard")
+
+#: Shards looked for at once: on S3 each is a request.
+_FOUND_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,12 @@ class EarlierShard:
 def shard_recipe(like: Recipe, bounds: tuple[str, str]) -> Recipe:
     """The recipe with the bounds of its shard: they say which earlier shards are worth a look."""
     return Recipe(like.kind, like.version, {**like.settings, "bounds": list(bounds)}, like.inputs)
+
+
+def find_shards(store: Store, recipes: Sequence[Recipe]) -> list[ArtifactRef | None]:
+    """The shard of each recipe, without a look into it; None where the store has none."""
+    with ThreadPoolExecutor(_FOUND_AT_ONCE) as pool:
+        return list(pool.map(lambda recipe: store.find(recipe.kind, recipe.key), recipes))
 
 
 def stored_shards(store: Store, kind: str) -> list[tuple[ArtifactRef, Recipe]]:

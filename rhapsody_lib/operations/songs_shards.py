@@ -20,6 +20,7 @@ from rhapsody_lib.operations.sharding import (
     Spread,
     Work,
     earlier_shards,
+    find_shards,
     in_turn,
     intact_folders,
     overlapping,
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
 SONGS_SHARD = "songs-shard"
 _WHAT = "songs shard"
-#: Shards looked for at once: on S3 each is a request.
-_FOUND_AT_ONCE = 16
 
 
 def songs_folders(store: str, settings: Settings, plan: Sequence[SongShard], spread: Spread) -> Iterator[Path]:
@@ -66,8 +65,7 @@ def _refs(
     jobs = [shard.items[0] for shard in plan if shard.part is not None]
     table_cuts.check_unchanged(job for job in jobs if isinstance(job, Job))
     recipes = [_songs_recipe(settings, part, digest) for part, digest in zip(plan, digests, strict=True)]
-    with ThreadPoolExecutor(_FOUND_AT_ONCE) as pool:
-        found = list(pool.map(lambda recipe: store.find(recipe.kind, recipe.key), recipes))
+    found = find_shards(store, recipes)
     missing = [part for part, ref in zip(plan, found, strict=True) if ref is None]
     if not missing:
         return [ref for ref in found if ref]

@@ -7,7 +7,6 @@ not depend on it (docs/decisions/0019).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from rhapsody_lib.operations.sharding import (
     Spread,
     Work,
     earlier_shards,
+    find_shards,
     in_turn,
     intact_folders,
     overlapping,
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 VECTORS_SHARD = "vectors-shard"
 #: Earlier catalogues that are looked at, the newest first.
 _CATALOGUES_COMPARED = 4
-#: Shards looked for at once: on S3 each is a request.
-_FOUND_AT_ONCE = 16
 
 
 def prepare_corpus(store: str, settings: Settings, sources: Sequence[str], *, spread: Spread = in_turn) -> ArtifactRef:
@@ -119,8 +117,7 @@ def _vectors_shards(
 ) -> list[ArtifactRef]:
     """The shards of a plan: those that the store has, without a look into them, and the others made."""
     recipes = [_vectors_recipe(encoder, part) for part in plan]
-    with ThreadPoolExecutor(_FOUND_AT_ONCE) as pool:
-        found = list(pool.map(lambda recipe: store.find(recipe.kind, recipe.key), recipes))
+    found = find_shards(store, recipes)
     missing = [part for part, ref in zip(plan, found, strict=True) if ref is None]
     if missing:
         held = earlier_shards(stored_shards(store, VECTORS_SHARD), _vectors_like(encoder))

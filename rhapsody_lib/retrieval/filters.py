@@ -97,11 +97,12 @@ class MatchFilters:
             values = songs.column(column)
             flat = values.combine_chunks().flatten() if column == "genres" else values
             there = sorted(filter(None, flat.unique().to_pylist()))
-            return f" There is: {', '.join(there[:_MOST_NAMED])}." if there else f" No song has a {fact}."
+            more = f" and {len(there) - _MOST_NAMED:,} more" if len(there) > _MOST_NAMED else ""
+            return f" There is: {', '.join(there[:_MOST_NAMED])}{more}." if there else f" No song has a {fact}."
         return ""
 
 
-_MOST_NAMED = 12
+_MOST_NAMED = 20
 
 
 def _plain(values: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:

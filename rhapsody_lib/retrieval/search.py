@@ -93,7 +93,12 @@ def best_rows(scores: Scores, song_ids: pa.ChunkedArray, k: int) -> list[int]:
     return sorted(rows, key=lambda row: (-float(scores[row]), song_ids[row].as_py()))[:k]
 
 
-def _check_encoder(catalogue: Catalogue, encoder: Encoder) -> None:
+def check_encoder(catalogue: Catalogue, encoder: Encoder) -> None:
+    """Do nothing if a catalogue was embedded with an encoder.
+
+    Raises:
+        InputError: it was embedded with another.
+    """
     if catalogue.card["encoder"]["onnx_sha256"] != encoder.card["onnx_sha256"]:
         raise InputError(
             f"The catalogue was embedded with another encoder ({catalogue.card['encoder']['model']}) than the one "
@@ -200,7 +205,7 @@ def find_matches(
     Raises:
         InputError: the catalogue was embedded with another encoder, or no song passes the filters.
     """
-    _check_encoder(catalogue, encoder)
+    check_encoder(catalogue, encoder)
     allowed = (filters or MatchFilters()).passing(catalogue.songs)
     stanzas, embedder, text = song_stanzas(lyrics, encoder), StanzaEmbedder(encoder), lexical_text(lyrics)
     (query, *_), vectors = embedder.songs([stanzas])

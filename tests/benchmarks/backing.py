@@ -12,20 +12,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
-import tempfile
-from collections.abc import Callable
-from contextlib import nullcontext
-from importlib import import_module
 from pathlib import Path
 
-from flows.console import progress
-from rhapsody_lib.progress import reporter
 from tests.benchmarks.backing_bench import ROOT, WRITTEN, Bench
-from tests.benchmarks.table import Row, show
+from tests.benchmarks.command import found_in, measure, name_left_out
 
-#: The module of each group, where a function has the group's name. They are imported when they are asked for, for some
-#: need libraries that others do not.
+#: The module of each group, where a function has the group's name.
 GROUPS = {
     "reading": "backing_reading",
     "refusing": "backing_reading",
@@ -40,11 +32,8 @@ GROUPS = {
 }
 DATASETS = Path(os.environ.get("RHAPSODY_DATASETS", ROOT.parent / "shared" / "datasets"))
 
-
-def group(name: str) -> Callable[[Bench], list[Row]]:
-    """The function that measures a group."""
-    found: Callable[[Bench], list[Row]] = getattr(import_module(f"tests.benchmarks.{GROUPS[name]}"), name)
-    return found
+#: The function that measures a group.
+group = found_in(GROUPS)
 
 
 def _count(text: str) -> int:
@@ -66,20 +55,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=list(GROUPS))
     parser.add_argument("--songs", type=_count, default=WRITTEN)
     options = parser.parse_args()
-    rows: list[Row] = []
-    scratch = nullcontext(str(options.keep)) if options.keep else tempfile.TemporaryDirectory()
-    with scratch as folder, progress():
-        bench = Bench(
-            Path(folder), options.datasets, quick=options.quick, profile=options.profile, written=options.songs
-        )
-        told = reporter("Backing benchmark")
-        for number, name in enumerate(options.only):
-            told(number, len(options.only), name)
-            rows += group(name)(bench)
-        told(len(options.only), len(options.only), "done")
-    show(rows, as_json=options.json)
-    for reason in dict.fromkeys(bench.left_out):
-        print(f"Left out: {reason}.", file=sys.stderr)
+
+    def make_bench(folder: Path) -> Bench:
+        return Bench(folder, options.datasets, quick=options.quick, profile=options.profile, written=options.songs)
+
+    name_left_out(measure("Backing", options, make_bench, group, keep=options.keep).left_out)
 
 
 if __name__ == "__main__":

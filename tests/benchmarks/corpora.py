@@ -10,17 +10,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
-from collections.abc import Callable
-from contextlib import nullcontext
-from importlib import import_module
 from pathlib import Path
 
-from flows.console import progress
-from rhapsody_lib.progress import reporter
+from tests.benchmarks.command import found_in, measure, name_left_out
 from tests.benchmarks.corpora_bench import Bench
 from tests.benchmarks.standins import DATASETS
-from tests.benchmarks.table import Row, show
 
 #: The module of each group, where a function has the group's name.
 GROUPS = {
@@ -35,11 +29,8 @@ GROUPS = {
     "bad": "corpora_rejects",
 }
 
-
-def group(name: str) -> Callable[[Bench], list[Row]]:
-    """The function that measures a group."""
-    found: Callable[[Bench], list[Row]] = getattr(import_module(f"tests.benchmarks.{GROUPS[name]}"), name)
-    return found
+#: The function that measures a group.
+group = found_in(GROUPS)
 
 
 def main() -> None:
@@ -55,19 +46,12 @@ def main() -> None:
     options = parser.parse_args()
     if not options.datasets.is_dir():
         sys.exit(f"{options.datasets}: there are no datasets. Name their folder with --datasets or RHAPSODY_DATASETS.")
-    rows: list[Row] = []
-    scratch = nullcontext(str(options.keep)) if options.keep else tempfile.TemporaryDirectory()
-    with scratch as folder, progress():
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        bench = Bench(Path(folder).resolve(), options.datasets.resolve(), quick=options.quick, full=options.full)
-        told = reporter("Corpora benchmark")
-        for number, name in enumerate(options.only):
-            told(number, len(options.only), name)
-            rows += group(name)(bench)
-        told(len(options.only), len(options.only), "done")
-    show(rows, as_json=options.json)
-    for reason in dict.fromkeys(bench.left_out):
-        print(f"Left out: {reason}.", file=sys.stderr)
+
+    def make_bench(folder: Path) -> Bench:
+        folder.mkdir(parents=True, exist_ok=True)
+        return Bench(folder.resolve(), options.datasets.resolve(), quick=options.quick, full=options.full)
+
+    name_left_out(measure("Corpora", options, make_bench, group, keep=options.keep).left_out)
 
 
 if __name__ == "__main__":

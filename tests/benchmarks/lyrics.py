@@ -13,19 +13,16 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from flows.console import progress
-from rhapsody_lib.progress import reporter
+from tests.benchmarks.command import measure, name_left_out
 from tests.benchmarks.lyrics_bench import ROOT, Bench
 from tests.benchmarks.lyrics_models import perplexities
 from tests.benchmarks.lyrics_subword import subword
 from tests.benchmarks.lyrics_training import gpu, memory, resume, speed
 from tests.benchmarks.lyrics_writing import writing
-from tests.benchmarks.table import Row, show
+from tests.benchmarks.table import Row
 
 GROUPS: dict[str, Callable[[Bench], list[Row]]] = {
     "writing": writing,
@@ -51,10 +48,10 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="work here and keep what was trained; a scratch folder by default")
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="e.g. lyrics.max_epochs=16")
     options = parser.parse_args()
-    rows: list[Row] = []
-    with tempfile.TemporaryDirectory() as scratch, progress():
+
+    def make_bench(folder: Path) -> Bench:
         bench = Bench(
-            options.folder or Path(scratch),
+            folder,
             options.datasets,
             options.quick,
             options.profile,
@@ -63,14 +60,9 @@ def main() -> None:
         )
         if unknown := set(bench.corpora) - set(bench.sources):
             parser.error(f"no such corpus: {', '.join(sorted(unknown))}; there are {', '.join(bench.sources)}")
-        told = reporter("Lyrics benchmark")
-        for number, name in enumerate(options.only):
-            told(number, len(options.only), name)
-            rows += GROUPS[name](bench)
-        told(len(options.only), len(options.only), "done")
-    show(rows, as_json=options.json)
-    for reason in dict.fromkeys(bench.left_out):
-        print(f"Left out: {reason}.", file=sys.stderr)
+        return bench
+
+    name_left_out(measure("Lyrics", options, make_bench, GROUPS.__getitem__, keep=options.folder).left_out)
 
 
 if __name__ == "__main__":

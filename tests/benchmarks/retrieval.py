@@ -13,19 +13,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import tempfile
-from collections.abc import Callable
-from contextlib import nullcontext
-from importlib import import_module
 from pathlib import Path
 
-from flows.console import progress
-from rhapsody_lib.progress import reporter
+from tests.benchmarks.command import found_in, measure, name_left_out
 from tests.benchmarks.retrieval_bench import ROOT, Bench
-from tests.benchmarks.table import Row, show
 
-#: The module of each group, where a function has the group's name. They are imported when they are asked for, for some
-#: need libraries that others do not.
+#: The module of each group, where a function has the group's name.
 GROUPS = {
     "finding": "retrieval_finding",
     "matching": "retrieval_matching",
@@ -36,11 +29,8 @@ GROUPS = {
 }
 DATASETS = Path(os.environ.get("RHAPSODY_DATASETS", ROOT.parent / "shared" / "datasets"))
 
-
-def group(name: str) -> Callable[[Bench], list[Row]]:
-    """The function that measures a group."""
-    found: Callable[[Bench], list[Row]] = getattr(import_module(f"tests.benchmarks.{GROUPS[name]}"), name)
-    return found
+#: The function that measures a group.
+group = found_in(GROUPS)
 
 
 def main() -> None:
@@ -53,20 +43,14 @@ def main() -> None:
     parser.add_argument("--encoder", type=Path)
     parser.add_argument("--only", nargs="+", choices=GROUPS, default=list(GROUPS))
     options = parser.parse_args()
-    rows: list[Row] = []
-    scratch = nullcontext(str(options.keep)) if options.keep else tempfile.TemporaryDirectory()
-    with scratch as folder, progress():
-        bench = Bench(Path(folder), options.datasets, quick=options.quick, encoder=options.encoder)
-        told = reporter("Retrieval benchmark")
-        for number, name in enumerate(options.only):
-            told(number, len(options.only), name)
-            rows += group(name)(bench)
-        told(len(options.only), len(options.only), "done")
-    show(rows, as_json=options.json)
+
+    def make_bench(folder: Path) -> Bench:
+        return Bench(folder, options.datasets, quick=options.quick, encoder=options.encoder)
+
+    bench = measure("Retrieval", options, make_bench, group, keep=options.keep)
     for note in bench.notes:
         print(note, file=sys.stderr)
-    for reason in dict.fromkeys(bench.left_out):
-        print(f"Left out: {reason}.", file=sys.stderr)
+    name_left_out(bench.left_out)
 
 
 if __name__ == "__main__":

@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
-from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
 import tasks
 from rhapsody_lib.errors import MissingExtraError
+from tests.flows.shown import artifact
 from tests.trained import TINY, songs_folder
 from tests.unit.corpus.corpus_tables import released, stored_corpus, whole
 
 pytest.importorskip("dataframely")
-
-
-def artifact(key: str) -> str:
-    """What the latest artifact of a key shows."""
-
-    async def read() -> str:
-        async with get_client() as client:
-            found = await client.read_artifacts(
-                artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])), sort="CREATED_DESC", limit=1
-            )
-        return str(found[0].data)
-
-    return asyncio.run(read())
 
 
 def test_a_prepared_corpus_shows_its_card_and_is_not_trained_on_if_it_drifted(

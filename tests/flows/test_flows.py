@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey, FlowRunFilter, FlowRunFilterId
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterId
 
 from rhapsody_lib import operations
 from rhapsody_lib.artifacts import Store
 from rhapsody_lib.operations.pipelines import make_song
 from rhapsody_lib.operations.requests import check_request
 from rhapsody_lib.release import live_release, release_numbers
+from tests.flows.shown import artifact
 
 
 def task_states(last: str = "") -> dict[str, str]:
@@ -34,19 +35,6 @@ def task_states(last: str = "") -> dict[str, str]:
                 ended = (not last or last in states) and all(run.state and run.state.is_final() for run in runs)
                 if ended or time.monotonic() > deadline:
                     return states
-
-    return asyncio.run(read())
-
-
-def artifact(key: str) -> str:
-    """What the latest artifact of a key shows."""
-
-    async def read() -> str:
-        async with get_client() as client:
-            found = await client.read_artifacts(
-                artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=[key])), sort="CREATED_DESC", limit=1
-            )
-        return str(found[0].data)
 
     return asyncio.run(read())
 

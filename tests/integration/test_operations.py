@@ -25,6 +25,7 @@ from tests.servers.postgres import Postgres, program
 from tests.servers.prefect_server import ROOT, clean_env, env_file
 from tests.servers.process import ServerProcess, free_port, listens, wait_until
 from tests.servers.redis import RedisServer
+from tests.trained import Trained
 
 DEPLOYMENTS = ROOT / "deployments"
 PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -181,7 +182,7 @@ def site(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_page_from_nothing_to_a_restored_backup(site):
+def test_the_page_from_nothing_to_a_restored_backup(site, trained):
     site.run("database")
     site.run("migrate")
     site.start_servers()
@@ -218,7 +219,7 @@ def test_the_page_from_nothing_to_a_restored_backup(site):
     site.run("notify")
     assert "slack-webhook" in {one["slug"] for one in site.api.all_of("/block_types")}
 
-    _rolled_back(site)
+    _rolled_back(site, trained)
     site.run("backup")
     site.stop_servers()
     logs = {path.name: path.read_text(encoding="utf-8") for path in site.folder.glob("rhapsody-*.log")}
@@ -247,19 +248,19 @@ def _a_run_is_retried_while_a_replica_dies(site: Site) -> None:
     assert [(run["state_type"], run["run_count"]) for run in runs] == [("COMPLETED", 2)], flow.log_end()
 
 
-def _rolled_back(site: Site) -> None:
+def _rolled_back(site: Site, trained: Trained) -> None:
     """Section 10 on a store with two releases: the older one is live again, under a new number."""
+    shutil.copytree(trained.store, site.folder / "store", dirs_exist_ok=True)
     store = Store(str(site.folder / "store"))
-    made = []
-    for mark in ("older", "newer"):
-        refs = {
-            kind: store.build(Recipe(kind, 1, {"made": mark}, {}), lambda folder: (folder / "file").write_text("data"))
-            for kind in RELEASE_KINDS
-        }
-        made.append(publish_release(store, refs, {}, reason=mark))
+    older = live_release(store)
+    refs = {
+        kind: store.build(Recipe(kind, 1, {"made": "newer"}, {}), lambda folder: (folder / "file").write_text("data"))
+        for kind in RELEASE_KINDS
+    }
+    newer = publish_release(store, refs, {}, reason="newer")
     site.run("rollback")
     live = live_release(store)
-    assert live.number == 3 and live.refs == made[0].refs != made[1].refs
+    assert live.number == 3 and live.refs == older.refs != newer.refs
 
 
 def test_every_command_of_the_page_is_run():

@@ -125,3 +125,11 @@ def test_gc_says_what_it_would_remove_before_it_does(store):
     assert f"artifacts/lyrics/{lyrics.key}" in [item["name"] for item in report["removed"]]
     assert list(store.artifacts()) == [corpus]
     assert "0 were removed" in run(store, "gc")
+
+
+def test_nothing_of_a_table_is_cut_where_it_is_no_terminal(store):
+    corpus = only(store, "corpus")
+    for _ in range(40):
+        publish_release(store, dict.fromkeys(RELEASE_KINDS, corpus), {}, reason="test")
+    line = next(line for line in run(store, "list").splitlines() if "corpus" in line)
+    assert line.rstrip().endswith(", ".join(map(str, range(1, 41))))

@@ -16,7 +16,7 @@ from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
 from rhapsody_lib.errors import InputError, StoreAccessError, StoreError
 from rhapsody_lib.garbage import Item, Policy, What, collect, find_garbage
 from rhapsody_lib.parts import PARTS_FILE, write_parts
-from rhapsody_lib.release import RELEASE_KINDS, publish_release
+from rhapsody_lib.release import RELEASE_KINDS, publish_release, release_numbers, rollback
 
 OLD = timedelta(days=30)
 
@@ -125,6 +125,21 @@ def test_a_release_that_cannot_be_read_stops_the_collection_until_it_is_moved_aw
     assert gone(find_garbage(store, Policy(keep_releases=1))) == {f"artifacts/lyrics/{unnamed.key}"}
     path.rename(Path(store.path_of("damaged-release.json")))
     assert gone(find_garbage(store, Policy())) == {f"artifacts/lyrics/{unnamed.key}"}
+
+
+@pytest.mark.parametrize("kept", [None, 1])
+def test_a_damaged_newest_release_is_left_behind_by_a_rollback(store, kept):
+    release(store)
+    publish_release(store, release(store, 1), {}, reason="second")
+    newest = release_numbers(store)[-1]
+    Path(store.path_of("releases", f"{newest:06d}.json")).write_bytes(b"{")
+    with pytest.raises(
+        StoreError, match=rf"{newest:06d}\.json: is damaged.*newest.*releases rollback NUMBER"
+    ) as refusal:
+        find_garbage(store, Policy(keep_releases=kept))
+    assert "Move this file" not in str(refusal.value)
+    rollback(store, 1)
+    find_garbage(store, Policy(keep_releases=1))
 
 
 def test_shards_are_kept_for_longer(store):

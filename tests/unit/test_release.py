@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -110,3 +111,45 @@ def test_a_release_whose_models_are_gone_is_not_rolled_back_to(store):
     with pytest.raises(InputError, match=r"Release 1: its lyrics is no longer in the store.*Roll back to another"):
         rollback(store)
     assert release_numbers(store) == [1, 2]
+
+
+def test_a_second_rollback_goes_further_back_and_never_forth(store):
+    for mark in "abc":
+        publish_release(store, refs(store, mark), {}, reason=mark)
+    first, second = rollback(store), rollback(store)
+    assert [(back.number, back.parent, back.restores) for back in (first, second)] == [(4, 3, 2), (5, 4, 1)]
+    assert (first.refs, second.refs) == (refs(store, "b"), refs(store, "a"))
+    with pytest.raises(InputError, match=r"Release 5 is release 1 again, the first one.*rollback NUMBER"):
+        rollback(store)
+    publish_release(store, refs(store, "d"), {}, reason="d")
+    assert rollback(store).refs == refs(store, "a")
+    with pytest.raises(InputError, match="Release 7 is release 1 again"):
+        rollback(store)
+
+
+def test_a_rollback_of_an_earlier_version_is_told_by_its_reason(store):
+    for mark in "ab":
+        publish_release(store, refs(store, mark), {}, reason=mark)
+    rollback(store)
+    path = Path(store.path_of("releases", "000003.json"))
+    path.write_text(
+        json.dumps({name: value for name, value in json.loads(path.read_text()).items() if name != "restores"})
+    )
+    assert live_release(store).restores == 1
+    with pytest.raises(InputError, match="Release 3 is release 1 again"):
+        rollback(store)
+
+
+def test_a_reason_that_sounds_like_a_rollback_is_none(store):
+    for mark in "ab":
+        publish_release(store, refs(store, mark), {}, reason="rollback to 1")
+    assert live_release(store).restores is None
+    assert rollback(store).restores == 1
+
+
+def test_what_is_published_while_a_rollback_looks_is_not_undone_unseen(store):
+    for mark in "ab":
+        publish_release(store, refs(store, mark), {}, reason=mark)
+    with pytest.raises(StoreError, match="Release 3 was published"):
+        rollback(store, check=lambda store, _: publish_release(store, refs(store, "c"), {}, reason="c"))
+    assert live_release(store).refs == refs(store, "c")

@@ -150,7 +150,49 @@ def test_a_long_run_of_anything_is_cleaned_within_a_second(line: str) -> None:
 
 def test_references_and_marks_that_can_be_stay() -> None:
     assert clean_lyrics("&#0000065; caf&#233; a\u0316\u0301") == "[verse 1]\nA café á\u0316\n"
-    assert clean_lyrics("[Chorus]\nla la\n\n(Repeat chorus) (x2)").count("la la") == 2
+    assert clean_lyrics("[Chorus]\nla la\n\n(Repeat chorus) (x2)").count("la la") == 3
+
+
+SUNG = "[verse 1]\nOne line here\n\nand one more\n\n[Chorus]\nSing it\n\nagain\n\n[verse 2]\nTwo lines\n\n"
+
+
+@pytest.mark.parametrize(
+    ("reference", "times"),
+    [
+        ("Repeat chorus", 1),
+        ("Repeat chorus x2", 2),
+        ("(Repeat Chorus 3x)", 3),
+        ("[Back to the chorus (x 2)]", 2),
+        ("Repeat chorus 4 times", 4),
+        ("repeat chorus twice", 2),
+        ("Repeat chorus x99", 8),
+        ("[Chorus]", 1),
+    ],
+)
+def test_a_section_that_is_referred_to_is_written_as_often_as_it_says(reference: str, times: int) -> None:
+    cleaned = clean_lyrics(SUNG + reference)
+    opening = "[verse 1]\nOne line here\nand one more\n\n[chorus]\nSing it\nagain\n\n[verse 2]\nTwo lines\n"
+    assert cleaned == opening + "\n[chorus]\nSing it\nagain\n" * times
+
+
+def test_stanzas_below_a_reference_are_their_own() -> None:
+    cleaned = clean_lyrics(SUNG + "Repeat chorus\n\nThe end is near\n\nand it is here")
+    assert cleaned.endswith("[chorus]\nSing it\nagain\n\n[verse 3]\nThe end is near\n\n[verse 4]\nand it is here\n")
+    in_full = clean_lyrics(SUNG + "Repeat chorus:\nSing it\nagain")
+    assert in_full.count("Sing it") == 2 and in_full.endswith("[chorus]\nSing it\nagain\n")
+
+
+def test_a_section_that_returns_names_no_more_sections_than_there_were() -> None:
+    cleaned = clean_lyrics("[verse 1]\nOne one\n\nTwo two\n\nThree three\n\n(Repeat verse 1)")
+    assert [section.lines for section in parse_lyrics(cleaned).sections] == [
+        ("One one",), ("Two two",), ("Three three",), ("One one",),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("heading", ["[Pre Chorus]", "Pre-Chorus:", "(prechorus)"])
+def test_a_pre_chorus_is_one_however_it_is_written(heading: str) -> None:
+    assert clean_lyrics(f"{heading}\nHere it comes") == "[pre-chorus]\nHere it comes\n"
+    assert clean_lyrics("Post Chorus:\nHere it went") == "[refrain]\nHere it went\n"
 
 
 def test_sung_words_leave_headings_out() -> None:

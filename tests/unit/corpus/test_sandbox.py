@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rhapsody_lib.corpus.child_process import MAX_FRAME_BYTES, read_frame, write_frame
 from rhapsody_lib.corpus.found import Job, ParsedSong, Track
-from rhapsody_lib.corpus.sandbox import MAX_FRAME_BYTES, Sandbox, read_frame, write_frame
+from rhapsody_lib.corpus.sandbox import Sandbox
 from rhapsody_lib.errors import MissingExtraError, RhapsodyError, UnreadableFileError
 from rhapsody_lib.settings import CorpusSettings
 

@@ -63,6 +63,7 @@ def test_long_songs_end_in_a_chorus() -> None:
         ("verse chorus verse chorus", ("verse 1", "chorus", "verse 2", "chorus")),
         ("Verse 1, Chorus - verse 1 / Bridge", ("verse 1", "chorus", "verse 1", "bridge")),
         ("verse verse2 verse prechorus pre-chorus", ("verse 1", "verse 2", "verse 3", "pre-chorus", "pre-chorus")),
+        ("verse pre chorus chorus post-chorus", ("verse 1", "pre-chorus", "chorus", "refrain")),
     ],
 )
 def test_a_form_in_words(text: str, names: tuple[str, ...]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from pathlib import Path
 
@@ -158,6 +159,9 @@ def test_refusals_carry_codes() -> None:
     assert refused(b"") == "bad_midi"
     assert refused(b"<html>") == "bad_midi"
     assert refused(good[:60]) == "bad_midi"
+    for data, told in ((b"", "is empty."), (b"<html>", "is not a MIDI file that can be read.")):
+        with pytest.raises(UnreadableFileError, match=rf"^x\.mid: {re.escape(told)} Export it again\.$"):
+            midi_to_score(data, "x.mid")
     assert refused(file_bytes(track("Melody", 0, []))) == "no_notes"
     assert refused(good, MidiLimits(max_bytes=20)) == "too_large"
     assert refused(good, MidiLimits(max_notes=3)) == "too_large"

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
+from rhapsody_lib.artifacts import Store
 from rhapsody_lib.errors import InputError
 from rhapsody_lib.operations.agreement import Agreement, _compared, _same_mode, valence
-from rhapsody_lib.operations.matching import filters_of, tempo_range
+from rhapsody_lib.operations.matching import check_filters, filters_of, tempo_range
+from rhapsody_lib.operations.pipelines import make_song
 from rhapsody_lib.operations.requests import check_request
+from rhapsody_lib.release import live_release
+from rhapsody_lib.settings import SongSettings
+from tests.trained import Trained
 
 
 @pytest.mark.parametrize(
@@ -33,6 +42,17 @@ def test_a_request_names_filters_and_is_checked_before_any_work() -> None:
     assert not check_request(prompt="the sky").filters_match
     with pytest.raises(InputError, match="--match-key"):
         check_request(prompt="the sky", match_key="H dur")
+
+
+def test_filters_that_no_song_passes_are_refused_before_words_are_written(trained: Trained, tmp_path: Path) -> None:
+    release = live_release(Store(trained.store))
+    with pytest.raises(InputError, match=r"style polka leaves 0.*There is: .*waltz"):
+        make_song(
+            SimpleNamespace(), trained.store, release, SongSettings(prompt="the sky", match_style="polka"), tmp_path
+        )
+    check_filters(trained.store, release, SongSettings(prompt="the sky", match_style="waltz"))
+    gone = replace(release, refs={})
+    check_filters(trained.store, gone, SongSettings(prompt="the sky"))  # nothing is opened where nothing is asked for
 
 
 def test_valence() -> None:

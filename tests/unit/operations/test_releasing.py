@@ -40,6 +40,41 @@ def test_what_was_rolled_back_is_refused_and_nothing_else(store):
     refuse_rolled_back(store, other)
 
 
+def test_whoever_takes_a_rollback_back_says_nothing_against_what_it_restored(store):
+    good, bad = (artifacts(store, mark) for mark in "ab")
+    release_models(store.root, good, "first")
+    release_models(store.root, bad, "second")
+    rollback(store)
+    rollback(store, 2)
+    for refs in (good, bad):
+        refuse_rolled_back(store, refs)
+    rollback(store)
+    refuse_rolled_back(store, good)
+    with pytest.raises(RefusedError, match="Release 2 was these very models"):
+        refuse_rolled_back(store, bad)
+
+
+def test_two_rollbacks_refuse_all_that_they_undid(store):
+    good, bad, worse = (artifacts(store, mark) for mark in "abc")
+    for mark, refs in zip("abc", (good, bad, worse), strict=True):
+        release_models(store.root, refs, mark)
+    rollback(store)
+    rollback(store)
+    refuse_rolled_back(store, good)
+    for refs in (bad, worse):
+        with pytest.raises(RefusedError):
+            refuse_rolled_back(store, refs)
+
+
+def test_what_was_released_again_without_the_gate_is_refused_no_more(store):
+    good, bad = (artifacts(store, mark) for mark in "ab")
+    release_models(store.root, good, "first")
+    release_models(store.root, bad, "second")
+    rollback(store)
+    release_models(store.root, bad, "all the same")
+    refuse_rolled_back(store, bad)
+
+
 def test_the_evaluation_is_kept_with_the_release(store):
     evaluation = store.build(
         Recipe("evaluation", 1, {}, {}),

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 
+import mido
 import pytest
 
 from rhapsody_lib.errors import InputError, MissingExtraError
 from rhapsody_lib.operations.requests import check_out, check_request
 from rhapsody_lib.song import render
+from tests.unit.corpus.corpus_samples import WORDS, midi_bytes
 
 
 def test_a_place_that_can_be_written_comes_back_untouched(tmp_path: Path) -> None:
@@ -55,9 +58,31 @@ def test_a_form_that_cannot_be_written_is_refused_at_once(asked: dict[str, objec
 
 
 def test_what_can_be_a_key_or_a_primer_passes(tmp_path: Path) -> None:
-    (tmp_path / "tune.MID").write_bytes(b"")  # what it holds is looked at later, in a process of its own
+    (tmp_path / "tune.MID").write_bytes(midi_bytes(WORDS))
     request = check_request(prompt="the sky", key="Bb minor", primer=str(tmp_path / "tune.MID"))
     assert (request.key, request.with_primer) == ("Bb minor", True)
+
+
+def _one_note() -> bytes:
+    played = [mido.Message("note_on", note=60), mido.Message("note_off", note=60, time=480)]
+    buffer = io.BytesIO()
+    mido.MidiFile(ticks_per_beat=480, tracks=[mido.MidiTrack(played)]).save(file=buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"", r"tune\.mid: is empty\. Give another"),
+        (b"<html>", r"tune\.mid: is not a MIDI file that can be read\. Give another"),
+        (_one_note(), r"'tune\.mid' cannot prime the music: it has fewer than 2 bars"),
+    ],
+    ids=["empty", "no midi", "too short"],
+)
+def test_a_primer_that_cannot_be_used_is_refused_with_the_request(tmp_path: Path, data: bytes, told: str) -> None:
+    (tmp_path / "tune.mid").write_bytes(data)
+    with pytest.raises(InputError, match=told):
+        check_request(prompt="the sky", primer=str(tmp_path / "tune.mid"))
 
 
 def test_no_primer_opens_no_song() -> None:

@@ -127,7 +127,7 @@ def _part(table: Path) -> SongShard:
 _DYING = "import os, sys; os.path.exists(sys.argv[1]) or (open(sys.argv[1], 'w').close(), os._exit(9))\n"
 _AS_USUAL = "from rhapsody_lib.corpus.shard_child import main; main()"
 _MISSING = (
-    "import sys; from rhapsody_lib.corpus.sandbox import read_frame, write_frame; read_frame(sys.stdin.buffer);"
+    "import sys; from rhapsody_lib.corpus.child_process import read_frame, write_frame; read_frame(sys.stdin.buffer);"
     "write_frame(sys.stdout.buffer, {'kind': 'MissingExtraError', 'message': 'install it'}); sys.stdin.read()"
 )
 

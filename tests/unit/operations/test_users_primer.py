@@ -11,12 +11,15 @@ from pathlib import Path
 import mido
 import pytest
 
+from rhapsody_lib.artifacts import Store
 from rhapsody_lib.corpus import sandbox
 from rhapsody_lib.corpus.found import Job, track_of
 from rhapsody_lib.corpus.parsing import parse_job
 from rhapsody_lib.errors import InputError
 from rhapsody_lib.music.midi import midi_to_score
 from rhapsody_lib.operations import priming
+from rhapsody_lib.release import Release
+from rhapsody_lib.settings import SongSettings
 from tests.unit.corpus.corpus_samples import WORDS, midi_bytes
 
 HOSTILE = (sys.executable, str(Path(__file__).parents[1] / "corpus" / "hostile_child.py"))
@@ -65,12 +68,28 @@ def test_a_hostile_file_is_one_error(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_what_is_no_midi_file_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "broken.mid").write_bytes(b"MThd")
-    with pytest.raises(InputError, match=r"broken\.mid: is not a MIDI file"):
+    with pytest.raises(InputError, match=r"broken\.mid: is not a MIDI file that can be read\. Give"):
         priming.read_primer(tmp_path / "broken.mid")
     with pytest.raises(InputError, match=r"missing\.mid: cannot be read"):
         priming.read_primer(tmp_path / "missing.mid")
     with pytest.raises(InputError, match="is not a file"):
         priming.read_primer(tmp_path)
+
+
+def test_a_primer_is_parsed_once_as_long_as_it_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    parse = priming.read_primer
+    monkeypatch.setattr(priming, "read_primer", lambda path: (read.append(path), parse(path))[1])
+    path = tmp_path / "tune.mid"
+    path.write_bytes(midi_bytes(WORDS))
+    request = SongSettings(prompt="the sky", primer=str(path))
+    priming.check_primer(request.primer)
+    store, release = Store(str(tmp_path)), Release(1, {}, {}, None, "", "")
+    primed = priming.primed_by(store, release, request, (), ("rock",))
+    assert (read, primed.name, primed.score and primed.score.title) == ([path], "tune.mid", "tune.mid")
+    path.write_bytes(_foreign_midi())
+    assert priming.primed_by(store, release, request, (), ("rock",)).score != primed.score
+    assert len(read) == 2
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")

@@ -55,3 +55,11 @@ def test_a_style_that_no_song_has_is_called_one() -> None:
     songs = SONGS.slice(0, 2).set_column(SONGS.schema.get_field_index("genres"), "genres", genres)
     with pytest.raises(InputError, match=r"No song has a style\."):
         MatchFilters(style="polka").passing(songs)
+
+
+def test_of_many_styles_the_others_are_counted() -> None:
+    for count, told in ((20, r"s18, s19\.$"), (23, r"s18, s19 and 3 more\.$")):
+        genres = pa.array([[f"s{number:02d}" for number in range(count)]], pa.list_(pa.string()))
+        songs = SONGS.slice(0, 1).set_column(SONGS.schema.get_field_index("genres"), "genres", genres)
+        with pytest.raises(InputError, match=rf"There is: s00, .*{told}"):
+            MatchFilters(style="polka").passing(songs)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rhapsody_lib.corpus.found import Job, Reject
+from rhapsody_lib.corpus.sources import list_jobs, open_source
 from tests.unit.corpus.corpus_samples import midi_bytes
 from tests.unit.music.rolls import tune_bytes
 
@@ -77,3 +80,12 @@ class TreeWriter:
             writer = csv.writer(stream)
             writer.writerow(["track_id", "title", "artist_name", "Lyrics"])
             writer.writerows([track_id(track), f"Song {track}", "A Band", words] for track, words in rows)
+
+
+def listed(tree: TreeWriter) -> tuple[dict[str, Job], Counter[str]]:
+    """Jobs by MSD id, and how many rejects there are of each reason."""
+    items = list(list_jobs(open_source(str(tree.root))))
+    names = [item.name if isinstance(item, Job) else item.path for item in items]
+    assert len(set(names)) == len(names)
+    jobs = {item.known.track_id: item for item in items if isinstance(item, Job) and item.known is not None}
+    return jobs, Counter(item.code.value for item in items if isinstance(item, Reject))
