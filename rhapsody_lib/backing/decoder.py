@@ -11,7 +11,8 @@ from dataclasses import replace
 from threadpoolctl import threadpool_limits
 
 from rhapsody_lib.backing.copying import MelodyIndex
-from rhapsody_lib.backing.finishing import articulated, finished
+from rhapsody_lib.backing.finishing import finished
+from rhapsody_lib.backing.holding import articulated
 from rhapsody_lib.backing.model import BackingModel
 from rhapsody_lib.backing.phrase_guard import PhraseGuard
 from rhapsody_lib.backing.primer import Primer, transposed_opening

@@ -1,22 +1,17 @@
-"""What a player does with written notes: lets them go in time, holds them through a gap, lifts the last chorus."""
+"""The end of writing: notes held through a gap, a last chorus lifted, a ritardando, the names of sections."""
 
 from __future__ import annotations
 
-import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from rhapsody_lib.backing.vocabulary import STEP_TICKS
+from rhapsody_lib.backing.holding import released
 from rhapsody_lib.music.parts import without_overlaps
 from rhapsody_lib.music.plan import SongPlan
-from rhapsody_lib.music.score import PARTS, TICKS_PER_BEAT, Metre, Note, Score, Section, Tempo, TimedChord
+from rhapsody_lib.music.score import PARTS, TICKS_PER_BEAT, Metre, Note, Score, Section, Tempo
 
 #: Parts that can hold a note through a gap.
 _HOLDING = ("piano", "guitar", "bass", "strings")
-#: Parts whose notes are held as the primer's are; how much longer or shorter they may be held than written, and what is
-#: let be. What is stretched is cut at changes of chord and at the next note of its pitch, so it is stretched in rounds.
-_HELD_AS_PRIMED = ("melody", "piano", "guitar", "strings")
-_MOST_STRETCH, _LEAST_STRETCH, _STRETCHES = 2.0, 0.05, 4
 #: Tempo of the last chord by the song's; of music to dance to; bars of fewer seconds are short.
 _END, _DRIVING_END, _SHORT_BAR_S = 0.7, 0.88, 2.0
 _DRIVING = frozenset({"disco", "funk", "rock", "reggae"})
@@ -25,32 +20,6 @@ LIFT = 1.08
 _LIFTED = frozenset({"chorus", "refrain"})
 CRASHES = (49, 57, 55)
 _CRASH_VELOCITY = 96
-
-
-def _jarring(note: Note, chords: Sequence[TimedChord]) -> list[int]:
-    """Where, a beat or more before the note ends, a chord begins that it is no tone of."""
-    first = bisect.bisect_right(chords, note.start_ticks, key=lambda chord: chord.start_ticks)
-    last = bisect.bisect_right(chords, note.end_ticks - TICKS_PER_BEAT, key=lambda chord: chord.start_ticks)
-    return [c.start_ticks for c in chords[first:last] if note.pitch % 12 not in c.symbol.pitch_classes][:1]
-
-
-def _released(part: str, notes: Sequence[Note], score: Score, last_bar: int, end: int) -> tuple[Note, ...]:
-    """Notes let go where a player would.
-
-    Melody and bass at their next note, others where a chord begins that they jar with; all at the last bar, which its
-    chord has for itself, and at the end of the song.
-    """
-    onsets = sorted({note.start_ticks for note in notes})
-    released = []
-    for note in notes:
-        limit = last_bar if note.start_ticks < last_bar else end
-        if part in {"melody", "bass"}:
-            index = bisect.bisect_right(onsets, note.start_ticks)
-            limit = min([limit, *onsets[index : index + 1]])
-        elif part != "drums":
-            limit = min([limit, *_jarring(note, score.chords)])
-        released.append(replace(note, duration_ticks=min(note.end_ticks, limit) - note.start_ticks))
-    return without_overlaps(released)
 
 
 def gaps(parts: Mapping[str, Sequence[Note]], longest: int, end: int) -> list[tuple[int, int]]:
@@ -76,38 +45,6 @@ def _held(parts: Mapping[str, tuple[Note, ...]], bar_ticks: int, end: int) -> di
                 for note in held[part]
             ]
     return {part: tuple(notes) for part, notes in held.items()}
-
-
-def _sounding(notes: Sequence[Note], bar_ticks: int) -> float:
-    """Notes of a part that sound at once: the mean over the bars in which it strikes."""
-    bars = {note.start_ticks // bar_ticks for note in notes}
-    return sum(note.duration_ticks for note in notes) / (bar_ticks * len(bars))
-
-
-def articulated(score: Score, primer: Score, plan: SongPlan) -> Score:
-    """The score with notes held so that as many sound at once as the primer's players hold, but for its last bar.
-
-    No note becomes more than twice as long or less than half, however much denser or thinner the song is written.
-    The network writes the commonest lengths more often than players use them, legato and pedal less. Parts that sound
-    about as full as the primer's stay as they are.
-    """
-    last_bar, end = (plan.bars - 1) * plan.bar_ticks, plan.bars * plan.bar_ticks
-    parts = dict(score.parts)
-    for part in _HELD_AS_PRIMED:
-        own, factor, notes = primer.parts[part], 1.0, parts[part]
-        for _ in range(_STRETCHES if own and notes else 0):
-            held = _released(part, notes, score, last_bar, end)
-            ratio = _sounding(own, plan.bar_ticks) / _sounding(held, plan.bar_ticks)
-            if abs(ratio - 1) < _LEAST_STRETCH:
-                break
-            factor = min(_MOST_STRETCH, max(1 / _MOST_STRETCH, factor * ratio))
-            notes = tuple(_stretched(note, factor) if note.start_ticks < last_bar else note for note in parts[part])
-        parts[part] = notes
-    return replace(score, parts=parts)
-
-
-def _stretched(note: Note, factor: float) -> Note:
-    return replace(note, duration_ticks=max(1, round(note.duration_ticks * factor / STEP_TICKS)) * STEP_TICKS)
 
 
 def _lifted(score: Score, plan: SongPlan) -> dict[str, tuple[Note, ...]]:
@@ -157,14 +94,12 @@ def finished(score: Score, plan: SongPlan, tempo_bpm: float) -> Score:
     Nothing sounds beyond the end, and no silence is longer than a bar.
     """
     length = plan.bar_ticks
-    last_bar, end = (plan.bars - 1) * length, plan.bars * length
     sections = tuple(Section(s.name, bar * length, (bar + s.bars) * length) for s, bar in plan.starts())
-    released = {part: _released(part, score.parts[part], score, last_bar, end) for part in PARTS}
     named = replace(
         score,
         tempi=ritardando(plan, tempo_bpm, score.style),
         metres=(Metre(0, *plan.metre),),
         sections=sections,
-        parts=_held(released, length, end),
+        parts=_held(released(score, plan), length, plan.bars * length),
     )
     return replace(named, parts=_lifted(named, plan))

@@ -21,7 +21,7 @@ _FOUND_AT_ONCE = 16
 class Opened:
     """What came of opening all that songs are made from.
 
-    Args:
+    Attributes:
         problems: why songs cannot be made, a phrase each.
         not_opened: what was only verified, for this machine lacks what opens it; with what it lacks.
     """

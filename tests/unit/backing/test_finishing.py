@@ -6,7 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from rhapsody_lib.backing.finishing import CRASHES, LIFT, articulated, finished, gaps, ritardando
+from rhapsody_lib.backing.finishing import CRASHES, LIFT, finished, gaps, ritardando
+from rhapsody_lib.backing.holding import articulated
 from rhapsody_lib.music.chords import ChordSymbol, Key
 from rhapsody_lib.music.plan import PlannedSection, SongPlan
 from rhapsody_lib.music.score import PARTS, Metre, Note, Score, Tempo, TimedChord
