@@ -149,16 +149,17 @@ class BackingModel:
         lengths = [len(sequences[number]) for number in order]
         state, below = self.start(len(sequences)), [self.embed(sequences[number]) for number in order]
         for index, layer in enumerate(self._layers):
-            gates = [layer.inputs(rows) for rows in below]
-            below = [np.empty((length, self.hidden_size), dtype=np.float32) for length in lengths]
-            hidden = np.zeros((len(order), self.hidden_size), dtype=np.float32)
-            going = len(order)
-            for step in range(lengths[0] if lengths else 0):
+            longest, going = lengths[0] if lengths else 0, len(order)
+            gates = np.empty((longest, going, 3 * self.hidden_size), dtype=np.float32)
+            for line, rows in enumerate(below):
+                gates[: len(rows), line] = layer.inputs(rows)
+            states = np.zeros((longest, going, self.hidden_size), dtype=np.float32)
+            hidden = np.zeros((going, self.hidden_size), dtype=np.float32)
+            for step in range(longest):
                 while lengths[going - 1] <= step:
                     going -= 1
-                hidden[:going] = layer.update(np.stack([gates[line][step] for line in range(going)]), hidden[:going])
-                for line in range(going):
-                    below[line][step] = hidden[line]
+                states[step, :going] = hidden[:going] = layer.update(gates[step, :going], hidden[:going])
+            below = [states[:length, line] for line, length in enumerate(lengths)]
             state[index, order] = hidden
         return state
 

@@ -64,15 +64,19 @@ class Places:
     """The places of sequences in the grammar and in their bars, one in each slot."""
 
     def __init__(self, vocabulary: Vocabulary, slots: int, bar_steps: int) -> None:
-        self._steps, self._starts = bar_steps, vocabulary.starts
+        self._steps, self._first_position = bar_steps, vocabulary.starts["position"]
         families = vocabulary.family_of
-        self._framing = np.array([_FRAMING.index(f) if f in _FRAMING else 0 for f in families])
-        self._parts = np.array([PARTS.index(f) + 1 if f in PARTS else 0 for f in families])
-        self._opens, self._position = vocabulary.mask("bar"), vocabulary.mask("position")
-        self._velocity, self._duration = vocabulary.mask("velocity"), vocabulary.mask("duration")
-        chords = vocabulary.span("chord")
-        self._roots = np.full(len(vocabulary), -1)
-        self._roots[chords] = np.arange(chords.stop - chords.start) // len(QUALITY_NAMES)
+        chords, roots = vocabulary.span("chord"), np.full(len(vocabulary), -1)
+        roots[chords] = np.arange(chords.stop - chords.start) // len(QUALITY_NAMES)
+        #: Of each token its family's and its part's number, its chord's root, and whether it is of some families.
+        self._facts = np.array(
+            [
+                [_FRAMING.index(f) if f in _FRAMING else 0 for f in families],
+                [PARTS.index(f) + 1 if f in PARTS else 0 for f in families],
+                roots,
+                *(vocabulary.mask(family) for family in ("bar", "position", "velocity", "duration")),
+            ]
+        )
         self._voices = np.array([1 << 30, *(VOICES[part] for part in PARTS)])
         self._table = np.zeros((_FIELDS, slots), dtype=np.int64)
 
@@ -83,17 +87,17 @@ class Places:
     def push(self, slots: Ints, tokens: Ints) -> None:
         """Append a token, which may come there, to each of some slots."""
         table = self._table[:, slots]
-        part, opens = self._parts[tokens], self._opens[tokens]
-        is_note, timed = part > 0, self._duration[tokens]
-        ends_onset = opens | self._position[tokens]
-        table[_FAMILY], table[_ROOT] = self._framing[tokens], self._roots[tokens]
+        facts = self._facts[:, tokens]
+        table[_FAMILY], part, table[_ROOT] = facts[:3]
+        opens, position, velocity, timed = facts[3:] != 0
+        is_note, ends_onset = part > 0, opens | position
         table[_TIMED] = np.where(opens, 0, table[_TIMED] | (timed << table[_PART]))
         table[_STRUCK] = np.where(is_note, np.where(part == table[_PART], table[_STRUCK] + 1, 1), table[_STRUCK])
         table[_PART] = np.where(is_note, part, np.where(ends_onset, 0, table[_PART]))
         table[_NOTE] = np.where(is_note, tokens, np.where(ends_onset, -1, table[_NOTE]))
-        position = np.where(opens, -1, tokens - self._starts["position"])
-        table[_POSITION] = np.where(ends_onset, position, table[_POSITION])
-        attribute = timed | self._velocity[tokens]
+        step = np.where(opens, -1, tokens - self._first_position)
+        table[_POSITION] = np.where(ends_onset, step, table[_POSITION])
+        attribute = timed | velocity
         table[_VELOCITY] = np.where(attribute | ends_onset, 0, table[_VELOCITY] | is_note)
         table[_DURATION] = np.where(timed | ends_onset, 0, np.where(is_note, part != _DRUMS, table[_DURATION]))
         table[_SUNG] = ~opens & (table[_SUNG] | (part == _MELODY))

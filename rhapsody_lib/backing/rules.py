@@ -80,9 +80,9 @@ class Rules:
         self._closing = next(part for part in ("bass", "piano", "guitar", "strings") if part in self._pitched)
         #: Below it only roots sound in the last bar: the lowest octave of the part that gives its root.
         self._deep = PART_RANGES[self._closing][0] + model_shift(key) + 12
-        self._shares: Mapping[str, Mapping[int, float]] = {}
-        self._firmness, self._biases = np.float32(1), dict[tuple[int, int], FloatArray]()
         self.boundary = vocabulary.mask("bar", "end")
+        self._classes = self._bias_classes()
+        self.prefer({})
         root = 0 if key.mode == "major" else 9
         self.tonic = ChordSymbol(root, "" if key.mode == "major" else "m", root)
         self.final = self._final_mask()
@@ -122,7 +122,18 @@ class Rules:
             shares: for each part, the share of bars in which it strikes at a step.
             firmness: by what all changes are weighted.
         """
-        self._shares, self._firmness, self._biases = shares, np.float32(firmness), {}
+        self._firmness, self._biases = np.float32(firmness), dict[tuple[int, int], FloatArray]()
+        # Row -1, the last one, is for the place before the first step.
+        usual = np.zeros((self.bar_steps + 1, len(PARTS)), dtype=bool)
+        unheard = np.zeros((self.bar_steps + 1, len(PARTS)), dtype=np.float32)
+        for index, part in enumerate(PARTS):
+            if part in shares:
+                unheard[:, index] = UNHEARD
+                for step, share in shares[part].items():
+                    unheard[step, index], usual[step, index] = 0.0, share >= USUAL
+        self._usual, self._unheard = usual, unheard
+        #: Parts that mostly strike at the steps before each, and in the whole bar.
+        self._struck = np.concatenate([[0], np.cumsum(usual[:-1].sum(axis=1))])
 
     def _sampled(self) -> NDArray[np.int64]:
         wanted = (self.permitted | self.final) & ~self.vocabulary.mask("pad", "program", "style", "mode")
@@ -130,25 +141,26 @@ class Rules:
         wanted[self.boundary.argmax()] = True
         return np.flatnonzero(wanted)
 
-    def _usual(self, step: int, after: int) -> list[int]:
-        """Parts, beyond number `after`, that mostly strike at a step."""
-        names = enumerate(PARTS)
-        return [index for index, part in names if index > after and self._shares.get(part, {}).get(step, 0.0) >= USUAL]
+    def _bias_classes(self) -> NDArray[np.int64]:
+        """Of each token the place of its change in what `_bias` finds: parts, steps, the end of the bar, none."""
+        vocabulary, steps = self.vocabulary, len(PARTS)
+        classes = np.full(len(vocabulary), steps + self.bar_steps + 1)
+        for index, part in enumerate(PARTS):
+            classes[vocabulary.span(part)] = index
+        first = vocabulary.starts["position"]
+        classes[first : first + self.bar_steps] = np.arange(steps, steps + self.bar_steps)
+        classes[self.boundary] = steps + self.bar_steps
+        return classes
 
     def _bias(self, step: int, part: int) -> FloatArray:
         """Changes of the logits [vocabulary] at a step (-1 before the first), where `part` (number) struck last."""
         if (step, part) not in self._biases:
-            vocabulary, bias = self.vocabulary, np.zeros(len(self.vocabulary), dtype=np.float32)
-            waiting = self._usual(step, part)
-            for index, name in enumerate(PARTS):
-                unheard = UNHEARD if name in self._shares and step not in self._shares[name] else 0.0
-                bias[vocabulary.span(name)] = unheard + PASSED * sum(other < index for other in waiting)
-            passed = len(waiting)
-            for later in range(step + 1, self.bar_steps):
-                bias[vocabulary.starts["position"] + later] = PASSED * min(passed, MOST_PASSED)
-                passed += len(self._usual(later, -1))
-            bias[self.boundary] = PASSED * min(passed, MOST_PASSED)
-            self._biases[step, part] = bias * self._firmness
+            waiting = self._usual[step] & (np.arange(len(PARTS)) > part)
+            changes = np.zeros(len(PARTS) + self.bar_steps + 2, dtype=np.float32)
+            changes[: len(PARTS)] = self._unheard[step] + PASSED * (np.cumsum(waiting) - waiting)
+            passed = waiting.sum() + self._struck[step + 1 :] - self._struck[step + 1]
+            changes[len(PARTS) + step + 1 : -1] = PASSED * np.minimum(passed, MOST_PASSED)
+            self._biases[step, part] = (changes * self._firmness)[self._classes]
         return self._biases[step, part]
 
     def opening(self, rule: BarRule) -> list[int]:

@@ -6,7 +6,7 @@ another. A step of the network is one for all candidates of all writers.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,12 +73,23 @@ Steps = Generator[Phrase, list[Candidate], list[Bar]]
 
 @dataclass
 class Writer:
-    """One section being written: its name, its steps, the rules of its notes, its own source of chance."""
+    """One section, or a line of one, being written.
+
+    Args:
+        name: of the section.
+        steps: what asks for its phrases.
+        rules: of its notes.
+        random: its own source of chance.
+        candidates: of a phrase at most.
+        ready: whether it may begin; asked again whenever another has written a phrase.
+    """
 
     name: str
     steps: Steps
     rules: Rules
     random: np.random.Generator
+    candidates: int
+    ready: Callable[[], bool] = lambda: True
 
 
 def draw(
@@ -145,20 +156,19 @@ class Band:
         state = self._model.read([rows for _, rows in found])
         return [Mark(context, state[:, number].copy()) for number, (context, _) in enumerate(found)]
 
-    def write(self, writers: Sequence[Writer], candidates: int, progress: Progress = silent) -> list[list[Bar]]:
+    def write(self, writers: Sequence[Writer], progress: Progress = silent) -> list[list[Bar]]:
         """The music of each writer, in their order. What one writes depends on the others by rounding alone.
 
         Args:
-            writers: none of them asks for more candidates of a phrase than `candidates`.
-            candidates: slots of each writer.
+            writers: what one waits for is written by those before it.
             progress: told of each that is done.
         """
         written: list[list[Bar]] = []
         for first in range(0, len(writers), _MOST_WRITERS):
-            written += self._write(writers[first : first + _MOST_WRITERS], candidates, progress)
+            written += self._write(writers[first : first + _MOST_WRITERS], progress)
         return written
 
-    def _write(self, writers: Sequence[Writer], candidates: int, progress: Progress) -> list[list[Bar]]:
+    def _write(self, writers: Sequence[Writer], progress: Progress) -> list[list[Bar]]:
         self._writers, self._kinds = writers, dict[int, tuple[Rules, BarRule]]()
         self._kind_numbers: dict[tuple[int, bool, bool, bool, bool], int] = {}
         self._found: list[list[Candidate]] = [[] for _ in writers]
@@ -166,25 +176,33 @@ class Band:
         self._boundary = writers[0].rules.boundary
         self._readout = self._model.readout(self._tokens, np.flatnonzero(self._boundary))
         self._rows = Rows(self._model.vocabulary, self._tokens)
-        self._phrases = [next(writer.steps) for writer in writers]
-        self._candidates = candidates
-        self._allot(len(writers) * candidates)
+        self._phrases: dict[int, Phrase] = {}
+        slots = [writer.candidates for writer in writers]
+        self._firsts: list[int] = np.cumsum([0, *slots]).tolist()
+        self._owners = np.repeat(np.arange(len(writers)), slots)
+        self._allot(sum(slots))
         written: dict[int, list[Bar]] = {}
-        for number in range(len(writers)):
-            self._begin(number)
+        waiting = self._begin_ready(range(len(writers)))
         while self._live.any():
             for number in self._step():
                 try:
-                    self._phrases[number] = writers[number].steps.send(self._found[number])
-                    self._begin(number)
+                    self._begin(number, writers[number].steps.send(self._found[number]))
                 except StopIteration as over:
                     written[number] = over.value
                     progress(len(written), len(writers), writers[number].name)
+                waiting = self._begin_ready(waiting)
         return [written[number] for number in range(len(writers))]
 
-    def _begin(self, number: int) -> None:
+    def _begin_ready(self, waiting: Iterable[int]) -> list[int]:
+        """Begin the writers that may; the numbers of those who still wait."""
+        ready = {number: self._writers[number].ready() for number in waiting}
+        for number in (number for number, may_begin in ready.items() if may_begin):
+            self._begin(number, next(self._writers[number].steps))
+        return [number for number, may_begin in ready.items() if not may_begin]
+
+    def _begin(self, number: int, phrase: Phrase) -> None:
         """Begin all candidates of a writer's phrase."""
-        phrase, first = self._phrases[number], number * self._candidates
+        self._phrases[number], first = phrase, self._firsts[number]
         slots = np.arange(first, first + phrase.candidates)
         places = slice(first, first + phrase.candidates)
         self._contexts.go_to(places, phrase.start.context)
@@ -195,25 +213,23 @@ class Band:
 
     def _open_bar(self, slot: int) -> int:
         """Go on to a slot's next bar: its first token; those that follow it are given too."""
-        number = slot // self._candidates
         self._bar[slot] += 1
         rule = self._rule(slot)
-        tokens = self._writers[number].rules.opening(rule)
+        tokens = self._writers[int(self._owners[slot])].rules.opening(rule)
         self._queues[slot], self._free[slot] = tokens[:0:-1], len(tokens) == 1
         self._tunes[slot] = list(rule.tune[::-1])
         self._due[slot] = rule.tune[0][0] if rule.tune else -1
         return tokens[0]
 
     def _rule(self, slot: int) -> BarRule:
-        return self._phrases[slot // self._candidates].bars[int(self._bar[slot])]
+        return self._phrases[int(self._owners[slot])].bars[int(self._bar[slot])]
 
     def _push(self, slots: Ints, tokens: Ints, opened: Sequence[int]) -> None:
         """Append tokens; in the `opened` slots they open a bar."""
         self._contexts.push(slots, tokens)
         self._places.push(slots, tokens)
         for slot in opened:
-            number, rule = slot // self._candidates, self._rule(slot)
-            rules = self._writers[number].rules
+            rule, rules = self._rule(slot), self._writers[int(self._owners[slot])].rules
             flags = (id(rules), bool(rule.tune), rule.joins, rule.is_cadence, rule.is_final)
             kind = self._kind_numbers.setdefault(flags, len(self._kinds))
             self._kinds.setdefault(kind, (rules, rule))
@@ -236,7 +252,7 @@ class Band:
             if self._queues[slot]:
                 tokens[place] = self._queues[slot].pop()
                 self._free[slot] = not self._queues[slot] and not self._rule(slot).given
-            elif self._bar[slot] + 1 == len(self._phrases[slot // self._candidates].bars):
+            elif self._bar[slot] + 1 == len(self._phrases[int(self._owners[slot])].bars):
                 going[place] = False
             else:
                 tokens[place] = self._open_bar(slot)
@@ -258,8 +274,10 @@ class Band:
         """The next token of some slots, whose inputs and states are rows of `embedded` and `hidden`."""
         scores = self._readout(embedded, hidden)
         scores += self._rows.of(self._places, slots, self._kinds)
-        scores += self._rows.due[self._due[slots]]
-        by_writer = np.bincount(slots // self._candidates)
+        due = self._due[slots]
+        if due.max() >= 0:
+            scores += self._rows.due[due]
+        by_writer = np.bincount(self._owners[slots])
         chances = [self._writers[n].random.random(by_writer[n]) for n in np.flatnonzero(by_writer).tolist()]
         columns, logs = draw(scores, self._temperature, np.concatenate(chances), self._min_share)
         self._log_probability[slots] += logs
@@ -270,12 +288,11 @@ class Band:
     def _finish(self, slots: Sequence[int]) -> list[int]:
         """Take the candidates in some slots as done; the numbers of the writers who wait for no more."""
         for slot in slots:
-            number, self._live[slot] = slot // self._candidates, False
+            number, self._live[slot] = int(self._owners[slot]), False
             context = self._contexts.mark(slot)
             bars = self._contexts.bars(context, len(self._phrases[number].bars))
             drawn, end = int(self._drawn[slot]), Mark(context, self._state[:, slot].copy())
             mean = float(self._log_probability[slot] / max(1, drawn))
             self._found[number].append(Candidate(end, bars, drawn, mean))
-        writers = dict.fromkeys(slot // self._candidates for slot in slots)
-        size = self._candidates
-        return [number for number in writers if not self._live[number * size : (number + 1) * size].any()]
+        writers, firsts = dict.fromkeys(self._owners[slots].tolist()), self._firsts
+        return [number for number in writers if not self._live[firsts[number] : firsts[number + 1]].any()]

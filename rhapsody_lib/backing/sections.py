@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 from rhapsody_lib.backing.lines import Line, lines_of, music_label, tune_of
 from rhapsody_lib.backing.metrics import bar_likeness
@@ -131,28 +132,12 @@ class SongWriter:
         min_share = MIN_SHARE * FREE_SHARE ** (1 - safety)
         band = Band(self._model, bar_steps(self._plan.metre), temperature, min_share)
         starts = self._heard(band, {label: self._primed_by(firsts[label]) for label in new})
-        returning = {label: self._primer.bars_again(sections[firsts[label]].kind) for label in self._returning(new)}
-        again = self._heard(band, {label: bars for label, bars in returning.items() if bars})
         writers = [
             self._writer(sections[firsts[label]], starts[label], label, is_last=label == labels[-1]) for label in new
         ]
-        self._music |= zip(new, band.write(writers, CANDIDATES, progress), strict=True)
+        players = self._players(band, starts)
+        played = band.write([*writers, *(player for _, _, player in players)], progress)[len(new) :]
         music = [list(self._music[label]) for label in labels]
-        asked = {
-            label: self._asked(sections[firsts[label]], again.get(label, starts[label]), first=starts[label])
-            for label in returning
-        }
-        players = [
-            (
-                number,
-                line,
-                self._player(number, line, again.get(label, starts[label]).at(line), asked[label], joins=joins),
-            )
-            for number, label in enumerate(labels)
-            if label in returning and number != firsts[label]
-            for line, joins in self._played_again(number, asked[label][0])
-        ]
-        played = band.write([player for _, _, player in players], VARIANTS)
         for (number, line, _), bars in zip(players, played, strict=True):
             music[number][line.bar : line.bar + line.bars] = bars
         return [
@@ -161,19 +146,35 @@ class SongWriter:
             for frame, body in zip(self._frames(section), bodies, strict=True)
         ]
 
+    def _players(self, band: Band, starts: Mapping[str, _Start]) -> list[tuple[int, Line, Writer]]:
+        """Who plays lines of sections that return anew: the number of the section, the line, the writer."""
+        sections, labels = self._plan.sections, self._labels
+        firsts = {label: labels.index(label) for label in starts if labels.count(label) > 1}
+        primed = {label: self._primer.bars_again(sections[first].kind) for label, first in firsts.items()}
+        again = self._heard(band, {label: bars for label, bars in primed.items() if bars})
+        begins = {label: again.get(label, starts[label]) for label in firsts}
+        asked = {
+            label: self._asked(sections[first], begins[label], first=starts[label]) for label, first in firsts.items()
+        }
+        return [
+            (number, line, self._player(number, line, begins[label], asked[label], joins=joins))
+            for number, label in enumerate(labels)
+            if number != firsts.get(label, number)
+            for line, joins in self._played_again(number, asked[label][0])
+        ]
+
     def _primed_by(self, number: int) -> list[Bar]:
         """The primer's bars for a section: of its second of the kind where the song has had one, else of its first."""
         kind = self._plan.sections[number].kind
         had = any(section.kind == kind for section in self._plan.sections[:number])
         return (self._primer.bars_again(kind) if had else []) or self._primer.bars_for(kind)
 
-    def _returning(self, labels: Sequence[str]) -> list[str]:
-        return [label for label in labels if self._labels.count(label) > 1]
-
     def _heard(self, band: Band, primed: Mapping[str, Sequence[Bar]]) -> dict[str, _Start]:
         """Where sections begin, by their labels, after the primer's bars."""
-        marks = band.heard([[*self._header, *(token for bar in bars for token in bar)] for bars in primed.values()])
-        return {label: _Start(mark, bars) for (label, bars), mark in zip(primed.items(), marks, strict=True)}
+        sequences = {label: (*self._header, *chain.from_iterable(bars)) for label, bars in primed.items()}
+        different = list(dict.fromkeys(sequences.values()))
+        marks = dict(zip(different, band.heard(different), strict=True))
+        return {label: _Start(marks[sequences[label]], bars) for label, bars in primed.items()}
 
     def _played_again(self, number: int, wanted: Wanted) -> list[tuple[Line, bool]]:
         """Lines of a section that returns, where its accompaniment is not as it was, and whether strings only join."""
@@ -199,16 +200,17 @@ class SongWriter:
     def _writer(self, section: PlannedSection, start: _Start, label: str, *, is_last: bool) -> Writer:
         """Writes a section that is new."""
         wanted, rules = self._asked(section, start)
-        steps = self._steps(section, start, wanted, is_last=is_last)
-        return Writer(section.name, steps, rules, generator(self._seed, "backing", "section", label))
+        steps = self._steps(section, start, label, wanted, is_last=is_last)
+        chance = generator(self._seed, "backing", "section", label)
+        return Writer(section.name, steps, rules, chance, CANDIDATES)
 
-    def _player(self, number: int, line: Line, mark: Mark, asked: tuple[Wanted, Rules], *, joins: bool) -> Writer:
-        """Accompanies a line of a section that returns anew, or lets strings join."""
-        section, (wanted, rules) = self._plan.sections[number], asked
-        bars = slice(line.bar, line.bar + line.bars)
-        again = self._again(self._frames(section)[bars], self._music[self._labels[number]][bars], joins=joins)
-        steps = self._played(Phrase(mark, again, VARIANTS), replace(wanted, syllables=line.syllables))
-        return Writer(section.name, steps, rules, generator(self._seed, "backing", "line", number, line.bar))
+    def _player(self, number: int, line: Line, start: _Start, asked: tuple[Wanted, Rules], *, joins: bool) -> Writer:
+        """Accompanies a line of a section that returns anew, or lets strings join, as soon as that line is written."""
+        section, label, (wanted, rules) = self._plan.sections[number], self._labels[number], asked
+        steps = self._played(number, line, start, replace(wanted, syllables=line.syllables), joins=joins)
+        chance = generator(self._seed, "backing", "line", number, line.bar)
+        end = line.bar + line.bars
+        return Writer(section.name, steps, rules, chance, VARIANTS, lambda: len(self._music.get(label, ())) >= end)
 
     def _asked(self, section: PlannedSection, start: _Start, *, first: _Start | None = None) -> tuple[Wanted, Rules]:
         """What is asked of a section's phrases, and the rules of its notes; `first` is its start where it returns."""
@@ -231,9 +233,9 @@ class SongWriter:
         )
         return wanted, rules
 
-    def _steps(self, section: PlannedSection, start: _Start, usual: Wanted, *, is_last: bool) -> Steps:
+    def _steps(self, section: PlannedSection, start: _Start, label: str, usual: Wanted, *, is_last: bool) -> Steps:
         """Ask for one phrase of a section after another."""
-        frames, written = self._frames(section), list[Bar]()
+        frames, written = self._frames(section), self._music.setdefault(label, [])
         lines, mark = lines_of(self._plan, section), start.mark
         for number, line in enumerate(lines):
             own, ends = frames[line.bar : line.bar + line.bars], number + 1 == len(lines)
@@ -250,9 +252,12 @@ class SongWriter:
             written += best.bars
         return written
 
-    def _played(self, phrase: Phrase, wanted: Wanted) -> Steps:
-        """Ask for one phrase whose tune is given."""
-        return (yield from self._best(phrase, wanted, [], tries=1)).bars
+    def _played(self, number: int, line: Line, start: _Start, wanted: Wanted, *, joins: bool) -> Steps:
+        """Ask for one line of a section that returns."""
+        bars = slice(line.bar, line.bar + line.bars)
+        written = self._music[self._labels[number]][bars]
+        again = self._again(self._frames(self._plan.sections[number])[bars], written, joins=joins)
+        return (yield from self._best(Phrase(start.at(line), again, VARIANTS), wanted, [], tries=1)).bars
 
     def _again(self, frames: Sequence[Bar], bodies: Sequence[Bar], *, joins: bool = False) -> list[BarRule]:
         """Bars whose tune is given, or all but the strings."""

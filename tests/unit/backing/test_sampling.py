@@ -109,8 +109,8 @@ def test_a_writer_writes_what_it_would_write_alone(monkeypatch: pytest.MonkeyPat
         writers = []
         for place, mark in zip(places, marks, strict=True):
             rules = Rules(VOCABULARY, Key(0, "major"), 48).limited(PARTS[1 + place :], ())
-            writers.append(Writer("", steps(mark), rules, generator(3, place)))
-        found = band.write(writers, 3)
+            writers.append(Writer("", steps(mark), rules, generator(3, place), 3))
+        found = band.write(writers)
         assert band.sampled > 3 * len(places)
         return found
 
@@ -130,6 +130,34 @@ def test_a_writer_writes_what_it_would_write_alone(monkeypatch: pytest.MonkeyPat
     assert all(len(bars) == 4 for bars in together)
 
 
+def test_a_writer_begins_as_soon_as_what_it_waits_for_is_written() -> None:
+    """Another's first phrase: it is gone on from while the other writes its second."""
+    band, bar = Band(MODEL, 48, 1.2), BarRule((VOCABULARY.bar(1),))
+    (mark,) = band.heard([HEADER])
+    told: list[str] = []
+    first: list[Mark] = []
+
+    def leads() -> Steps:
+        found = yield Phrase(mark, [bar], 2)
+        first.append(found[0].end)
+        told.append("first phrase")
+        found = yield Phrase(found[0].end, [bar] * 3, 2)
+        told.append("second phrase")
+        return found[0].bars
+
+    def follows() -> Steps:
+        told.append("begins")
+        return (yield Phrase(first[0], [bar], 1))[0].bars
+
+    rules = Rules(VOCABULARY, Key(0, "major"), 48)
+    writers = [
+        Writer("", leads(), rules, generator(1, "leads"), 2),
+        Writer("", follows(), rules, generator(1, "follows"), 1, lambda: bool(first)),
+    ]
+    assert [len(bars) for bars in band.write(writers)] == [3, 1]
+    assert told == ["first phrase", "begins", "second phrase"]
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_tune_that_is_given_is_kept_and_its_accompaniment_is_new(seed: int) -> None:
     song = encode(VOCABULARY, ballad())
@@ -145,7 +173,7 @@ def test_a_tune_that_is_given_is_kept_and_its_accompaniment_is_new(seed: int) ->
         assert found[0].bars != found[1].bars
         return found[0].bars
 
-    (written,) = band.write([Writer("", steps(), Rules(VOCABULARY, Key(0, "major"), 48), chance)], 2)
+    (written,) = band.write([Writer("", steps(), Rules(VOCABULARY, Key(0, "major"), 48), chance, 2)])
     assert [tune_of(VOCABULARY, bar) for bar in written] == tunes
     assert written != bodies
 
