@@ -110,8 +110,7 @@ def _is_store_hiccup(_task: Any, _run: Any, state: Any) -> bool:
 
 
 @task(
-    name="shard",
-    tags=["shard"],
+    name="shard",  # without a tag, for which the server would be asked before each (tasks/generation.py)
     persist_result=False,
     cache_policy=NO_CACHE,
     retries=len(_RETRY_DELAYS_S),
