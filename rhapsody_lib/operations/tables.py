@@ -6,14 +6,16 @@ not depend on it (docs/decisions/0019).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
-from rhapsody_lib.errors import DamagedArtifactError
+from rhapsody_lib.errors import DamagedArtifactError, RhapsodyError
 from rhapsody_lib.operations.opening import locate_segments
 from rhapsody_lib.operations.recipes import STAGE_VERSIONS, catalogue_recipe, corpus_recipe
 from rhapsody_lib.operations.sharding import (
@@ -82,22 +84,41 @@ def embed_catalogue(
             return locate_segments(opened, refs, make_again=lambda ref: step(again[ref.key]))
 
         songs, served, progress = opened.fetch(corpus), opened.fetch(encoder), reporter("Embedding catalogue")
-        catalogue.embed_catalogue(
-            songs,
-            served,
-            folder,
-            settings.catalogue,
-            progress=progress,
-            make_segments=make_segments,
-            earlier=list(_earlier_catalogues(opened, recipe)),
-        )
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(_verify_segments, opened, recipe)
+            catalogue.embed_catalogue(
+                songs,
+                served,
+                folder,
+                settings.catalogue,
+                progress=progress,
+                make_segments=make_segments,
+                earlier=[figures for _, figures in _earlier_catalogues(opened, recipe)],
+            )
 
     recipe = catalogue_recipe(settings, corpus, encoder)
     return opened.build(recipe, make)
 
 
-def _earlier_catalogues(store: Store, like: Recipe) -> Iterator[Path]:
-    """What earlier catalogues of the same encoder and settings hold of their figures, the newest first."""
+def _verify_segments(store: Store, like: Recipe) -> None:
+    """Compare the digests of the segments of the newest earlier catalogue, most of which will be those of the next one.
+
+    That takes about as long as planning, beside which it is done; where the store is elsewhere they would be fetched
+    for it, so there it is left to whoever needs them. What is wrong with one is told by whoever needs it.
+    """
+    from rhapsody_lib.retrieval.layout import SONG_VECTORS_FILE
+
+    if not store.is_local:
+        return
+    with suppress(RhapsodyError):
+        for newest, _ in itertools.islice(_earlier_catalogues(store, like), 1):
+            for part in store.parts(newest):
+                with suppress(DamagedArtifactError):
+                    store.fetch(store.part(*part), (SONG_VECTORS_FILE,))
+
+
+def _earlier_catalogues(store: Store, like: Recipe) -> Iterator[tuple[ArtifactRef, Path]]:
+    """Earlier catalogues of the same encoder and settings, the newest first, with what they hold of their figures."""
     from rhapsody_lib.retrieval.sample import REUSED_FILES
 
     for ref, manifest in store.described(like.kind, most=_CATALOGUES_COMPARED):
@@ -105,7 +126,7 @@ def _earlier_catalogues(store: Store, like: Recipe) -> Iterator[Path]:
         same = (recipe.version, dict(recipe.settings)) == (like.version, dict(like.settings))
         if same and recipe.inputs["encoder"] == like.inputs["encoder"]:
             with suppress(DamagedArtifactError):
-                yield store.fetch(ref, REUSED_FILES)
+                yield ref, store.fetch(ref, REUSED_FILES)
 
 
 def _vectors_shards(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -162,9 +163,10 @@ def embed_catalogue(
         DamagedArtifactError: the corpus or the encoder cannot be read.
     """
     count_songs(corpus)
-    served = loaded_encoder(encoder)
     out.mkdir(parents=True, exist_ok=True)
-    plan = plan_shards(corpus)
+    with ThreadPoolExecutor(1) as pool:  # both take seconds where there are many songs, and neither waits for the other
+        loading = pool.submit(loaded_encoder, encoder)
+        plan, served = plan_shards(corpus), loading.result()
     locate = (make_segments or _segments_here(corpus, encoder, out))(plan, progress)
     card = {
         "layout": LAYOUT_VERSION,

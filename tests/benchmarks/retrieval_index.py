@@ -141,14 +141,9 @@ def _adding(made: Million) -> list[Row]:
         forget(made.store, ref)
         told = _child("add", made.store, ref.key)
         forget(made.store, ref)
-        seconds = told["seconds"] - told["embedding_s"]
         rows += [
-            at_most(
-                f"adding {ADDED} songs {what} to {told['songs'] - ADDED:,}, whole step but for the next row, s",
-                seconds,
-                10,
-            ),
-            Row(f"  and loading the encoder and embedding them ({what}), s", round(told["embedding_s"], 2)),
+            at_most(f"adding {ADDED} songs {what} to {told['songs'] - ADDED:,}, whole step, s", told["seconds"], 10),
+            Row(f"  loading the encoder beside it, and embedding ({what}), s", round(told["embedding_s"], 2)),
             Row(f"  segments made of {told['segments']} ({what})", told["new_segments"]),
             Row(f"  peak memory, mapped files and all ({what}), MB", round(told["peak_mb"], 1)),
         ]

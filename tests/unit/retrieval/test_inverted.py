@@ -72,7 +72,9 @@ def test_a_written_one_is_the_same_and_a_damaged_one_is_one_clear_error(exact, b
         assert one.tolist() == other.tolist()
     with pytest.raises(DamagedArtifactError, match="has 3000 songs, the catalogue 10"):
         InvertedIndex.load(path, ExactIndex([clusters(10)]), probes=1, recall=1)
-    path.write_bytes(path.read_bytes()[:2000])
+    short = path.read_bytes()[:2000]
+    path.unlink()  # written in place it would be cut under those that are mapped, and they end the process as they go
+    path.write_bytes(short)
     with pytest.raises(DamagedArtifactError, match="Run 'rhapsody train'"):
         InvertedIndex.load(path, exact, probes=1, recall=1)
 
