@@ -14,7 +14,7 @@ import shutil
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rhapsody_lib.errors import FullDiskError, InputError
@@ -150,12 +150,12 @@ class FetchedCopies:
 
 
 def _size_bytes(folder: Path) -> int:
+    """Size of a copy or of what is being downloaded; what goes while we look counts for nothing."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size
-        except OSError:  # went while we looked
-            continue
+    for here, _, names in os.walk(folder):  # unlike a glob it does not mind a folder that is gone
+        for name in names:
+            with suppress(OSError):
+                total += Path(here, name).stat().st_size
     return total
 
 

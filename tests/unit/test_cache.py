@@ -121,6 +121,22 @@ def test_downloads_that_were_killed_make_room_first(tmp_path, forgotten):
     assert not (tmp_path / "killed.part").exists()
 
 
+def test_a_download_that_ends_while_another_makes_room_does_not_disturb_it(tmp_path, forgotten, monkeypatch):
+    copies, ends = FetchedCopies(tmp_path), []
+    walk = os.walk
+
+    def ended(folder, *rest, **more):
+        if folder.suffix == ".part" and not ends:
+            ends.append(folder.rename(folder.with_suffix("")))
+        return walk(folder, *rest, **more)
+
+    (tmp_path / "other.part").mkdir()
+    (tmp_path / "other.part" / "file").write_bytes(b"whole now")
+    monkeypatch.setattr(os, "walk", ended)
+    assert copies.get("one", 1, lambda folder: (folder / "file").write_bytes(b"1")).is_dir()
+    assert ends == [tmp_path / "other"]
+
+
 def test_threads_that_want_the_same_copy_fetch_it_once(tmp_path, forgotten):
     copies, downloads, start = FetchedCopies(tmp_path, 10 * MB), [], threading.Barrier(6)
 
