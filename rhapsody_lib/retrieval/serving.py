@@ -24,7 +24,7 @@ from rhapsody_lib.retrieval.engines import Engine, OnnxEngine, Vectors, bulk_eng
 __all__ = ["CARD_FILE", "MODEL_FILE", "TOKENIZER_FILE", "Encoder", "Vectors"]
 
 MODEL_FILE, TOKENIZER_FILE, CARD_FILE = "encoder.onnx", "tokenizer.json", "encoder.json"
-#: Tokens in one batch at most, unless a single text has more. Half as many are 3 % slower; more are no faster.
+#: Tokens in one batch at most, unless a single text has more. More are no faster.
 BATCH_TOKENS = 1024
 #: What the precision is tried on; the last is longer than any length limit.
 _PROBES = (

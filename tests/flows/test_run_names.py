@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +16,20 @@ from rhapsody_lib.artifacts import Store
 from rhapsody_lib.errors import InputError
 from rhapsody_lib.operations.requests import check_request
 from rhapsody_lib.release import RELEASE_KINDS, Release
+from tests.servers.process import wait_until
 
 
 def task_runs_of(flow_run_id: object, number: int) -> dict[str, list[str]]:
     """Tags of each task run of a flow run by its name, once the server was told of all ends."""
     of_run = FlowRunFilter(id=FlowRunFilterId(any_=[flow_run_id]))
-    deadline = time.monotonic() + 60
     with get_client(sync_client=True) as client:
-        while True:
+
+        def ended() -> bool:
             runs = client.read_task_runs(flow_run_filter=of_run)
-            ended = len(runs) == number and all(run.state and run.state.is_final() for run in runs)
-            if ended or time.monotonic() > deadline:
-                return {run.name: list(run.tags) for run in runs}
-            time.sleep(0.1)
+            return len(runs) == number and all(run.state and run.state.is_final() for run in runs)
+
+        wait_until(ended, f"the end of {number} task runs")
+        return {run.name: list(run.tags) for run in client.read_task_runs(flow_run_filter=of_run)}
 
 
 def nothing(*_: Any, **__: Any) -> Any:

@@ -122,17 +122,16 @@ def test_downloads_that_were_killed_make_room_first(tmp_path, forgotten):
 
 
 def test_a_download_that_ends_while_another_makes_room_does_not_disturb_it(tmp_path, forgotten, monkeypatch):
-    copies, ends = FetchedCopies(tmp_path), []
-    walk = os.walk
+    copies, ends, scandir = FetchedCopies(tmp_path), [], os.scandir
 
-    def ended(folder, *rest, **more):
-        if folder.suffix == ".part" and not ends:
-            ends.append(folder.rename(folder.with_suffix("")))
-        return walk(folder, *rest, **more)
+    def ended(folder):
+        if Path(folder).suffix == ".part" and not ends:
+            ends.append(Path(folder).rename(Path(folder).with_suffix("")))
+        return scandir(folder)
 
     (tmp_path / "other.part").mkdir()
     (tmp_path / "other.part" / "file").write_bytes(b"whole now")
-    monkeypatch.setattr(os, "walk", ended)
+    monkeypatch.setattr(os, "scandir", ended)
     assert copies.get("one", 1, lambda folder: (folder / "file").write_bytes(b"1")).is_dir()
     assert ends == [tmp_path / "other"]
 
