@@ -6,17 +6,17 @@ import hashlib
 import time
 from pathlib import Path
 
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 18
 #: A file changed this shortly before it was read may be changed again within the same tick of the file system's clock.
 _TICK_NS = 2_000_000_000
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file in hex, read in blocks."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(_BLOCK_BYTES):
-            digest.update(block)
+    """SHA-256 of a file in hex, read in blocks into one buffer, which stays in the processor's cache."""
+    digest, buffer = hashlib.sha256(), memoryview(bytearray(_BLOCK_BYTES))
+    with path.open("rb", buffering=0) as stream:
+        while count := stream.readinto(buffer):
+            digest.update(buffer[:count])
     return digest.hexdigest()
 
 

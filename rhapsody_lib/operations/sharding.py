@@ -14,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 
 from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
 from rhapsody_lib.errors import DamagedArtifactError
+from rhapsody_lib.processors import available_processors
 from rhapsody_lib.progress import reporter
 
 Shard = TypeVar("Shard")
@@ -47,6 +48,22 @@ def in_turn(step: ShardStep[Shard], work: Sequence[Work[Shard]], what: str) -> l
     for number, item in enumerate(work, start=1):
         refs.append(step(item))
         progress(number, len(work))
+    return refs
+
+
+def side_by_side(
+    step: ShardStep[Shard], work: Sequence[Work[Shard]], done: Callable[[], object] = lambda: None
+) -> list[ArtifactRef]:
+    """Make the shards in this process, as many at once as it has processors; `done` is called after each."""
+    refs = list[ArtifactRef]()
+    with ThreadPoolExecutor(available_processors(), thread_name_prefix="shards") as pool:
+        try:
+            for ref in pool.map(step, work):
+                refs.append(ref)
+                done()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
     return refs
 
 

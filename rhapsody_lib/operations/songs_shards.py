@@ -6,8 +6,8 @@ prepared again in about the time that these take.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,9 +25,9 @@ from rhapsody_lib.operations.sharding import (
     intact_folders,
     overlapping,
     shard_recipe,
+    side_by_side,
     stored_shards,
 )
-from rhapsody_lib.processors import available_processors
 from rhapsody_lib.progress import reporter
 from rhapsody_lib.settings import Settings
 
@@ -93,14 +93,9 @@ def _side_by_side(step: ShardStep[SongShard], work: Sequence[Work[SongShard]]) -
         refs[number] = step(work[number])
         progress(len(refs), len(work))
     parts = [number for number in range(len(work)) if number not in refs]
-    with ThreadPoolExecutor(available_processors(), thread_name_prefix="tables") as pool:
-        try:
-            for number, ref in zip(parts, pool.map(step, [work[number] for number in parts]), strict=True):
-                refs[number] = ref
-                progress(len(refs), len(work))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    told = itertools.count(len(refs) + 1)
+    made = side_by_side(step, [work[number] for number in parts], lambda: progress(next(told), len(work)))
+    refs |= zip(parts, made, strict=True)
     return [refs[number] for number in range(len(work))]
 
 

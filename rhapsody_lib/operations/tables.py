@@ -28,6 +28,7 @@ from rhapsody_lib.operations.sharding import (
     intact_folders,
     overlapping,
     shard_recipe,
+    side_by_side,
     stored_shards,
 )
 from rhapsody_lib.operations.songs_shards import songs_folders
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from rhapsody_lib.retrieval.opened import Locate
     from rhapsody_lib.retrieval.shards import VectorShard
 
-VECTORS_SHARD = "vectors-shard"
+VECTORS_SHARD, _WHAT = "vectors-shard", "vectors shard"
 #: Earlier catalogues that are looked at, the newest first.
 _CATALOGUES_COMPARED = 4
 
@@ -143,9 +144,15 @@ def _vectors_shards(
     if missing:
         held = earlier_shards(stored_shards(store, VECTORS_SHARD), _vectors_like(encoder))
         work = [Work(part, overlapping(held, part.bounds)) for part in missing]
-        made = iter(spread(step, work, "vectors shard"))
+        made = iter(_side_by_side(step, work) if spread is in_turn else spread(step, work, _WHAT))
         return [ref or next(made) for ref in found]
     return [ref for ref in found if ref]
+
+
+def _side_by_side(step: ShardStep[VectorShard], work: Sequence[Work[VectorShard]]) -> list[ArtifactRef]:
+    """Make shards in this process: what they embed has all processors, all else of a shard has one."""
+    progress, told = reporter(f"Making {_WHAT}s"), itertools.count(1)
+    return side_by_side(step, work, lambda: progress(next(told), len(work)))
 
 
 def _vectors_like(encoder: ArtifactRef) -> Recipe:

@@ -65,10 +65,17 @@ class RawSong:
 def _open(path: Path) -> pq.ParquetFile:
     if not path.is_file():
         raise SourceError(f"{path}: there is no such table. Prepare a corpus first: rhapsody prepare SOURCE")
+    state = path.stat()
     try:
-        return pq.ParquetFile(path)
+        return pq.ParquetFile(path, metadata=_metadata(path, (state.st_mtime_ns, state.st_size)))
     except pa.ArrowException as error:
         raise DamagedArtifactError(f"{path}: is not a Parquet file ({error}). Prepare the corpus again.") from error
+
+
+@lru_cache(maxsize=2)
+def _metadata(path: Path, _changed: tuple[int, int]) -> pq.FileMetaData:
+    """The footer of a table: with many songs it takes as long to read as a row group, and each shard needs both."""
+    return pq.read_metadata(path)
 
 
 def count_songs(corpus: Path) -> int:

@@ -58,10 +58,20 @@ class Postings:
     @classmethod
     def of(cls, terms: Hashes, rows: NDArray[np.uint16], counts: NDArray[np.uint8]) -> Postings:
         """Postings in any order, each of a term [postings] in a song's row [postings]."""
-        order = np.lexsort((rows, terms))
-        sorted_terms = terms[order]
-        different, starts = np.unique(sorted_terms, return_index=True)
-        return cls(different, np.append(starts, len(terms)).astype(np.int32), rows[order], counts[order])
+        order = np.argsort(terms, kind="stable")  # postings in order that are joined to others take hardly a pass
+        sorted_terms, sorted_rows = terms[order], rows[order]
+        new = np.ones(len(terms), bool)
+        np.not_equal(sorted_terms[1:], sorted_terms[:-1], out=new[1:])
+        starts = np.flatnonzero(new)
+        back = np.flatnonzero(~new[1:] & (sorted_rows[1:] < sorted_rows[:-1]))
+        if len(back):  # only terms whose rows are not in order yet are sorted by them
+            group = np.cumsum(new) - 1
+            mixed = np.zeros(len(starts), bool)
+            mixed[group[back]] = True
+            places = np.flatnonzero(mixed[group])
+            order[places] = order[places][np.lexsort((sorted_rows[places], group[places]))]
+        bounds = np.append(starts, len(terms)).astype(np.int32)
+        return cls(sorted_terms[starts], bounds, rows[order], counts[order])
 
     @classmethod
     def of_texts(cls, texts: Iterable[str]) -> Postings:

@@ -123,7 +123,7 @@ def write_segment(
     Args:
         out: the folder; it exists.
         songs: `song_vectors_schema` but for `stanzas_start`, which is set here.
-        messages: of each song the stanzas.
+        messages: the stanzas of the songs, in pieces of one song or more.
         postings: of the songs' terms.
         encoder_sha256: digest of the encoder that the vectors are of.
     """

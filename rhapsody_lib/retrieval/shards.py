@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -112,7 +112,8 @@ class _Source:
     """Songs of which all that follows from their words is known: of an earlier segment, or embedded just now."""
 
     songs: pa.RecordBatch
-    message: Callable[[int], bytes]
+    #: The stanzas of the songs in rows from the first number to before the second.
+    messages: Callable[[int, int], bytes]
     postings: Postings
 
     @classmethod
@@ -123,10 +124,10 @@ class _Source:
 
         starts, sizes = (segment.column(name).tolist() for name in ("stanzas_start", "stanzas_bytes"))
 
-        def message(row: int) -> bytes:
-            return stanzas[starts[row] : starts[row] + sizes[row]]
+        def messages(start: int, stop: int) -> bytes:
+            return stanzas[starts[start] : starts[stop - 1] + sizes[stop - 1]]
 
-        return cls(segment.batch, message, load_postings(folder / LEXICON_FILE))
+        return cls(segment.batch, messages, load_postings(folder / LEXICON_FILE))
 
     def rows_of(self, wanted: set[bytes]) -> dict[bytes, int]:
         """Rows of the songs with these words."""
@@ -139,7 +140,7 @@ class _Source:
         places = np.flatnonzero(np.isin(hashes, np.array(list(texts), np.uint64)))
         found = {}
         for row in sorted(set((np.searchsorted(starts, places, side="right") - 1).tolist())):
-            stanzas, vectors = message_stanzas(self.message(row), dimension)
+            stanzas, vectors = message_stanzas(self.messages(row, row + 1), dimension)
             for (_, text), vector in zip(stanzas, vectors, strict=True):
                 if texts.get(text_hash(text)) == text:
                     found[text] = vector
@@ -249,7 +250,9 @@ def _embedded(
         values[field.name] if field.name in ("shape", "vector") else pa.array(values[field.name], field.type)
         for field in schema
     ]
-    return _Source(pa.record_batch(columns, schema=schema), messages.__getitem__, postings)
+    return _Source(
+        pa.record_batch(columns, schema=schema), lambda start, stop: b"".join(messages[start:stop]), postings
+    )
 
 
 def _write_from(
@@ -284,5 +287,12 @@ def _write_from(
     }
     whole = song_vectors_schema(dimension)
     columns = [values[field.name] if field.name in values else pa.array([], field.type) for field in whole]
-    messages = (sources[number].message(row) for number, row in places)
+    messages = (sources[number].messages(start, stop) for number, start, stop in _adjacent(places))
     write_segment(out, pa.record_batch(columns, schema=whole), messages, Postings.of(*joined(parts)), encoder_sha256)
+
+
+def _adjacent(places: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int, int]]:
+    """Source, first row, and row after the last, of places that follow one another in a source."""
+    for (number, _), run in itertools.groupby(enumerate(places), lambda item: (item[1][0], item[1][1] - item[0])):
+        rows = [row for _, (_, row) in run]
+        yield number, rows[0], rows[-1] + 1

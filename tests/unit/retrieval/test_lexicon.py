@@ -77,13 +77,19 @@ def test_rows_taken_over_are_those_of_their_texts(texts, wanted):
         np.testing.assert_array_equal(getattr(taken, name), getattr(anew, name), err_msg=name)
 
 
-def test_rows_of_two_segments_come_together():
-    texts = ["the river", "snow on snow", "the train"]
-    one, other = Postings.of_texts(texts[:2]), Postings.of_texts(texts[2:])
-    parts = [one.taken(np.array([0, 1]), np.array([0, 2])), other.taken(np.array([0]), np.array([1]))]
-    both, anew = Postings.of(*joined(parts)), Postings.of_texts([texts[0], texts[2], texts[1]])
-    np.testing.assert_array_equal(both.terms, anew.terms)
-    np.testing.assert_array_equal(both.rows, anew.rows)
+@given(st.lists(TEXTS, min_size=1, max_size=3), st.randoms())
+def test_rows_of_several_segments_come_together_in_any_order(pieces, random):
+    texts = [text for piece in pieces for text in piece]
+    new = random.sample(range(len(texts)), len(texts))
+    firsts = np.cumsum([0, *map(len, pieces)])
+    parts = [
+        Postings.of_texts(piece).taken(np.arange(len(piece)), np.array(new[first : first + len(piece)]))
+        for first, piece in zip(firsts, pieces, strict=False)
+    ]
+    order = dict(zip(new, texts, strict=True))
+    both, anew = Postings.of(*joined(parts)), Postings.of_texts([order[row] for row in range(len(texts))])
+    for name in ("terms", "starts", "rows", "counts"):
+        np.testing.assert_array_equal(getattr(both, name), getattr(anew, name), err_msg=name)
 
 
 @given(texts=TEXTS)
