@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rhapsody_lib.corpus.clean_sections import AGAIN, written_out
+from rhapsody_lib.corpus.clean_web import without_traces
 from rhapsody_lib.words.document import SECTION_LABELS, parse_lyrics, section_name
 
 MAX_REPEATS = 8
@@ -39,27 +40,40 @@ _REPEAT = re.compile(
 )
 _LABEL = rf"(?:{SECTION_LABELS})"
 _HEADING = re.compile(rf"^[\[(<*]*\s*({_LABEL}\s*\d*)\s*(?::\s*(\S.*)|[\])>*:.]*)$", re.IGNORECASE)
-_BRACKETED_HEADING = re.compile(rf"^\[\s*({_LABEL}\s*\d*)\b[^\]]*\]\s*:?$", re.IGNORECASE)
+_BRACKETED_HEADING = re.compile(rf"^\[\s*({_LABEL}\s*\d*)\b[^\]]*\]\s*:?\s*(\S.*)?$", re.IGNORECASE)
 _REPEAT_SECTION = re.compile(
     rf"^[\[(*]*\s*(?:repeat|back to)\s+(?:the\s+)?({_LABEL}\s*\d*)\b\W*"
     r"(?:(?:x\s?(\d{1,2})|(\d{1,2})\s?x|(\d{1,2})(?:\s?times)?|(twice))\W*)?$",
     re.IGNORECASE,
 )
+_PLAYED = (
+    "instrumental|solo|guitar|piano|sax|drum|music|break|fade|spoken|repeat|end(?! of the line)|harmonica|applause|"
+    r"riff|\d+\s*(?:bars|times)"
+)
+#: What stands in a direction beside what is played; in round brackets another word is sung by somebody.
+_PLAYED_HOW = (
+    r"solos?|guitars?|piano|sax(?:ophone)?|drums?|bass|organ|fiddle|violin|strings|horns?|trumpet|keyboards?|synth|"
+    r"acoustic|electric|lead|music|plays?|playing|instrumental|interlude|intro|outro|bridge|verses?|chorus|hook|refrain|"
+    r"pre-chorus|section|part|lines?|words?|voices?|vocals?|background|break|breakdown|fades?|fading|out|in|end|ending|"
+    r"repeats?|repeated|twice|again|times|bars|till?|until|and|to|the|of|by|with|over|above|from|first|last|all|"
+    r"ad|libs?|ad-libs?|x\s?\d{1,2}|\d{1,2}\s?x?"
+)
 _DIRECTION = re.compile(
-    r"^[\[(*]+\s*(?:instrumental|solo|guitar|piano|sax|drum|music|break|fade|spoken|repeat|end|harmonica|applause|riff|"
-    r"\d+\s*(?:bars|times))\b[^\])]{0,60}[\])*]+$|"
+    rf"^[\[*]+\s*(?:{_PLAYED})\b[^\])]{{0,60}}[\])*]+$|"
+    rf"^\(+\s*(?:{_PLAYED})s?(?:[\s.,:;/&+-]{{1,3}}(?:{_PLAYED_HOW})\b){{0,9}}[\s.!]*\)+$|"
     r"^(?:instrumental|(?:guitar|piano|sax|drum) solo|repeat to fade|fade out)$",
     re.IGNORECASE,
 )
 _ADVERTISEMENT = re.compile(
     r"not for commercial use|lyrics? (?:provided|licensed|powered|courtesy) |^\W*\(?\d{9,}\)?\W*$|"
-    r"submit (?:lyrics|corrections)|all rights reserved|\bembed$|you might also like|see .{1,40} live\b.{0,40}tickets",
+    r"submit (?:lyrics|corrections)|all rights reserved|^\W*embed\W*$|^\W*you might also like\W*$|"
+    r"^\W*thanks to .{1,80} for .{0,40}lyrics?\b|see .{1,40} live\b.{0,40}tickets",
     re.IGNORECASE,
 )
 _CREDIT = re.compile(
     r"^\W*(?:(?:lyrics?|words|music|text|melody)(?:\s*(?:and|&|/|,)\s*(?:lyrics?|words|music))?\s*(?:by\s*)?:|"
     r"(?:written|composed|produced|arranged|transcribed|submitted|performed|recorded|composer|lyricist|author|artist|"
-    r"writers?|album|title|song|producer|publisher|copyright|year|key|tempo|capo|tuning)\s*(?:by\s*)?:|"
+    r"writers?|writer\(s\)|album|title|song|producer|publisher|copyright|year|key|tempo|capo|tuning)\s*(?:by\s*)?:|"
     r"(?:©|\(c\)\s|copyright\b.*\d{4}))",
     re.IGNORECASE,
 )
@@ -113,7 +127,7 @@ def _plain(character: str) -> str:
 
 def plain_text(text: str) -> str:
     """NFC text with lines ended by line feeds, without markup, control and invisible characters."""
-    text = _unescaped(_unescaped(text)).replace("\r\n", "\n").replace("\r", "\n")
+    text = without_traces(_unescaped(_unescaped(text)).replace("\r\n", "\n").replace("\r", "\n"))
     text = re.sub("[\u2028\u2029\u0085\x0b\x0c]", "\n", text)
     if "<" in text:
         text = _TAG.sub(lambda match: "\n" if match.group(2).lower() in {"br", "p", "div", "li"} else "", text)
@@ -154,13 +168,12 @@ def _heading(line: str) -> list[str] | None:
     """`[verse 2]` for `Verse 2:` or `[Verse 2: Ann]`, with the words that follow on its line; None for other lines."""
     if line[:1] not in _HEADING_STARTS:
         return None
-    match = _BRACKETED_HEADING.match(line)
-    rest = None
+    match = _BRACKETED_HEADING.match(line) or _HEADING.match(line)
     if match is None:
-        match = _HEADING.match(line)
-        if match is None:
-            return None
-        rest = match.group(2)
+        return None
+    rest = match.group(2)
+    if rest and not _repeats(rest)[0]:  # `[Chorus: all] x2`: as of a heading alone, the mark is not written out
+        rest = None
     return [_heading_of(match.group(1)), *([rest] if rest else [])]
 
 

@@ -80,9 +80,11 @@ class ShapeTable:
         if wanted[0] == _NONE:
             return near
         first = 0
-        for chunk in self.chunks:
-            np.matmul(-np.abs(chunk.astype(np.float32) - wanted), weights, out=near[first : first + len(chunk)])
-            first += len(chunk)
+        # For so few columns BLAS fills registers with what lies beside them too, which may be no number.
+        with np.errstate(invalid="ignore"):
+            for chunk in self.chunks:
+                np.matmul(-np.abs(chunk.astype(np.float32) - wanted), weights, out=near[first : first + len(chunk)])
+                first += len(chunk)
         wordless = np.concatenate([chunk[:, 0] == _NONE for chunk in self.chunks])
         if wordless.any():
             near[wordless] = near[~wordless].min(initial=0.0)

@@ -28,6 +28,14 @@ from rhapsody_lib.words.document import parse_lyrics
         "© 2004 Nobody",
         "-----",
         "\x00\x1b\x07",
+        "(Guitar solo)",
+        "(repeat chorus and fade out)",
+        "(Music plays)",
+        "[Solo: somebody on an old guitar]",
+        "Writer(s): Ann Lee",
+        "Thanks to jeff for these lyrics",
+        "12Embed",
+        "You might also like",
     ],
 )
 def test_noise_lines_go_and_the_song_stays(noise: str) -> None:
@@ -39,7 +47,24 @@ def test_noise_lines_go_and_the_song_stays(noise: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["Am I alone", "Written by the moonlight on the sand", "A", "Music by the river", "Bad for me", "Chorus of angels"],
+    [
+        "Am I alone",
+        "Written by the moonlight on the sand",
+        "A",
+        "Music by the river",
+        "Bad for me",
+        "Chorus of angels",
+        "(Fade into you tonight)",
+        "(End of the road, end of the road)",
+        "(End of the line)",
+        "(Music makes me lose control)",
+        "(Repeat after me, I love you)",
+        "(Solo flight across the sea)",
+        "I know you might also like the rain",
+        "You might also like the rain",
+        "A splinter we embed",
+        "Thanks to you for the days",
+    ],
 )
 def test_sung_lines_that_look_like_noise_stay(line: str) -> None:
     assert line in clean_lyrics(f"The sea is wide\n{line}\nThe boat is small")
@@ -66,8 +91,43 @@ def test_markup_and_entities_become_text() -> None:
     )
 
 
-def test_words_after_a_heading_on_its_line_stay() -> None:
-    assert clean_lyrics("Chorus: Sing it loud") == "[chorus]\nSing it loud\n"
+@pytest.mark.parametrize("line", ["Chorus: Sing it loud", "[Chorus] Sing it loud", "[Chorus: Ann]: Sing it loud"])
+def test_words_after_a_heading_on_its_line_stay(line: str) -> None:
+    assert clean_lyrics(line) == "[chorus]\nSing it loud\n"
+
+
+def test_a_mark_of_repeats_after_a_heading_is_not_sung() -> None:
+    assert clean_lyrics("[Chorus: All] x2\nSing it loud") == "[chorus]\nSing it loud\n"
+
+
+TWO_LINES = "[verse 1]\nThe sea is wide\nThe boat is small\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[ti:The Sea]\n[00:10.30]The sea is wide\n[00:12.00][01:12.00] The boat is small",
+        "[00:10]<00:10.50>The <00:11.00>sea is wide\n[00:12]The boat is small",
+        "1\n00:00:10,300 --> 00:00:12,000\nThe sea is wide\n\n2\n00:00:12,000 --> 00:00:14,000\nThe boat is small\n",
+        "3 ContributorsThe Sea Lyrics[Verse 1]\nThe sea is wide\nThe boat is smallYou might also like12Embed",
+        "The sea is wide\nThe boat is smallEmbedShare URLCopyEmbedCopy",
+        "[The sea is wide](https://example.com/1/2)\nThe boat is small",
+        "The sea is wide\\nThe boat is small",
+        "The sea is wide<br>\nThe boat is small<br />\n",
+    ],
+)
+def test_what_sites_and_files_put_around_words_goes(text: str) -> None:
+    assert clean_lyrics(text) == TWO_LINES
+
+
+def test_a_sites_words_between_two_sections_cost_no_line() -> None:
+    cleaned = clean_lyrics("[Verse]\nThe sea is wideYou might also like[Chorus]\nRow the boat")
+    assert cleaned == "[verse 1]\nThe sea is wide\n\n[chorus]\nRow the boat\n"
+
+
+def test_slashes_are_breaks_of_a_text_without_any() -> None:
+    assert clean_lyrics("One sea / two boats / three men / no shore").count("\n") == 5
+    assert "his / her" in clean_lyrics("It was his / her boat")
 
 
 def test_a_line_too_long_breaks_at_its_punctuation() -> None:
@@ -137,6 +197,13 @@ def test_hostile_text_is_cleaned_in_bounded_time_and_size() -> None:
         "A/" * 50_000,
         "|" * 100_000 + "a",
         "[A" * 50_000,
+        "1" * 100_000 + "Embed",
+        "Embed " * 17_000,
+        " " * 100_000 + "Embed:-->",
+        "<br " * 25_000,
+        "[a](/" * 20_000,
+        "[0:00" * 20_000,
+        "1\n" * 50_000 + "-->:",
         "a, " * 33_000,
         "it's'" * 20_000,
     ],
