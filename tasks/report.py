@@ -58,7 +58,7 @@ FIGURES: Mapping[str, Mapping[str, str]] = {
     "catalogue": {
         "sum.mrr": "Mean reciprocal rank: SBERT, TF-IDF and lengths of lines together",
         "sum.recall_at_1": "Found at rank 1: SBERT, TF-IDF and lengths of lines together",
-        "sbert_centred.mrr": "Mean reciprocal rank: SBERT alone",
+        "sbert_centred.mrr": "Mean reciprocal rank: SBERT alone, about the mean",
         "tfidf.mrr": "Yardstick: mean reciprocal rank of TF-IDF",
         "tfidf.recall_at_1": "Yardstick: found at rank 1 by TF-IDF",
     },
@@ -88,6 +88,8 @@ def report_training(kind: str, figures: Mapping[str, Any]) -> None:
     told_of = "songs it has not seen" if heldout else "its own training songs: none were held out"
     if kind == "encoder":
         told_of = "songs it stopped by"
+    elif kind == "catalogue":
+        told_of = "halves of songs that look for each other"
     parts = [
         f"# {kind.capitalize()}: how it does on {told_of}",
         table(["Figure", "Value"], rows) if rows else "",
