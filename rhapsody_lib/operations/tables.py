@@ -144,13 +144,18 @@ def _vectors_shards(
     if missing:
         held = earlier_shards(stored_shards(store, VECTORS_SHARD), _vectors_like(encoder))
         work = [Work(part, overlapping(held, part.bounds)) for part in missing]
-        made = iter(_side_by_side(step, work) if spread is in_turn else spread(step, work, _WHAT))
+        made = iter(_made_here(step, work) if spread is in_turn else spread(step, work, _WHAT))
         return [ref or next(made) for ref in found]
     return [ref for ref in found if ref]
 
 
-def _side_by_side(step: ShardStep[VectorShard], work: Sequence[Work[VectorShard]]) -> list[ArtifactRef]:
-    """Make shards in this process: what they embed has all processors, all else of a shard has one."""
+def _made_here(step: ShardStep[VectorShard], work: Sequence[Work[VectorShard]]) -> list[ArtifactRef]:
+    """Make shards in this process: side by side where most take over what earlier ones hold, and embed little.
+
+    Others have all processors one after another, so that Ctrl-C waits for one alone.
+    """
+    if 2 * sum(bool(item.earlier) for item in work) < len(work):
+        return in_turn(step, work, _WHAT)
     progress, told = reporter(f"Making {_WHAT}s"), itertools.count(1)
     return side_by_side(step, work, lambda: progress(next(told), len(work)))
 

@@ -14,7 +14,15 @@ from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
 from rhapsody_lib.corpus import reading
 from rhapsody_lib.errors import DamagedArtifactError
 from rhapsody_lib.operations.opening import open_catalogue
-from rhapsody_lib.operations.sharding import EarlierShard, earlier_shards, in_turn, overlapping, stored_shards
+from rhapsody_lib.operations.sharding import (
+    EarlierShard,
+    Work,
+    earlier_shards,
+    in_turn,
+    overlapping,
+    side_by_side,
+    stored_shards,
+)
 from rhapsody_lib.progress import reporting
 from rhapsody_lib.release import RELEASE_KINDS, publish_release
 from rhapsody_lib.settings import CorpusSettings, Settings
@@ -223,6 +231,39 @@ def test_progress_tells_of_the_shards(songs, tmp_path):
     shards = told["Making songs shards"]
     assert shards == [(number, len(shards)) for number in range(1, len(shards) + 1)]
     assert told["Preparing songs"][-1] == (12, 12)
+
+
+def test_songs_added_here_and_there_are_added_to_their_segments_side_by_side(songs, tmp_path, monkeypatch):
+    more = songs_folder(tmp_path / "more", each=5)
+    before = Store(str(tmp_path / "store")).parts(embed(tmp_path / "store"))
+    for name in {path.name for path in more.iterdir()} - {path.name for path in songs.iterdir()}:
+        shutil.copy(more / name, songs / name)
+    together = []
+
+    def noted(step, work, done):
+        together.append(len(work))
+        return side_by_side(step, work, done)
+
+    monkeypatch.setattr("rhapsody_lib.operations.tables.side_by_side", noted)
+    grown, anew = embed(tmp_path / "store"), embed(tmp_path / "other")
+    after = Store(str(tmp_path / "store")).parts(grown)
+    assert together == [len(set(after) - set(before))]
+    assert together[0] > 1
+    assert files(str(tmp_path / "store"), grown) == files(str(tmp_path / "other"), anew)
+
+
+def test_side_by_side_keeps_the_order_and_ends_with_the_first_error():
+    work, done = [Work(number, ()) for number in range(8)], []
+
+    def step(item):
+        if item.shard == 5:
+            raise ValueError("5")
+        return item.shard
+
+    assert side_by_side(step, work[:5], lambda: done.append(None)) == [0, 1, 2, 3, 4]
+    assert len(done) == 5
+    with pytest.raises(ValueError, match="5"):
+        side_by_side(step, work)
 
 
 def test_earlier_shards_are_those_made_alike(tmp_path):
