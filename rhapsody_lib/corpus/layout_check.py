@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import lzma
 import re
@@ -20,8 +19,10 @@ from rhapsody_lib.corpus.found import one_line
 from rhapsody_lib.corpus.lakh.metadata import read_metadata
 from rhapsody_lib.corpus.lakh.tree import LakhTree
 from rhapsody_lib.corpus.listing import artists_beside
+from rhapsody_lib.corpus.lyrics_table import Rows
+from rhapsody_lib.corpus.record_stream import open_records
 from rhapsody_lib.corpus.records import record_kind
-from rhapsody_lib.errors import SourceError
+from rhapsody_lib.errors import SourceError, UnreadableFileError
 
 Level = Literal["error", "warning"]
 #: Level, what is odd, what to do.
@@ -90,12 +91,20 @@ def _head(path: Path, size: int) -> bytes:
         return b""
 
 
+def _columns(path: Path) -> set[str]:
+    """The columns of a table, as its reader knows them; none where it cannot be opened, of which the reader tells."""
+    try:
+        with open_records(path, path.name) as stream:
+            return set(Rows(stream, path.name).names)
+    except (OSError, EOFError, ValueError, zlib.error, UnreadableFileError):
+        return set()
+
+
 def _tables(paths: Sequence[Path], facts: Facts, present: set[Path], named: Path | None) -> Iterator[Oddity]:
     """Which release of the Kaggle tables each table is, and whether its artists are there."""
     alone = []
     for path in paths:
-        first = _head(path, 4096).decode("utf-8-sig", "replace").partition("\n")[0]
-        names = {name.strip().lower() for name in next(csv.reader([first]), [])}
+        names = _columns(path)
         if not ({"alink", "lyric"} <= names):
             continue
         release = "newer" if names >= _NEWER else "older" if names >= _OLDER else "unknown"

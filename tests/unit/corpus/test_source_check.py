@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import sqlite3
@@ -66,6 +67,24 @@ def test_a_kaggle_table_tells_its_release_and_misses_its_artists(tmp_path: Path,
     assert checked.usable
     (tmp_path / "artists-data.csv").write_text("Artist,Genres,Link\nAnn,Folk,/ann/\n", encoding="utf-8")
     assert not any("artists" in finding.what for finding in one(tmp_path).findings)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_table_is_told_however_it_was_saved(tmp_path: Path, encoding: str, end: str, packed: bool) -> None:
+    data = table(tmp_path).read_text(encoding="utf-8").replace("\n", end).encode(encoding)
+    (tmp_path / "lyrics-data.csv").unlink()
+    name = "lyrics-data.csv.gz" if packed else "lyrics-data.csv"
+    (tmp_path / name).write_bytes(gzip.compress(data) if packed else data)
+    checked = one(tmp_path)
+    assert checked.facts[name] == "Kaggle lyrics, newer release"
+    assert checked.usable
+
+
+def test_a_packed_table_that_is_none_is_told_and_no_crash(tmp_path: Path) -> None:
+    (tmp_path / "lyrics-data.csv.gz").write_bytes(b"no gzip\rat all")
+    assert "None of the tables of lyrics" in errors(one(tmp_path))
 
 
 def test_artists_are_found_beside_the_words_or_where_a_source_file_names_them(tmp_path: Path) -> None:
