@@ -14,9 +14,10 @@ import pytest
 
 from rhapsody_lib.corpus.found import Job
 from rhapsody_lib.corpus.layout_check import check_layout
+from rhapsody_lib.corpus.prepare import prepare_corpus
 from rhapsody_lib.corpus.source_check import Checked, check_source
 from rhapsody_lib.corpus.sources import list_jobs, open_sources
-from rhapsody_lib.errors import InputError
+from rhapsody_lib.errors import InputError, SourceError
 from rhapsody_lib.settings import CorpusSettings
 
 WORDS = "The river runs and the river sings tonight\nand nobody hears it but me and you\n"
@@ -107,6 +108,35 @@ def test_a_source_whose_songs_would_all_be_left_out_says_by_which_setting(tmp_pa
     (error,) = (finding for finding in checked.findings if finding.level == "error")
     assert "other_language 1" in error.what
     assert "corpus.language" in error.remedy
+
+
+def choosing(**choice: object) -> CorpusSettings:
+    return CorpusSettings.model_validate({"language": "any", **choice})
+
+
+@pytest.mark.parametrize(
+    ("choice", "setting"),
+    [({"artists": ["Nobody"]}, 'corpus.artists=["Nobody"]'), ({"years": [1960, 1970]}, "corpus.years=[1960, 1970]")],
+)
+def test_a_choice_that_no_row_of_a_table_passes_is_named(tmp_path: Path, choice: dict[str, list], setting: str) -> None:
+    table(tmp_path)
+    checked = one(tmp_path, choosing(**choice))
+    assert "would be kept (not chosen 1)" in checked.facts["tables of lyrics"]
+    (error,) = (finding for finding in checked.findings if finding.level == "error")
+    assert setting in error.remedy
+    with pytest.raises(SourceError, match="not_chosen 1") as raised:
+        prepare_corpus([str(tmp_path)], tmp_path / "out", choosing(**choice), seed=0)
+    assert setting in str(raised.value)
+
+
+def test_what_was_chosen_may_stand_where_was_not_looked(tmp_path: Path) -> None:
+    rows = table(tmp_path).read_text(encoding="utf-8").partition("\n")[2]
+    with (tmp_path / "lyrics-data.csv").open("a", encoding="utf-8") as stream:
+        stream.writelines([rows] * 300)
+    checked = one(tmp_path, choosing(artists=["Bo"]))
+    assert checked.usable
+    assert any("None of the tables of lyrics" in finding.what for finding in checked.findings)
+    assert not any("of the tables" in finding.what for finding in one(tmp_path, choosing(artists=["Ann"])).findings)
 
 
 def test_unfinished_empty_and_pointer_files_are_named(tmp_path: Path) -> None:
