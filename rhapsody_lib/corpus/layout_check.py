@@ -19,7 +19,7 @@ from rhapsody_lib.corpus.found import one_line
 from rhapsody_lib.corpus.lakh.metadata import read_metadata
 from rhapsody_lib.corpus.lakh.tree import LakhTree
 from rhapsody_lib.corpus.listing import artists_beside
-from rhapsody_lib.corpus.lyrics_table import Rows
+from rhapsody_lib.corpus.lyrics_table import Rows, artists_trouble
 from rhapsody_lib.corpus.record_stream import open_records
 from rhapsody_lib.corpus.records import record_kind
 from rhapsody_lib.errors import SourceError, UnreadableFileError
@@ -102,7 +102,8 @@ def _columns(path: Path) -> set[str]:
 
 def _tables(paths: Sequence[Path], facts: Facts, present: set[Path], named: Path | None) -> Iterator[Oddity]:
     """Which release of the Kaggle tables each table is, and whether its artists are there."""
-    alone = []
+    alone, used = [], dict[Path, None]()
+    beside = dict.fromkeys(paths, named) if named is not None else artists_beside(present)
     for path in paths:
         names = _columns(path)
         if not ({"alink", "lyric"} <= names):
@@ -112,9 +113,15 @@ def _tables(paths: Sequence[Path], facts: Facts, present: set[Path], named: Path
         if release == "unknown":
             lacks = f"{path.name} has no column {', '.join(sorted(_NEWER - names))} of the Kaggle lyrics."
             yield "warning", lacks, "Languages are told from the words."
-        artists = named or artists_beside(path)
-        if artists == path or artists not in present:
+        artists = beside.get(path)
+        if artists is None or artists == path or artists not in present:
             alone.append(path.name)
+        else:
+            used[artists] = None
+    for artists in used:
+        if why := artists_trouble(artists):
+            what = f"{artists.name} {why}: its artists go by their links and have no genres."
+            yield "warning", what, "It needs columns 'Artist' and 'Link'; save it as CSV in UTF-8."
     if alone:
         others = f" (and {len(alone) - 1:,} more)" if len(alone) > 1 else ""
         what = f"{alone[0]}{others}: no table of artists is beside it, so they go by their links and have no genres."

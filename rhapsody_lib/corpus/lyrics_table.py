@@ -167,34 +167,52 @@ def _song(fields: dict[str, str], artists: dict[str, Artist], *, folded: bool) -
     )
 
 
-def _read_artists(path: Path) -> dict[str, Artist]:
+def _read_artists(path: Path) -> tuple[dict[str, Artist], int]:
+    """Artists by link, and how many rows are none."""
     artists: dict[str, Artist] = {}
+    left_out = 0
     with open_records(path, path.name) as stream:
         rows = Rows(stream, path.name)
         if not {"artist", "link"} <= set(rows.names):
             raise ValueError("it has no columns 'Artist' and 'Link'")
         for _, row in rows:
-            if isinstance(row, Refusal) or not all(map(is_readable, row)):
+            fields = {} if isinstance(row, Refusal) else dict(zip(rows.names, row, strict=True))
+            link = fields.get("link", "").strip()
+            if not fields or len(link) > MAX_LINK_CHARACTERS or not all(map(is_readable, fields.values())):
+                left_out += 1
                 continue
-            fields = dict(zip(rows.names, row, strict=True))
-            link, known = fields["link"].strip(), artists.get(fields["link"].strip())
-            if len(link) > MAX_LINK_CHARACTERS:
-                continue
+            known = artists.get(link)
             genres = genres_of(f"{fields.get('genres', '')};{fields.get('genre', '')}")
             if known is not None:
                 genres = tuple(dict.fromkeys((*known.genres, *genres)))[:MAX_GENRES]
             if known is not None or len(artists) < MAX_ARTISTS:
                 artists[link] = Artist(known.name if known else one_line(fields["artist"]), genres)
-    return artists
+    return artists, left_out
+
+
+_NO_ARTISTS = (OSError, EOFError, ValueError, zlib.error, UnreadableFileError)
+_LEFT_OUT = "rows are left out, which are broken or not UTF-8 text"
 
 
 def read_artists(path: Path) -> dict[str, Artist]:
     """Names and genres of artists by link. A table that is none is ignored with a warning: it describes, no more."""
     try:
-        return _read_artists(path)
-    except (OSError, EOFError, ValueError, zlib.error, UnreadableFileError) as error:
+        artists, left_out = _read_artists(path)
+    except _NO_ARTISTS as error:
         logger.warning("%s is ignored: %s. docs/data.md says what it may hold.", path, one_line(str(error)))
         return {}
+    if left_out:
+        logger.warning("%s: %s %s.", path, f"{left_out:,}", _LEFT_OUT)
+    return artists
+
+
+def artists_trouble(path: Path) -> str:
+    """What of a table of artists cannot be used, and why; '' if all can."""
+    try:
+        _, left_out = _read_artists(path)
+    except _NO_ARTISTS as error:
+        return f"cannot be used ({one_line(str(error))})"
+    return f"cannot all be used ({left_out:,} {_LEFT_OUT})" if left_out else ""
 
 
 def columns_of(rows: Rows, name: str) -> dict[str, int]:

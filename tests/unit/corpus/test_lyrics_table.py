@@ -221,6 +221,30 @@ def test_in_a_folder_the_artists_belong_to_their_table(tmp_path: Path) -> None:
         assert rejects == expected
 
 
+@pytest.mark.parametrize(
+    ("lyrics", "artists"),
+    [
+        ("LYRICS-DATA.CSV", "ARTISTS-DATA.CSV"),
+        ("lyrics-data.csv.gz", "artists-data.csv"),
+        ("Lyrics.csv", "artists.csv.GZ"),
+        ("lyrics-data.csv.gz", "artists-data.csv.gz"),
+    ],
+)
+def test_artists_are_found_in_any_case_packed_or_not(tmp_path: Path, lyrics: str, artists: str) -> None:
+    for name, rows in ((lyrics, [HEADER, ROW]), (artists, [["Artist", "Link"], ["Ann Lee!", "/ann-lee/"]])):
+        data = _csv(rows).encode()
+        (tmp_path / name).write_bytes(gzip.compress(data) if name.lower().endswith(".gz") else data)
+    for named in (tmp_path, tmp_path / lyrics):
+        (found,) = (item for _, item in read_source(open_source(str(named)), CorpusSettings(), workers=1))
+        assert isinstance(found, Found) and found.song.artist == "Ann Lee!"
+
+
+def test_rows_of_artists_that_are_no_text_are_counted(tmp_path: Path, caplog) -> None:
+    (tmp_path / "artists.csv").write_bytes("Artist,Link\nBeyoncé,/beyonce/\nAnn,/ann/\n".encode("cp1252"))
+    assert list(read_artists(tmp_path / "artists.csv")) == ["/ann/"]
+    assert "1 rows are left out" in caplog.text
+
+
 _CELLS = st.text(alphabet=st.sampled_from('ab é,;"\n\r\t\0/'), max_size=12) | st.text(max_size=8)
 
 

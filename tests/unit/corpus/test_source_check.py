@@ -88,6 +88,17 @@ def test_a_packed_table_that_is_none_is_told_and_no_crash(tmp_path: Path) -> Non
     assert "None of the tables of lyrics" in errors(one(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [("Name,Url\nAnn,/ann/\n", "has no columns 'Artist' and 'Link'"), ("Artist,Link\nAné,/ann/\n", "1 rows are left")],
+)
+def test_a_table_of_artists_that_cannot_be_used_is_told(tmp_path: Path, data: str, why: str) -> None:
+    table(tmp_path)
+    (tmp_path / "artists-data.csv").write_bytes(data.encode("cp1252"))
+    (finding,) = one(tmp_path).findings
+    assert finding.level == "warning" and finding.what.startswith("artists-data.csv cannot") and why in finding.what
+
+
 def test_artists_are_found_beside_the_words_or_where_a_source_file_names_them(tmp_path: Path) -> None:
     table(tmp_path)
     file = tmp_path / "mine.toml"
