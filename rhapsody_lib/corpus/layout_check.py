@@ -15,6 +15,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
+from rhapsody_lib.corpus.folders import FETCH, leads_nowhere
 from rhapsody_lib.corpus.found import one_line
 from rhapsody_lib.corpus.lakh.metadata import read_metadata
 from rhapsody_lib.corpus.lakh.tree import LakhTree
@@ -47,7 +48,9 @@ def check_layout(
 ) -> tuple[Facts, list[Oddity]]:
     """Facts of a source's files by name, and what is odd about them; `artists` as a source file names it."""
     facts: Facts = {"files": f"{len(files):,}, {_megabytes(sum(_size(path) for path in files))}"}
-    odd = [*_broken_off(files)]
+    gone = dict.fromkeys(path for path in files if leads_nowhere(path))
+    files = [path for path in files if path not in gone]
+    odd = [*_broken_off(files, list(gone))]
     others = [path for path in files if tree is None or not tree.holds(path)]
     odd += _tables([path for path in others if record_kind(path) == "table"], facts, set(files), artists)
     if tree is not None:
@@ -66,8 +69,8 @@ def _megabytes(size_bytes: int) -> str:
     return f"{size_bytes / 1e6:,.1f} MB" if size_bytes < 1e9 else f"{size_bytes / 1e9:,.2f} GB"
 
 
-def _broken_off(files: Sequence[Path]) -> Iterator[Oddity]:
-    """Downloads that did not end, archives that are still packed, pointers in place of files."""
+def _broken_off(files: Sequence[Path], gone: Sequence[Path]) -> Iterator[Oddity]:
+    """Downloads that did not end, archives that are still packed, pointers in place of files, links to nothing."""
     unfinished = [path.name for path in files if path.suffix.lower() in _UNFINISHED]
     packed = [path.name for path in files if _PACKED.fullmatch(path.name)]
     empty = [path.name for path in files if not _size(path)]
@@ -76,6 +79,7 @@ def _broken_off(files: Sequence[Path]) -> Iterator[Oddity]:
         (unfinished, "is a download that did not end", "Fetch it again."),
         (packed, "is packed", "Unpack it; archives are not read."),
         (empty, "is empty", "Fetch it again."),
+        ([path.name for path in gone], "is a link to nothing", f"{FETCH.capitalize()}."),
         (pointers, "is a Git LFS pointer and not the file", "Fetch the files with 'git lfs pull'."),
     ):
         if names:

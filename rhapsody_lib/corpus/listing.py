@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rhapsody_lib.corpus.folders import leads_out
+from rhapsody_lib.corpus.folders import leads_out, why_not_followed
 from rhapsody_lib.corpus.found import FileKind, Job, Reject
 from rhapsody_lib.corpus.lakh.tree import LakhTree
 from rhapsody_lib.corpus.records import record_kind
@@ -112,7 +112,8 @@ def list_files(source: Source) -> Iterator[Job | Reject]:
     to the table of lyrics beside it. A text file without music is a songbook song if it looks like one, or if the
     source holds such songs and no music. In a source that has neither music nor songbook songs it is a plain text;
     else it lacks its MIDI file. Beside a Lakh corpus, where lists and notes lie, no text is one that does not look like
-    a song of a songbook. README, LICENSE and manifest files are neither. A link that leads out is a reject.
+    a song of a songbook. README, LICENSE and manifest files are neither. A link that leads out, or to
+    nothing, is a reject.
     """
     music = {path.with_suffix("") for path in source.files if path.suffix.lower() in KIND_OF_SUFFIX}
     songs = music | {path.with_suffix("") for path in source.files if path.suffix.lower() == ".abc"}
@@ -125,8 +126,7 @@ def list_files(source: Source) -> Iterator[Job | Reject]:
     for path in source.files:
         kind, many, name = KIND_OF_SUFFIX.get(path.suffix.lower()), record_kind(path), display_name(path, source.root)
         if path in outside:
-            detail = "is a link that leads out of its folder; copy the file in, or name its folder as a source"
-            yield Reject(source.name, name, RejectCode.OUTSIDE, detail)
+            yield Reject(source.name, name, RejectCode.OUTSIDE, why_not_followed(path))
         elif kind is not None:
             yield Job(kind, str(path), name, _lyrics_beside(path, present) if kind in {"midi", "npz"} else "")
         elif is_side_file(path) or (path.with_suffix("") in songs and many != "abc") or path in artists:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rhapsody_lib.corpus.chosen import not_chosen
-from rhapsody_lib.corpus.folders import files_below, is_file, leads_out, visible
+from rhapsody_lib.corpus.folders import FETCH, files_below, is_file, leads_nowhere, leads_out, visible
 from rhapsody_lib.corpus.found import Job, Reject, one_line
 from rhapsody_lib.corpus.lakh.jobs import list_lakh_jobs
 from rhapsody_lib.corpus.lakh.tree import PASSED_OVER, LakhTree, find_tree, tree_of
@@ -103,6 +103,10 @@ def _with_songs(source: Source, text: str) -> Source:
     others = _without_tree(source)
     sure = music or surely_holds_songs(others)
     if not sure and not any(True for _ in _song_files(others)):
+        gone = [path for path in source.files if leads_nowhere(path)]
+        if gone:
+            first = f"'{display_name(gone[0], source.root)}'" + (f" (and {len(gone) - 1:,} more)" if gone[1:] else "")
+            raise SourceError(f"Source '{text}' holds no songs: {first} is a link to nothing; {FETCH}.")
         known = ", ".join(_KNOWN_SUFFIXES)
         raise SourceError(f"Source '{text}' holds no songs: there is no file that ends in {known}.")
     return source

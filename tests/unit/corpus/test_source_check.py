@@ -153,8 +153,14 @@ def test_what_was_chosen_may_stand_where_was_not_looked(tmp_path: Path) -> None:
 def test_unfinished_empty_and_pointer_files_are_named(tmp_path: Path) -> None:
     for name, content in (("a.mid.part", b"x"), ("b.mid", b""), ("c.mid", b"version https://git-lfs.github.com/x\n")):
         (tmp_path / name).write_bytes(content)
+    (tmp_path / "d.mid").symlink_to(".git/annex/objects/d.mid")
     odd = " ".join(what for _, what, _ in check_layout(sorted(tmp_path.iterdir()), None)[1])
-    for told in ("a.mid.part is a download", "b.mid is empty", "c.mid is a Git LFS pointer"):
+    for told in (
+        "d.mid is a link to nothing",
+        "a.mid.part is a download",
+        "b.mid is empty",
+        "c.mid is a Git LFS pointer",
+    ):
         assert told in odd
 
 
