@@ -27,6 +27,8 @@ from rhapsody_lib.corpus.record_stream import (
     Record,
     RecordLines,
     Refusal,
+    delimiter_of,
+    head_of,
     is_readable,
     open_records,
     open_stretch,
@@ -48,7 +50,6 @@ _COLUMNS = {
     "genres": ("genres", "genre"),
     "licence": ("licence", "license"),
 }
-_DELIMITERS = ",;\t"
 MAX_ARTISTS = 500_000
 MAX_LINK_CHARACTERS = 300
 _LINK = re.compile(r"/[^/\s\"]+/")
@@ -84,12 +85,12 @@ class Rows:
     def __init__(self, stream: TextIO, name: str, part: TablePart | None = None) -> None:
         self._lines = RecordLines(stream)
         try:
-            self.header = next(self._lines) if part is None else part.header
+            self.header = head_of(self._lines)[0] if part is None else part.header
         except (StopIteration, LongRecord):
             raise UnreadableFileError(
                 name, "bad_table", "has no header.", "Its first line must name its columns."
             ) from None
-        self._delimiter = max(_DELIMITERS, key=self.header.count)
+        self._delimiter = delimiter_of(self.header)
         try:
             fields = next(csv.reader([self.header], delimiter=self._delimiter), [])
         except csv.Error:

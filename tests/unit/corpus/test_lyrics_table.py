@@ -19,6 +19,7 @@ from rhapsody_lib.corpus.reading import read_source
 from rhapsody_lib.corpus.record_stream import MAX_RECORD_CHARACTERS, Refusal
 from rhapsody_lib.corpus.records import read_records
 from rhapsody_lib.corpus.sources import open_source
+from rhapsody_lib.corpus.table_cuts import table_parts
 from rhapsody_lib.settings import CorpusSettings
 
 HEADER = ["ALink", "SName", "SLink", "Lyric", "language"]
@@ -106,6 +107,18 @@ def test_other_marks_delimiters_and_line_ends_say_the_same(tmp_path, encoding, d
     text = _csv([["title", "artist_name", "Lyrics", "year"], ["Été", "Ann", "one, two; three", "1921-03"]], delimiter)
     (song,) = _songs(tmp_path / "any.csv", text.replace("\r\n", end).encode(encoding))
     assert (song.title, song.artist, song.lyrics, song.year) == ("Été", "Ann", "one, two; three", 1921)
+
+
+@pytest.mark.parametrize("line", ["sep=;\n", "SEP=;\r\n", '"sep=;"\r'])
+@pytest.mark.parametrize("rows", [1, 9000])
+def test_the_line_in_which_excel_names_its_delimiter_is_passed_over(tmp_path: Path, line: str, rows: int) -> None:
+    path = tmp_path / "lyrics.csv"
+    path.write_text(line + _csv([HEADER, *[[*ROW[:3], "la " * 50, "en"]] * rows], ";"), encoding="utf-8", newline="")
+    parts = table_parts(Job("table", str(path), path.name))
+    assert (len(parts) > 1) == (rows > 1)
+    read = [item for part in parts for _, item in read_records(part)]
+    assert len(read) == rows
+    assert {isinstance(item, ParsedSong) and item.title for item in read} == {"Boats"}
 
 
 @pytest.mark.parametrize(

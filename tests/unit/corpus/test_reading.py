@@ -38,6 +38,12 @@ def test_only_plain_digits_are_a_year(folder: Path, year: str, expected: int) ->
     assert (song.title, song.year) == ("Real Title", expected)
 
 
+@pytest.mark.parametrize("text", ["stem;title\nb;One, Two\n", "sep=\t\nstem\ttitle\nb\tOne, Two\n"])
+def test_a_manifest_may_be_parted_by_semicolons_and_tabs(folder: Path, text: str) -> None:
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+    assert _song(folder).song.title == "One, Two"
+
+
 def test_texts_of_a_manifest_are_plain_lines_of_bounded_length(folder: Path) -> None:
     genres = ";".join(f"g{number}\x07" for number in range(900))
     (folder / MANIFEST).write_text(f"stem,title,genres\nb,{'long ' * 9000},{genres}\n", encoding="utf-8")
