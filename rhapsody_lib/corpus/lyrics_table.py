@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from rhapsody_lib.corpus.fields import MAX_GENRES, genres_of, name_of, title_of, year_of
 from rhapsody_lib.corpus.found import ParsedSong, one_line
 from rhapsody_lib.corpus.language import language_code
-from rhapsody_lib.corpus.poems_jsonl import MAX_GENRES, genres_of, year_of
 from rhapsody_lib.corpus.record_stream import (
     LongRecord,
     Record,
@@ -154,9 +154,9 @@ def _song(fields: dict[str, str], artists: dict[str, Artist], *, folded: bool) -
     lyrics, link = fields["lyrics"], fields.get("link", "").strip()
     if not lyrics.strip():
         return Refusal(RejectCode.NO_LYRICS, "has no lyrics")
-    artist = artists.get(link, Artist(fields.get("artist", "") or _name_in(link), ()))
+    artist = artists.get(link, Artist(name_of(fields.get("artist", "")) or _name_in(link), ()))
     return ParsedSong(
-        title=one_line(fields.get("title", "")),
+        title=title_of(fields.get("title", "")),
         artist=one_line(artist.name),
         year=year_of(fields.get("year", "")),
         genres=genres_of(fields.get("genres", "")) or artist.genres,
@@ -183,11 +183,11 @@ def _read_artists(path: Path) -> tuple[dict[str, Artist], int]:
                 left_out += 1
                 continue
             known = artists.get(link)
-            genres = genres_of(f"{fields.get('genres', '')};{fields.get('genre', '')}")
-            if known is not None:
-                genres = tuple(dict.fromkeys((*known.genres, *genres)))[:MAX_GENRES]
+            before = known.genres if known is not None else ()
+            genres = (*before, *genres_of(fields.get("genres", "")), *genres_of(fields.get("genre", "")))
+            genres = tuple(dict.fromkeys(genres))[:MAX_GENRES]
             if known is not None or len(artists) < MAX_ARTISTS:
-                artists[link] = Artist(known.name if known else one_line(fields["artist"]), genres)
+                artists[link] = Artist(known.name if known else name_of(fields["artist"]) or _name_in(link), genres)
     return artists, left_out
 
 

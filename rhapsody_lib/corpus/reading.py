@@ -10,6 +10,7 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
+from rhapsody_lib.corpus.fields import MAX_GENRES, year_of
 from rhapsody_lib.corpus.found import Found, Job, ParsedSong, Reject, one_line, with_known
 from rhapsody_lib.corpus.parsing import parse_job
 from rhapsody_lib.corpus.record_stream import Refusal, head_of
@@ -28,7 +29,6 @@ MANIFEST_COLUMNS = (
     "stem", "file", "title", "song", "artist", "authors", "year", "first_performance_date", "genres", "licence",
     "license", "pd_basis",
 )  # fmt: skip
-MAX_GENRES = 32
 EMBEDDED_LICENCE = "CC0-1.0"
 EMBEDDED_LANGUAGE = "en"
 
@@ -124,8 +124,7 @@ def _read_one(source: Source, job: Job, parse: Parse, manifest: dict[str, dict[s
 
 def _year(row: dict[str, str]) -> int:
     """The year of a row; 0 if it has none."""
-    starts = (row.get(name, "")[:4] for name in ("year", "first_performance_date"))
-    return next((int(start) for start in starts if start.isascii() and start.isdigit()), 0)
+    return year_of(row.get("year", "")) or year_of(row.get("first_performance_date", ""))
 
 
 def _described(song: ParsedSong, row: dict[str, str], stem: str) -> ParsedSong:

@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rhapsody_lib.corpus import reading
+from rhapsody_lib.corpus.fields import MAX_GENRES
 from rhapsody_lib.corpus.found import Found
-from rhapsody_lib.corpus.reading import MAX_GENRES, read_manifest, read_source
+from rhapsody_lib.corpus.reading import read_manifest, read_source
 from rhapsody_lib.corpus.sources import open_source
 from rhapsody_lib.settings import CorpusSettings
 from tests.unit.corpus.corpus_samples import WORDS, midi_bytes
@@ -30,7 +31,8 @@ def _song(folder: Path) -> Found:
 
 
 @pytest.mark.parametrize(
-    ("year", "expected"), [("1921-03-04", 1921), ("²²²²", 0), ("١٩٢١", 0), ("-921", 0), ("", 0), ("c. 1921", 0)]
+    ("year", "expected"),
+    [("1921-03-04", 1921), ("²²²²", 0), ("١٩٢١", 0), ("-921", 0), ("", 0), ("c. 1921", 0), ("19211", 0)],
 )
 def test_only_plain_digits_are_a_year(folder: Path, year: str, expected: int) -> None:
     (folder / MANIFEST).write_text(f"stem,title,year\nb,Real Title,{year}\n", encoding="utf-8")
