@@ -31,7 +31,7 @@ Oddity = tuple[Level, str, str]
 Facts = dict[str, str]
 
 _UNFINISHED = (".crdownload", ".part", ".partial", ".download", ".filepart")
-_PACKED = re.compile(r".+\.(zip|tar|tar\.gz|tgz|tar\.bz2|7z|rar)", re.IGNORECASE)
+_PACKED = re.compile(r".+\.(zip|tar|tgz|tbz2?|txz|7z|rar|gz|bz2|xz|zst)", re.IGNORECASE)
 _POINTER = b"version https://git-lfs"
 _SQLITE = b"SQLite format 3\0"
 _SOME_ROLLS = 12
@@ -72,12 +72,12 @@ def _megabytes(size_bytes: int) -> str:
 def _broken_off(files: Sequence[Path], gone: Sequence[Path]) -> Iterator[Oddity]:
     """Downloads that did not end, archives that are still packed, pointers in place of files, links to nothing."""
     unfinished = [path.name for path in files if path.suffix.lower() in _UNFINISHED]
-    packed = [path.name for path in files if _PACKED.fullmatch(path.name)]
+    packed = [path.name for path in files if _PACKED.fullmatch(path.name) and record_kind(path) is None]
     empty = [path.name for path in files if not _size(path)]
     pointers = [path.name for path in files if 0 < _size(path) < 400 and _head(path, len(_POINTER)) == _POINTER]
     for names, what, remedy in (
         (unfinished, "is a download that did not end", "Fetch it again."),
-        (packed, "is packed", "Unpack it; archives are not read."),
+        (packed, "is packed", "Unpack it: of packed files only tables and JSON lines (.csv.gz, .jsonl.gz) are read."),
         (empty, "is empty", "Fetch it again."),
         ([path.name for path in gone], "is a link to nothing", f"{FETCH.capitalize()}."),
         (pointers, "is a Git LFS pointer and not the file", "Fetch the files with 'git lfs pull'."),

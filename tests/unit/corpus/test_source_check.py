@@ -121,6 +121,14 @@ def test_a_source_whose_songs_would_all_be_left_out_says_by_which_setting(tmp_pa
     assert "corpus.language" in error.remedy
 
 
+def test_what_is_not_read_packed_is_told_and_packed_tables_are_not(tmp_path: Path) -> None:
+    packed = {"track_metadata.db.gz", "match_scores.json.gz", "a.csv.bz2", "b.mid.xz", "c.tar.gz", "d.ZIP"}
+    for name in (*packed, "lyrics.csv.gz", "poems.JSONL.gz", "words.tsv.gz", "a.mid"):
+        (tmp_path / name).write_bytes(b"x")
+    told = [what for path in sorted(tmp_path.iterdir()) for _, what, _ in check_layout([path], None)[1]]
+    assert {what.removesuffix(" is packed.") for what in told if what.endswith(" is packed.")} == packed
+
+
 def choosing(**choice: object) -> CorpusSettings:
     return CorpusSettings.model_validate({"language": "any", **choice})
 
