@@ -124,7 +124,7 @@ def _tables(paths: Sequence[Path], facts: Facts, present: set[Path], named: Path
             used[artists] = None
     for artists in used:
         if why := artists_trouble(artists):
-            what = f"{artists.name} {why}: its artists go by their links and have no genres."
+            what = f"{artists.name} {why}: whom it does not tell of goes by the link and has no genres."
             yield "warning", what, "It needs columns 'Artist' and 'Link'; save it as CSV in UTF-8."
     if alone:
         others = f" (and {len(alone) - 1:,} more)" if len(alone) > 1 else ""
