@@ -148,7 +148,9 @@ def _check(source: Source, settings: CorpusSettings, files: int) -> Checked:
     jobs = [item for item in items if isinstance(item, Job)]
     facts |= _listed(items, jobs)
     if items and not jobs:
-        findings.append(Finding("error", "No file of it can be read as songs.", "The reasons are counted above."))
+        unasked = any(isinstance(item, Reject) and item.code == RejectCode.NOT_CHOSEN for item in items)
+        remedy = f"The reasons are counted above.{f' {_choice(settings)}.' if unasked else ''}"
+        findings.append(Finding("error", "No file of it can be read as songs.", remedy))
     for kind in sorted({job.kind for job in jobs}):
         of_kind = [job for job in jobs if job.kind == kind]
         told, found = _sampled(source, of_kind, settings, files)
@@ -199,9 +201,12 @@ def _sampled(source: Source, jobs: Sequence[Job], settings: CorpusSettings, file
     what = "songs" if holds_records(some[0]) else "files"
     reasons = ", ".join(f"{code.replace('_', ' ')} {count}" for code, count in left.most_common())
     told_of = f"{len(jobs):,}; of {read} {what} looked at {kept} would be kept" + (f" ({reasons})" if reasons else "")
-    asked = asked_for(settings)
     whole = len(some) == len(jobs) and (not holds_records(some[0]) or read < _RECORDS)
-    return told_of, list(_judged(jobs[0].kind, read, kept, left, example, asked, whole))
+    return told_of, list(_judged(jobs[0].kind, read, kept, left, example, _choice(settings), whole))
+
+
+def _choice(settings: CorpusSettings) -> str:
+    return f"{asked_for(settings)} ([keep] of a source file, or --set) decides which songs are kept"
 
 
 def _told(item: Found | Reject, settings: CorpusSettings) -> Found | Reject:
@@ -220,7 +225,7 @@ def _songs(source: Source, jobs: Sequence[Job], settings: CorpusSettings) -> Ite
 
 
 def _judged(
-    kind: str, read: int, kept: int, left: Counter[str], example: dict[str, str], asked: str, whole: bool
+    kind: str, read: int, kept: int, left: Counter[str], example: dict[str, str], choice: str, whole: bool
 ) -> Iterator[Finding]:
     """A finding if few are kept. That songs of a choice are few is meant; they may all be where was not looked."""
     unasked = RejectCode.NOT_CHOSEN.value
@@ -229,7 +234,7 @@ def _judged(
     code, count = left.most_common(1)[0]
     level: Literal["error", "warning"] = "warning" if kept or (code == unasked and not whole) else "error"
     what = f"{'Few' if kept else 'None'} of the {_KINDS.get(kind, kind)} looked at would be kept ({code} {count})"
-    remedies = {**_BY_SETTINGS, unasked: f"{asked} ([keep] of a source file, or --set) decides which songs are kept"}
+    remedies = {**_BY_SETTINGS, unasked: choice}
     yield Finding(
         level, f"{what}, such as {example[code].rstrip('.')}.", f"{remedies.get(code, 'docs/data.md says why')}."
     )

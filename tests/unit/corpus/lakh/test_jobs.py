@@ -11,6 +11,7 @@ import pytest
 
 from rhapsody_lib.corpus.found import Job, Known, Reject
 from rhapsody_lib.corpus.lakh.jobs import MAX_BROKEN
+from rhapsody_lib.corpus.source_check import check_source
 from rhapsody_lib.corpus.sources import list_jobs, open_source, open_sources
 from rhapsody_lib.errors import SourceError
 from rhapsody_lib.settings import CorpusSettings
@@ -180,6 +181,8 @@ def test_songs_not_asked_for_are_not_parsed(tree: TreeWriter) -> None:
     tree.metadata((1, "One", "ABBA", 1975), (2, "Two", "Other", 1975))
     items = list(list_jobs(open_source(str(tree.root)), CorpusSettings(artists=("abba",))))
     assert [item.code.value if isinstance(item, Reject) else item.kind for item in items] == ["npz", "not_chosen"]
+    (checked,) = check_source(str(tree.root), CorpusSettings(artists=("Nobody",)), 1)
+    assert 'corpus.artists=["Nobody"]' in " ".join(found.remedy for found in checked.findings if found.level == "error")
 
 
 def test_jobs_travel_as_json(tree: TreeWriter) -> None:
