@@ -5,6 +5,7 @@ What a catalogue beside the files says is asked before a file is parsed, what th
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Iterable
@@ -50,3 +51,11 @@ def not_chosen(artist: str, genres: Iterable[str], year: int, settings: CorpusSe
     if settings.years is not None and not settings.years[0] <= year <= settings.years[1]:
         return f"year {year} is not asked for" if year else "the year is not known"
     return None
+
+
+def asked_for(settings: CorpusSettings) -> str:
+    """The settings that choose songs, as a user writes them; '' if there are none."""
+    values = {"artists": settings.artists, "genres": settings.genres, "years": settings.years}
+    return ", ".join(
+        f"corpus.{name}={json.dumps(value, ensure_ascii=False)}" for name, value in values.items() if value
+    )

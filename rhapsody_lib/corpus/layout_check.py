@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import lzma
 import re
@@ -16,12 +15,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
+from rhapsody_lib.corpus.folders import FETCH, leads_nowhere
 from rhapsody_lib.corpus.found import one_line
 from rhapsody_lib.corpus.lakh.metadata import read_metadata
 from rhapsody_lib.corpus.lakh.tree import LakhTree
 from rhapsody_lib.corpus.listing import artists_beside
+from rhapsody_lib.corpus.lyrics_table import Rows, artists_trouble
+from rhapsody_lib.corpus.record_stream import open_records
 from rhapsody_lib.corpus.records import record_kind
-from rhapsody_lib.errors import SourceError
+from rhapsody_lib.errors import SourceError, UnreadableFileError
 
 Level = Literal["error", "warning"]
 #: Level, what is odd, what to do.
@@ -29,7 +31,7 @@ Oddity = tuple[Level, str, str]
 Facts = dict[str, str]
 
 _UNFINISHED = (".crdownload", ".part", ".partial", ".download", ".filepart")
-_PACKED = re.compile(r".+\.(zip|tar|tar\.gz|tgz|tar\.bz2|7z|rar)", re.IGNORECASE)
+_PACKED = re.compile(r".+\.(zip|tar|tgz|tbz2?|txz|7z|rar|gz|bz2|xz|zst)", re.IGNORECASE)
 _POINTER = b"version https://git-lfs"
 _SQLITE = b"SQLite format 3\0"
 _SOME_ROLLS = 12
@@ -46,7 +48,9 @@ def check_layout(
 ) -> tuple[Facts, list[Oddity]]:
     """Facts of a source's files by name, and what is odd about them; `artists` as a source file names it."""
     facts: Facts = {"files": f"{len(files):,}, {_megabytes(sum(_size(path) for path in files))}"}
-    odd = [*_broken_off(files)]
+    gone = dict.fromkeys(path for path in files if leads_nowhere(path))
+    files = [path for path in files if path not in gone]
+    odd = [*_broken_off(files, list(gone))]
     others = [path for path in files if tree is None or not tree.holds(path)]
     odd += _tables([path for path in others if record_kind(path) == "table"], facts, set(files), artists)
     if tree is not None:
@@ -65,16 +69,17 @@ def _megabytes(size_bytes: int) -> str:
     return f"{size_bytes / 1e6:,.1f} MB" if size_bytes < 1e9 else f"{size_bytes / 1e9:,.2f} GB"
 
 
-def _broken_off(files: Sequence[Path]) -> Iterator[Oddity]:
-    """Downloads that did not end, archives that are still packed, pointers in place of files."""
+def _broken_off(files: Sequence[Path], gone: Sequence[Path]) -> Iterator[Oddity]:
+    """Downloads that did not end, archives that are still packed, pointers in place of files, links to nothing."""
     unfinished = [path.name for path in files if path.suffix.lower() in _UNFINISHED]
-    packed = [path.name for path in files if _PACKED.fullmatch(path.name)]
+    packed = [path.name for path in files if _PACKED.fullmatch(path.name) and record_kind(path) is None]
     empty = [path.name for path in files if not _size(path)]
     pointers = [path.name for path in files if 0 < _size(path) < 400 and _head(path, len(_POINTER)) == _POINTER]
     for names, what, remedy in (
         (unfinished, "is a download that did not end", "Fetch it again."),
-        (packed, "is packed", "Unpack it; archives are not read."),
+        (packed, "is packed", "Unpack it: of packed files only tables and JSON lines (.csv.gz, .jsonl.gz) are read."),
         (empty, "is empty", "Fetch it again."),
+        ([path.name for path in gone], "is a link to nothing", f"{FETCH.capitalize()}."),
         (pointers, "is a Git LFS pointer and not the file", "Fetch the files with 'git lfs pull'."),
     ):
         if names:
@@ -90,12 +95,21 @@ def _head(path: Path, size: int) -> bytes:
         return b""
 
 
+def _columns(path: Path) -> set[str]:
+    """The columns of a table, as its reader knows them; none where it cannot be opened, of which the reader tells."""
+    try:
+        with open_records(path, path.name) as stream:
+            return set(Rows(stream, path.name).names)
+    except (OSError, EOFError, ValueError, zlib.error, UnreadableFileError):
+        return set()
+
+
 def _tables(paths: Sequence[Path], facts: Facts, present: set[Path], named: Path | None) -> Iterator[Oddity]:
     """Which release of the Kaggle tables each table is, and whether its artists are there."""
-    alone = []
+    alone, used = [], dict[Path, None]()
+    beside = dict.fromkeys(paths, named) if named is not None else artists_beside(present)
     for path in paths:
-        first = _head(path, 4096).decode("utf-8-sig", "replace").partition("\n")[0]
-        names = {name.strip().lower() for name in next(csv.reader([first]), [])}
+        names = _columns(path)
         if not ({"alink", "lyric"} <= names):
             continue
         release = "newer" if names >= _NEWER else "older" if names >= _OLDER else "unknown"
@@ -103,9 +117,15 @@ def _tables(paths: Sequence[Path], facts: Facts, present: set[Path], named: Path
         if release == "unknown":
             lacks = f"{path.name} has no column {', '.join(sorted(_NEWER - names))} of the Kaggle lyrics."
             yield "warning", lacks, "Languages are told from the words."
-        artists = named or artists_beside(path)
-        if artists == path or artists not in present:
+        artists = beside.get(path)
+        if artists is None or artists == path or artists not in present:
             alone.append(path.name)
+        else:
+            used[artists] = None
+    for artists in used:
+        if why := artists_trouble(artists):
+            what = f"{artists.name} {why}: whom it does not tell of goes by the link and has no genres."
+            yield "warning", what, "It needs columns 'Artist' and 'Link'; save it as CSV in UTF-8."
     if alone:
         others = f" (and {len(alone) - 1:,} more)" if len(alone) > 1 else ""
         what = f"{alone[0]}{others}: no table of artists is beside it, so they go by their links and have no genres."

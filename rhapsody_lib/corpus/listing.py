@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rhapsody_lib.corpus.folders import leads_out
+from rhapsody_lib.corpus.folders import leads_out, why_not_followed
 from rhapsody_lib.corpus.found import FileKind, Job, Reject
 from rhapsody_lib.corpus.lakh.tree import LakhTree
 from rhapsody_lib.corpus.records import record_kind
@@ -27,6 +27,7 @@ KIND_OF_SUFFIX: dict[str, FileKind] = {
 LYRICS_SUFFIXES = (".txt", ".lrc")
 _SIDE_NAMES = ("readme", "license", "licence", "copying", "manifest", "notice")
 _SNIFF_BYTES = 4096
+_LYRICS = re.compile("lyrics", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,24 @@ def display_name(path: Path, root: Path) -> str:
     return os.fsencode(below).decode("utf-8", "replace")
 
 
-def artists_beside(path: Path) -> Path:
-    """Where the artists of a table of lyrics are: `artists-data.csv` for `lyrics-data.csv`."""
-    return path.with_name(re.sub("lyrics", "artists", path.name, flags=re.IGNORECASE))
+def artists_beside(files: Iterable[Path]) -> dict[Path, Path]:
+    """The table of artists of each table of lyrics that has one among these files, in any case, packed or not.
+
+    `artists-data.csv` is that of `lyrics-data.csv`; where there are several, the one that is called most like it is.
+    """
+    tables = sorted(path for path in files if record_kind(path) == "table")
+    called = {(path.parent, _unpacked(path)): path for path in reversed(tables)}
+    there, beside = set(tables), {}
+    for path in tables:
+        exact, name = path.with_name(_LYRICS.sub("artists", path.name)), _unpacked(path)
+        found = exact if exact in there else called.get((path.parent, _LYRICS.sub("artists", name)))
+        if found is not None and found != path and _LYRICS.search(name):
+            beside[path] = found
+    return beside
+
+
+def _unpacked(path: Path) -> str:
+    return path.name.lower().removesuffix(".gz")
 
 
 def _looks_like_songbook(path: Path) -> bool:
@@ -96,27 +112,28 @@ def list_files(source: Source) -> Iterator[Job | Reject]:
     to the table of lyrics beside it. A text file without music is a songbook song if it looks like one, or if the
     source holds such songs and no music. In a source that has neither music nor songbook songs it is a plain text;
     else it lacks its MIDI file. Beside a Lakh corpus, where lists and notes lie, no text is one that does not look like
-    a song of a songbook. README, LICENSE and manifest files are neither. A link that leads out is a reject.
+    a song of a songbook. README, LICENSE and manifest files are neither. A link that leads out, or to
+    nothing, is a reject.
     """
     music = {path.with_suffix("") for path in source.files if path.suffix.lower() in KIND_OF_SUFFIX}
     songs = music | {path.with_suffix("") for path in source.files if path.suffix.lower() == ".abc"}
     outside = {path for path in source.files if leads_out(path, source.root)}
     present = set(source.files) - outside
     tables = [path for path in source.files if record_kind(path) == "table"]
-    artists = {beside for path in tables if (beside := source.artists or artists_beside(path)) != path}
+    beside = dict.fromkeys(tables, source.artists) if source.artists else artists_beside(tables)
+    artists = {artists for path, artists in beside.items() if artists != path}
     alone: FileKind | None = None if music or source.tree is not None else _kind_of_texts(source)
     for path in source.files:
         kind, many, name = KIND_OF_SUFFIX.get(path.suffix.lower()), record_kind(path), display_name(path, source.root)
         if path in outside:
-            detail = "is a link that leads out of its folder; copy the file in, or name its folder as a source"
-            yield Reject(source.name, name, RejectCode.OUTSIDE, detail)
+            yield Reject(source.name, name, RejectCode.OUTSIDE, why_not_followed(path))
         elif kind is not None:
             yield Job(kind, str(path), name, _lyrics_beside(path, present) if kind in {"midi", "npz"} else "")
         elif is_side_file(path) or (path.with_suffix("") in songs and many != "abc") or path in artists:
             continue
         elif many is not None:
-            beside = (source.artists or artists_beside(path)) if many == "table" else path
-            yield Job(many, str(path), name, artists_path=str(beside) if beside in present - {path} else "")
+            known = beside.get(path, path)
+            yield Job(many, str(path), name, artists_path=str(known) if known in present - {path} else "")
         elif path.suffix.lower() == ".txt" and (alone or _looks_like_songbook(path)):
             yield Job(alone or "songbook", str(path), name)
         elif path.suffix.lower() == ".txt" and source.tree is not None:

@@ -19,14 +19,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from rhapsody_lib.corpus.fields import MAX_GENRES, genres_of, name_of, title_of, year_of
 from rhapsody_lib.corpus.found import ParsedSong, one_line
 from rhapsody_lib.corpus.language import language_code
-from rhapsody_lib.corpus.poems_jsonl import MAX_GENRES, genres_of, year_of
 from rhapsody_lib.corpus.record_stream import (
     LongRecord,
     Record,
     RecordLines,
     Refusal,
+    delimiter_of,
+    head_of,
     is_readable,
     open_records,
     open_stretch,
@@ -48,7 +50,6 @@ _COLUMNS = {
     "genres": ("genres", "genre"),
     "licence": ("licence", "license"),
 }
-_DELIMITERS = ",;\t"
 MAX_ARTISTS = 500_000
 MAX_LINK_CHARACTERS = 300
 _LINK = re.compile(r"/[^/\s\"]+/")
@@ -84,12 +85,12 @@ class Rows:
     def __init__(self, stream: TextIO, name: str, part: TablePart | None = None) -> None:
         self._lines = RecordLines(stream)
         try:
-            self.header = next(self._lines) if part is None else part.header
+            self.header = head_of(self._lines)[0] if part is None else part.header
         except (StopIteration, LongRecord):
             raise UnreadableFileError(
                 name, "bad_table", "has no header.", "Its first line must name its columns."
             ) from None
-        self._delimiter = max(_DELIMITERS, key=self.header.count)
+        self._delimiter = delimiter_of(self.header)
         try:
             fields = next(csv.reader([self.header], delimiter=self._delimiter), [])
         except csv.Error:
@@ -153,9 +154,9 @@ def _song(fields: dict[str, str], artists: dict[str, Artist], *, folded: bool) -
     lyrics, link = fields["lyrics"], fields.get("link", "").strip()
     if not lyrics.strip():
         return Refusal(RejectCode.NO_LYRICS, "has no lyrics")
-    artist = artists.get(link, Artist(fields.get("artist", "") or _name_in(link), ()))
+    artist = artists.get(link, Artist(name_of(fields.get("artist", "")) or _name_in(link), ()))
     return ParsedSong(
-        title=one_line(fields.get("title", "")),
+        title=title_of(fields.get("title", "")),
         artist=one_line(artist.name),
         year=year_of(fields.get("year", "")),
         genres=genres_of(fields.get("genres", "")) or artist.genres,
@@ -167,34 +168,52 @@ def _song(fields: dict[str, str], artists: dict[str, Artist], *, folded: bool) -
     )
 
 
-def _read_artists(path: Path) -> dict[str, Artist]:
+def _read_artists(path: Path) -> tuple[dict[str, Artist], int]:
+    """Artists by link, and how many rows are none."""
     artists: dict[str, Artist] = {}
+    left_out = 0
     with open_records(path, path.name) as stream:
         rows = Rows(stream, path.name)
         if not {"artist", "link"} <= set(rows.names):
             raise ValueError("it has no columns 'Artist' and 'Link'")
         for _, row in rows:
-            if isinstance(row, Refusal) or not all(map(is_readable, row)):
+            fields = {} if isinstance(row, Refusal) else dict(zip(rows.names, row, strict=True))
+            link = fields.get("link", "").strip()
+            if not fields or len(link) > MAX_LINK_CHARACTERS or not all(map(is_readable, fields.values())):
+                left_out += 1
                 continue
-            fields = dict(zip(rows.names, row, strict=True))
-            link, known = fields["link"].strip(), artists.get(fields["link"].strip())
-            if len(link) > MAX_LINK_CHARACTERS:
-                continue
-            genres = genres_of(f"{fields.get('genres', '')};{fields.get('genre', '')}")
-            if known is not None:
-                genres = tuple(dict.fromkeys((*known.genres, *genres)))[:MAX_GENRES]
+            known = artists.get(link)
+            before = known.genres if known is not None else ()
+            genres = (*before, *genres_of(fields.get("genres", "")), *genres_of(fields.get("genre", "")))
+            genres = tuple(dict.fromkeys(genres))[:MAX_GENRES]
             if known is not None or len(artists) < MAX_ARTISTS:
-                artists[link] = Artist(known.name if known else one_line(fields["artist"]), genres)
-    return artists
+                artists[link] = Artist(known.name if known else name_of(fields["artist"]) or _name_in(link), genres)
+    return artists, left_out
+
+
+_NO_ARTISTS = (OSError, EOFError, ValueError, zlib.error, UnreadableFileError)
+_LEFT_OUT = "rows are left out, which are broken or not UTF-8 text"
 
 
 def read_artists(path: Path) -> dict[str, Artist]:
     """Names and genres of artists by link. A table that is none is ignored with a warning: it describes, no more."""
     try:
-        return _read_artists(path)
-    except (OSError, EOFError, ValueError, zlib.error, UnreadableFileError) as error:
+        artists, left_out = _read_artists(path)
+    except _NO_ARTISTS as error:
         logger.warning("%s is ignored: %s. docs/data.md says what it may hold.", path, one_line(str(error)))
         return {}
+    if left_out:
+        logger.warning("%s: %s %s.", path, f"{left_out:,}", _LEFT_OUT)
+    return artists
+
+
+def artists_trouble(path: Path) -> str:
+    """What of a table of artists cannot be used, and why; '' if all can."""
+    try:
+        _, left_out = _read_artists(path)
+    except _NO_ARTISTS as error:
+        return f"cannot be used ({one_line(str(error))})"
+    return f"cannot all be used ({left_out:,} {_LEFT_OUT})" if left_out else ""
 
 
 def columns_of(rows: Rows, name: str) -> dict[str, int]:

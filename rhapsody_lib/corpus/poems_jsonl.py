@@ -12,15 +12,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from rhapsody_lib.corpus.fields import genres_of, name_of, title_of, year_of
 from rhapsody_lib.corpus.found import ParsedSong, one_line
 from rhapsody_lib.corpus.language import language_code
 from rhapsody_lib.corpus.record_stream import LongRecord, Record, RecordLines, Refusal, is_readable, open_records
 from rhapsody_lib.corpus.schema import RejectCode
 
 LYRICS_KEYS = ("text", "lyrics", "lyric")
+GENRE_KEYS = ("genres", "genre")
 _NUMBER_LINE = re.compile(r"(?m)^[ \t]*[\[(]?(?:[IVXLC]+|\d{1,3})[.:)\]]*[ \t]*$")
 _EMPHASIS = re.compile(r"\b_([^_\n]{1,200})_(?=\W|$)|(?<=\W)_([^_\n]{1,200})_(?=\W|$)")
-MAX_GENRES = 32
 
 
 def without_numbers(text: str) -> str:
@@ -36,24 +37,18 @@ def without_numbers(text: str) -> str:
     return _EMPHASIS.sub(lambda match: match.group(1) or match.group(2), "\n".join(kept))
 
 
-def genres_of(text: str) -> tuple[str, ...]:
-    """Genres that a text names, separated by `;` or `|`."""
-    parts = (one_line(part) for part in re.split("[;|]", text))
-    return tuple(dict.fromkeys(part for part in parts if part))[:MAX_GENRES]
-
-
-def year_of(text: str) -> int:
-    """The year that a text starts with, such as that of a date; 0 for none."""
-    start = text.strip()[:4]
-    return int(start) if len(start) == 4 and start.isascii() and start.isdigit() else 0
+def _text(key: str, value: object) -> str | None:
+    """What a value says; None for one that is not read. pandas writes years as `1999.0`."""
+    if isinstance(value, list) and key in GENRE_KEYS:
+        return ";".join(item for item in value if isinstance(item, str))
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value) if isinstance(value, (str, int)) else None
 
 
 def _song(values: dict[str, Any]) -> ParsedSong | Refusal:
-    texts = {
-        str(key).strip().lower(): value if isinstance(value, str) else str(value)
-        for key, value in values.items()
-        if isinstance(value, (str, int))
-    }
+    named = ((str(key).strip().lower(), value) for key, value in values.items())
+    texts = {key: text for key, value in named if (text := _text(key, value)) is not None}
 
     def first(*keys: str) -> str:
         return next((texts[key] for key in keys if texts.get(key, "").strip()), "")
@@ -66,10 +61,10 @@ def _song(values: dict[str, Any]) -> ParsedSong | Refusal:
     if not is_readable(words) or "\0" in words:
         return Refusal(RejectCode.BAD_TEXT, "has bytes that are not UTF-8 text")
     return ParsedSong(
-        title=one_line(first("title")),
-        artist=one_line(first("author", "artist")),
+        title=title_of(first("title")),
+        artist=name_of(first("author", "artist")),
         year=year_of(first("year")),
-        genres=genres_of(first("genres", "genre")),
+        genres=genres_of(first(*GENRE_KEYS)),
         licence=one_line(first("licence", "license")),
         language="",
         lyrics=without_numbers(words),

@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+from rhapsody_lib.corpus.chosen import asked_for
 from rhapsody_lib.corpus.found import Found, Reject
 from rhapsody_lib.corpus.language import check_language
 from rhapsody_lib.corpus.merge import Held, Merge
@@ -118,4 +119,6 @@ def _nothing_usable(sources: Sequence[str], summary: CorpusSummary, settings: Co
     remedy = "docs/data.md says what each kind of source needs."
     if summary.rejects.get(RejectCode.OTHER_LANGUAGE.value):
         remedy = f"Set corpus.language to its language or 'any' (it is '{settings.language}'). {remedy}"
+    if summary.rejects.get(RejectCode.NOT_CHOSEN.value):
+        remedy = f"Only songs of {asked_for(settings)} are kept ([keep] of a source file, or --set). {remedy}"
     return SourceError(f"Nothing in {', '.join(map(repr, sources))} is usable ({counts}). {remedy}")

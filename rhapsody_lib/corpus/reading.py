@@ -7,11 +7,13 @@ import logging
 from collections.abc import Collection, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
+from rhapsody_lib.corpus.fields import MAX_GENRES, year_of
 from rhapsody_lib.corpus.found import Found, Job, ParsedSong, Reject, one_line, with_known
 from rhapsody_lib.corpus.parsing import parse_job
-from rhapsody_lib.corpus.record_stream import Refusal
+from rhapsody_lib.corpus.record_stream import Refusal, head_of
 from rhapsody_lib.corpus.records import holds_records, read_records
 from rhapsody_lib.corpus.sandbox import Sandbox
 from rhapsody_lib.corpus.sandbox_pool import Parse, default_workers, in_order
@@ -27,7 +29,6 @@ MANIFEST_COLUMNS = (
     "stem", "file", "title", "song", "artist", "authors", "year", "first_performance_date", "genres", "licence",
     "license", "pd_basis",
 )  # fmt: skip
-MAX_GENRES = 32
 EMBEDDED_LICENCE = "CC0-1.0"
 EMBEDDED_LANGUAGE = "en"
 
@@ -123,8 +124,7 @@ def _read_one(source: Source, job: Job, parse: Parse, manifest: dict[str, dict[s
 
 def _year(row: dict[str, str]) -> int:
     """The year of a row; 0 if it has none."""
-    starts = (row.get(name, "")[:4] for name in ("year", "first_performance_date"))
-    return next((int(start) for start in starts if start.isascii() and start.isdigit()), 0)
+    return year_of(row.get("year", "")) or year_of(row.get("first_performance_date", ""))
 
 
 def _described(song: ParsedSong, row: dict[str, str], stem: str) -> ParsedSong:
@@ -145,7 +145,9 @@ def _described(song: ParsedSong, row: dict[str, str], stem: str) -> ParsedSong:
 
 def _manifest_rows(lines: Iterable[str], stems: Collection[str]) -> dict[str, dict[str, str]]:
     """The rows about these stems, of the columns known only: what a file holds besides takes no memory."""
-    reader = csv.reader(lines)
+    told = iter(lines)
+    first, delimiter = head_of(chain(told, ["", ""]))
+    reader = csv.reader(chain([first], told), delimiter=delimiter)
     header = [name.strip().lower() for name in next(reader, [])]
     columns = {name: index for index, name in enumerate(header) if name in MANIFEST_COLUMNS}
     if not columns.keys() & {"title", "song"} or not columns.keys() & {"stem", "file"}:

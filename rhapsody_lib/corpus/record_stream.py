@@ -29,6 +29,8 @@ MAX_UNPACKED_BYTES = 64 << 20
 MAX_UNPACKED_TIMES = 100
 #: After so many broken records in a row the file is no table of songs, and is given up.
 MAX_BROKEN = 1000
+DELIMITERS = ",;\t"
+_SEPARATOR_LINE = re.compile(r'"?sep=[^"\r\n]"?[,;\s]*', re.IGNORECASE)
 _SKIPPED_AT_ONCE = 1 << 16
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 #: What a NUL becomes, so that the csv module of Python 3.10 takes it; like a byte that is no UTF-8, a lone surrogate.
@@ -181,6 +183,26 @@ class RecordLines(Iterator[str]):
             raise LongRecord
         self._lines, self._last = self._lines + 1, line
         return line.replace("\0", _NUL_MARK)
+
+
+def head_of(lines: Iterator[str]) -> tuple[str, str]:
+    """The line of a table that names its columns, and the delimiter of the table.
+
+    A line `sep=;`, which Excel writes before it, is passed over.
+
+    Raises:
+        StopIteration: there is none.
+        LongRecord: it is too long.
+    """
+    header = next(lines)
+    if _SEPARATOR_LINE.fullmatch(header):
+        header = next(lines)
+    return header, delimiter_of(header)
+
+
+def delimiter_of(header: str) -> str:
+    """Which of comma, semicolon and tab stands between the columns that a line names."""
+    return max(DELIMITERS, key=header.count)
 
 
 def is_broken(refusal: Refusal) -> bool:

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
+from rhapsody_lib.corpus.chosen import asked_for, not_chosen
 from rhapsody_lib.corpus.examine import examined
 from rhapsody_lib.corpus.folders import files_below
 from rhapsody_lib.corpus.found import Found, Job, Reject, one_line
@@ -38,7 +39,6 @@ _BY_SETTINGS = {
     RejectCode.NO_LYRICS.value: "music without words is kept with corpus.instrumentals=true (keep: instrumentals)",
     RejectCode.OTHER_LANGUAGE.value: "corpus.language is the language to keep, or 'any'",
     RejectCode.TOO_SHORT.value: "corpus.min_words is the fewest words of a song",
-    RejectCode.NOT_CHOSEN.value: "artists, genres and years are as [keep] or the settings have them",
 }
 _KINDS = {
     "songbook": "songbook texts",
@@ -148,7 +148,9 @@ def _check(source: Source, settings: CorpusSettings, files: int) -> Checked:
     jobs = [item for item in items if isinstance(item, Job)]
     facts |= _listed(items, jobs)
     if items and not jobs:
-        findings.append(Finding("error", "No file of it can be read as songs.", "The reasons are counted above."))
+        unasked = any(isinstance(item, Reject) and item.code == RejectCode.NOT_CHOSEN for item in items)
+        remedy = f"The reasons are counted above.{f' {_choice(settings)}.' if unasked else ''}"
+        findings.append(Finding("error", "No file of it can be read as songs.", remedy))
     for kind in sorted({job.kind for job in jobs}):
         of_kind = [job for job in jobs if job.kind == kind]
         told, found = _sampled(source, of_kind, settings, files)
@@ -190,7 +192,7 @@ def _sampled(source: Source, jobs: Sequence[Job], settings: CorpusSettings, file
     example: dict[str, str] = {}
     for item in _songs(source, some, settings):
         read += 1
-        told = examined(item, settings) if isinstance(item, Found) else item
+        told = _told(item, settings)
         if isinstance(told, Reject):
             left[told.code.value] += 1
             example.setdefault(told.code.value, f"{told.path}: {one_line(told.detail)}")
@@ -199,7 +201,21 @@ def _sampled(source: Source, jobs: Sequence[Job], settings: CorpusSettings, file
     what = "songs" if holds_records(some[0]) else "files"
     reasons = ", ".join(f"{code.replace('_', ' ')} {count}" for code, count in left.most_common())
     told_of = f"{len(jobs):,}; of {read} {what} looked at {kept} would be kept" + (f" ({reasons})" if reasons else "")
-    return told_of, list(_judged(jobs[0].kind, read, kept, left, example))
+    whole = len(some) == len(jobs) and (not holds_records(some[0]) or read < _RECORDS)
+    return told_of, list(_judged(jobs[0].kind, read, kept, left, example, _choice(settings), whole))
+
+
+def _choice(settings: CorpusSettings) -> str:
+    return f"{asked_for(settings)} ([keep] of a source file, or --set) decides which songs are kept"
+
+
+def _told(item: Found | Reject, settings: CorpusSettings) -> Found | Reject:
+    """The song as a preparation keeps it, or why it leaves it out."""
+    told = examined(item, settings) if isinstance(item, Found) else item
+    if isinstance(told, Reject):
+        return told
+    reason = not_chosen(told.song.artist, told.song.genres, told.song.year, settings)
+    return told if reason is None else Reject(told.source, told.path, RejectCode.NOT_CHOSEN, reason)
 
 
 def _songs(source: Source, jobs: Sequence[Job], settings: CorpusSettings) -> Iterator[Found | Reject]:
@@ -208,12 +224,17 @@ def _songs(source: Source, jobs: Sequence[Job], settings: CorpusSettings) -> Ite
             yield from islice(items, _RECORDS)
 
 
-def _judged(kind: str, read: int, kept: int, left: Counter[str], example: dict[str, str]) -> Iterator[Finding]:
-    if kept * 2 >= read:
+def _judged(
+    kind: str, read: int, kept: int, left: Counter[str], example: dict[str, str], choice: str, whole: bool
+) -> Iterator[Finding]:
+    """A finding if few are kept. That songs of a choice are few is meant; they may all be where was not looked."""
+    unasked = RejectCode.NOT_CHOSEN.value
+    if kept * 2 >= read or (kept and kept * 2 >= read - left[unasked]):
         return
     code, count = left.most_common(1)[0]
-    level: Literal["error", "warning"] = "warning" if kept else "error"
+    level: Literal["error", "warning"] = "warning" if kept or (code == unasked and not whole) else "error"
     what = f"{'Few' if kept else 'None'} of the {_KINDS.get(kind, kind)} looked at would be kept ({code} {count})"
+    remedies = {**_BY_SETTINGS, unasked: choice}
     yield Finding(
-        level, f"{what}, such as {example[code].rstrip('.')}.", f"{_BY_SETTINGS.get(code, 'docs/data.md says why')}."
+        level, f"{what}, such as {example[code].rstrip('.')}.", f"{remedies.get(code, 'docs/data.md says why')}."
     )

@@ -24,7 +24,7 @@ else:
 
 SUFFIX = ".toml"
 MAX_BYTES = 1 << 20
-REMEDY = "'rhapsody sources --example' prints a source file, docs/data.md says what stands in one."
+REMEDY = "'rhapsody sources --example' prints a source file, docs/data-card.md says what stands in one."
 EXAMPLE = """\
 # What is read, in this order: where songs repeat one another, the first stays.
 # Paths are relative to this file; ~ is your home folder.
@@ -288,4 +288,5 @@ def with_choices(settings: CorpusSettings, sources: Sequence[str]) -> CorpusSett
     try:
         return CorpusSettings.model_validate({**settings.model_dump(), **taken})
     except ValidationError as error:
-        raise InputError(f"[keep] of {', '.join(sources)}: {error.errors()[0]['msg']}. {REMEDY}") from error
+        what = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise InputError(f"[keep] of {', '.join(sources)}: {what}. {REMEDY}") from error

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rhapsody_lib.corpus.chosen import not_chosen
-from rhapsody_lib.corpus.folders import files_below, leads_out
+from rhapsody_lib.corpus.folders import FETCH, files_below, is_file, leads_nowhere, leads_out, visible
 from rhapsody_lib.corpus.found import Job, Reject, one_line
 from rhapsody_lib.corpus.lakh.jobs import list_lakh_jobs
 from rhapsody_lib.corpus.lakh.tree import PASSED_OVER, LakhTree, find_tree, tree_of
@@ -59,10 +59,15 @@ def _files_below(root: Path) -> tuple[Path, ...]:
 def _file_and_words(path: Path) -> tuple[Path, ...]:
     """A single file, and the words beside it if it is music, or the artists if it is a table of lyrics."""
     if record_kind(path) == "table":
-        artists = artists_beside(path)
-        return tuple(sorted({path, artists})) if artists.is_file() else (path,)
+        return tuple(sorted({path, *_artists_of(path)}))
     beside = [path.with_suffix(suffix) for suffix in LYRICS_SUFFIXES if path.suffix.lower() in KIND_OF_SUFFIX]
     return tuple(sorted([path, *(words for words in beside if words.is_file())]))
+
+
+def _artists_of(path: Path) -> list[Path]:
+    """The table of artists beside a table of lyrics, if there is one."""
+    beside = artists_beside([path, *(Path(entry.path) for entry in visible(path.parent) if is_file(entry))]).get(path)
+    return [] if beside is None else [beside]
 
 
 def open_source(text: str) -> Source:
@@ -98,6 +103,10 @@ def _with_songs(source: Source, text: str) -> Source:
     others = _without_tree(source)
     sure = music or surely_holds_songs(others)
     if not sure and not any(True for _ in _song_files(others)):
+        gone = [path for path in source.files if leads_nowhere(path)]
+        if gone:
+            first = f"'{display_name(gone[0], source.root)}'" + (f" (and {len(gone) - 1:,} more)" if gone[1:] else "")
+            raise SourceError(f"Source '{text}' holds no songs: {first} is a link to nothing; {FETCH}.")
         known = ", ".join(_KNOWN_SUFFIXES)
         raise SourceError(f"Source '{text}' holds no songs: there is no file that ends in {known}.")
     return source
@@ -127,9 +136,8 @@ def _open_spec(spec: SourceSpec, text: str) -> Source:
     elif spec.kind == "lakh":
         opened = _open_lakh(folder, parts, text)
     elif spec.kind == "kaggle" and folder is None:
-        beside = artists_beside(parts["lyrics"])
-        tables = {*parts.values(), *([beside] if "artists" not in parts and beside.is_file() else [])}
-        files = tuple(sorted(tables))
+        beside = _artists_of(parts["lyrics"]) if "artists" not in parts else []
+        files = tuple(sorted({*parts.values(), *beside}))
         root = Path(os.path.commonpath([path.parent for path in files]))
         opened = Source("kaggle", root, files, artists=parts.get("artists"))
     else:

@@ -42,7 +42,7 @@ def card_page(card: Mapping[str, Any], key: str) -> str:
         [
             f"<h1>{text(title)}</h1>",
             f'<p class="soft">Of {text(", ".join(card["sources"]) or "no source")}. '
-            "What the figures are is told in Rhapsody's docs/data.md.</p>",
+            "What the figures are is told in Rhapsody's docs/data-card.md.</p>",
             tiles(_first(counts, card)),
             _whole(card["checks"]),
             "<h2>The words and the music</h2>",

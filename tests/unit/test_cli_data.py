@@ -23,7 +23,8 @@ def test_a_source_file_is_prepared_with_its_card_and_the_card_is_found_again(rha
     told = json.loads(out)
     assert (code, told["songs"], told["rejects"]) == (0, 4, {"not_chosen": 4})
     assert told["sources"] == {"mine": {"songs": 4, "rejects": 4}}
-    assert "<h1>Data card of corpus" in Path(told["card"]).read_text(encoding="utf-8")
+    page = Path(told["card"]).read_text(encoding="utf-8")
+    assert "<h1>Data card of corpus" in page and "docs/data-card.md" in page
     code, out, _ = rhapsody("card", told["key"][:8], "--json", "--out", str(tmp_path / "card.html"))
     card = json.loads(out)
     assert (code, card["names"]["genre"], card["page"]) == (0, {"folk": 2, "rock": 2}, str(tmp_path / "card.html"))

@@ -9,12 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from rhapsody_lib.corpus.folders import files_below, leads_out
+from rhapsody_lib.corpus.folders import files_below, leads_out, why_not_followed
 from rhapsody_lib.corpus.lakh.tree import MD5, MIDI_SUFFIXES, PASSED_OVER, ROLL_SUFFIX, TRACK_ID, LakhTree
 from rhapsody_lib.corpus.listing import is_side_file
 from rhapsody_lib.corpus.schema import RejectCode
-
-OUTSIDE_DETAIL = "is a link that leads out of its folder; copy the file in, or name its folder as a source"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ def music_files(tree: LakhTree) -> Iterator[MusicFile | LeftOut]:
                     if not _is_other_part(path, tree):
                         yield LeftOut(name, RejectCode.UNKNOWN_TYPE, f"is no file of music as {folder.name} has them")
                 elif entry.is_symlink() and leads_out(path, folder):
-                    yield LeftOut(name, RejectCode.OUTSIDE, OUTSIDE_DETAIL)
+                    yield LeftOut(name, RejectCode.OUTSIDE, why_not_followed(path))
                 else:
                     track_id = above if TRACK_ID.fullmatch(above) else ""
                     md5 = stem.lower() if MD5.fullmatch(stem) else stem

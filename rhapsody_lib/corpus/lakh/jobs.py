@@ -5,6 +5,7 @@ In memory are the names of the files and what is known of their songs; of the ta
 
 from __future__ import annotations
 
+import logging
 import os
 import zlib
 from collections import defaultdict
@@ -22,6 +23,8 @@ from rhapsody_lib.corpus.lakh.tree import LakhTree
 from rhapsody_lib.corpus.lakh.words import WORDS_LICENCE, MatchedWords, read_words
 from rhapsody_lib.corpus.schema import RejectCode
 
+logger = logging.getLogger(__name__)
+
 #: Of the piano rolls and of the MIDI files; the songs in them are their owners'.
 LICENCE = "CC-BY-4.0"
 MAX_GENRES = 32
@@ -36,10 +39,14 @@ Item = TypeVar("Item")
 
 @dataclass
 class _Catalogue:
-    """What is known of the songs, by MSD id (of MIDI files by md5), and what was left out on the way."""
+    """What is known of the songs, by MSD id (of MIDI files by md5), and what was left out on the way.
+
+    `unread` are the files of it that could not be read, or not to their end.
+    """
 
     tree: LakhTree
     left_out: list[LeftOut] = field(default_factory=list)
+    unread: set[Path] = field(default_factory=set)
 
     def name(self, path: Path) -> str:
         return os.fsencode(os.path.relpath(path, self.tree.root)).decode("utf-8", "replace")
@@ -68,6 +75,8 @@ class _Catalogue:
                     continue
                 yield row  # type: ignore[misc]  # what is no broken line
         except (OSError, EOFError, ValueError, zlib.error) as error:
+            self.unread.add(path)
+            logger.warning("%s cannot be read on: %s. docs/data.md says what it may hold.", path, one_line(str(error)))
             self.left_out.append(LeftOut(name, RejectCode.BAD_TABLE, one_line(f"cannot be read on: {error}")))
         if broken > MAX_BROKEN:
             detail = f"has {broken:,} broken lines, of which {MAX_BROKEN:,} are named"
@@ -208,7 +217,9 @@ def list_lakh_jobs(tree: LakhTree, source: str) -> Iterator[Job | Reject]:
             track_id, item, about, genres.get(track_id, ()), words.get(track_id), info.get(file.md5, _NO_INFO)
         )
         if tree.metadata is not None and not known.title:
-            detail = f"{track_id} is not in {tree.metadata.name}"
+            name = tree.metadata.name
+            unread = f"{name} could not be read, so {track_id} has no title"
+            detail = unread if tree.metadata in catalogue.unread else f"{track_id} is not in {name}"
             catalogue.left_out.append(LeftOut(file.name, RejectCode.NO_METADATA, detail))
         else:
             jobs.append(Job(file.kind, file.path, file.name, known=known))

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from rhapsody_lib.corpus.fields import YEARS
 from rhapsody_lib.corpus.found import one_line
 from rhapsody_lib.errors import SourceError
 
@@ -24,7 +25,6 @@ _BATCH = 500
 _MOST_SECONDS = 120.0
 _STEPS_BETWEEN_CHECKS = 1_000_000
 _MOST_CHARACTERS = 1000
-_YEARS = range(1000, 2200)
 
 
 @dataclass(frozen=True)
@@ -113,4 +113,4 @@ def _text(value: object) -> str:
 
 
 def _year(value: object) -> int:
-    return value if isinstance(value, int) and value in _YEARS else 0
+    return value if isinstance(value, int) and value in YEARS else 0

@@ -10,12 +10,13 @@ import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from rhapsody_lib.corpus.found import one_line
 from rhapsody_lib.corpus.lakh.lists import BadLine
 from rhapsody_lib.corpus.lakh.tree import TRACK_ID
-from rhapsody_lib.corpus.record_stream import LongRecord, RecordLines, is_readable, open_records
+from rhapsody_lib.corpus.record_stream import LongRecord, RecordLines, head_of, is_readable, open_records
 from rhapsody_lib.errors import UnreadableFileError
 
 WORDS_LICENCE = "words: musiXmatch, not for commercial use"
@@ -72,19 +73,19 @@ def read_words(path: Path) -> Iterator[MatchedWords | BadLine]:
     try:
         with open_records(path, path.name) as stream:
             lines = RecordLines(stream)
-            header = next(csv.reader([next(lines, "")]), [])
-            names = [name.strip().lower() for name in header]
+            header, delimiter = head_of(chain(lines, ["", ""]))
+            names = [name.strip().lower() for name in next(csv.reader([header], delimiter=delimiter), [])]
             places = {what: next((names.index(n) for n in known if n in names), -1) for what, known in _COLUMNS.items()}
             if min(places.values()) < 0:
                 raise ValueError("it has no columns 'track_id' and 'Lyrics'")
             optional = {what: names.index(what) if what in names else -1 for what in ("title", "artist_name")}
-            yield from _rows(lines, len(names), {**places, **optional})
+            yield from _rows(lines, delimiter, len(names), {**places, **optional})
     except (LongRecord, csv.Error, UnreadableFileError) as error:
         raise ValueError(one_line(str(error)) or "it has no header") from error
 
 
-def _rows(lines: RecordLines, width: int, places: dict[str, int]) -> Iterator[MatchedWords | BadLine]:
-    reader, number = csv.reader(lines, strict=True), 0
+def _rows(lines: RecordLines, delimiter: str, width: int, places: dict[str, int]) -> Iterator[MatchedWords | BadLine]:
+    reader, number = csv.reader(lines, delimiter=delimiter, strict=True), 0
     while True:
         lines.begin()
         try:

@@ -19,6 +19,7 @@ from rhapsody_lib.corpus.reading import read_source
 from rhapsody_lib.corpus.record_stream import MAX_RECORD_CHARACTERS, Refusal
 from rhapsody_lib.corpus.records import read_records
 from rhapsody_lib.corpus.sources import open_source
+from rhapsody_lib.corpus.table_cuts import table_parts
 from rhapsody_lib.settings import CorpusSettings
 
 HEADER = ["ALink", "SName", "SLink", "Lyric", "language"]
@@ -106,6 +107,18 @@ def test_other_marks_delimiters_and_line_ends_say_the_same(tmp_path, encoding, d
     text = _csv([["title", "artist_name", "Lyrics", "year"], ["Été", "Ann", "one, two; three", "1921-03"]], delimiter)
     (song,) = _songs(tmp_path / "any.csv", text.replace("\r\n", end).encode(encoding))
     assert (song.title, song.artist, song.lyrics, song.year) == ("Été", "Ann", "one, two; three", 1921)
+
+
+@pytest.mark.parametrize("line", ["sep=;\n", "SEP=;\r\n", '"sep=;"\r'])
+@pytest.mark.parametrize("rows", [1, 9000])
+def test_the_line_in_which_excel_names_its_delimiter_is_passed_over(tmp_path: Path, line: str, rows: int) -> None:
+    path = tmp_path / "lyrics.csv"
+    path.write_text(line + _csv([HEADER, *[[*ROW[:3], "la " * 50, "en"]] * rows], ";"), encoding="utf-8", newline="")
+    parts = table_parts(Job("table", str(path), path.name))
+    assert (len(parts) > 1) == (rows > 1)
+    read = [item for part in parts for _, item in read_records(part)]
+    assert len(read) == rows
+    assert {isinstance(item, ParsedSong) and item.title for item in read} == {"Boats"}
 
 
 @pytest.mark.parametrize(
@@ -219,6 +232,30 @@ def test_in_a_folder_the_artists_belong_to_their_table(tmp_path: Path) -> None:
         rejects = {item.path: item.code.value for item in items if isinstance(item, Reject)}
         expected = {"lyrics-data.csv#2": "no_lyrics"} | ({"provenance.csv": "bad_table"} if named == folder else {})
         assert rejects == expected
+
+
+@pytest.mark.parametrize(
+    ("lyrics", "artists"),
+    [
+        ("LYRICS-DATA.CSV", "ARTISTS-DATA.CSV"),
+        ("lyrics-data.csv.gz", "artists-data.csv"),
+        ("Lyrics.csv", "artists.csv.GZ"),
+        ("lyrics-data.csv.gz", "artists-data.csv.gz"),
+    ],
+)
+def test_artists_are_found_in_any_case_packed_or_not(tmp_path: Path, lyrics: str, artists: str) -> None:
+    for name, rows in ((lyrics, [HEADER, ROW]), (artists, [["Artist", "Link"], ["Ann Lee!", "/ann-lee/"]])):
+        data = _csv(rows).encode()
+        (tmp_path / name).write_bytes(gzip.compress(data) if name.lower().endswith(".gz") else data)
+    for named in (tmp_path, tmp_path / lyrics):
+        (found,) = (item for _, item in read_source(open_source(str(named)), CorpusSettings(), workers=1))
+        assert isinstance(found, Found) and found.song.artist == "Ann Lee!"
+
+
+def test_rows_of_artists_that_are_no_text_are_counted(tmp_path: Path, caplog) -> None:
+    (tmp_path / "artists.csv").write_bytes("Artist,Link\nBeyoncé,/beyonce/\nAnn,/ann/\n".encode("cp1252"))
+    assert list(read_artists(tmp_path / "artists.csv")) == ["/ann/"]
+    assert "1 rows are left out" in caplog.text
 
 
 _CELLS = st.text(alphabet=st.sampled_from('ab é,;"\n\r\t\0/'), max_size=12) | st.text(max_size=8)

@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rhapsody_lib.corpus import reading
+from rhapsody_lib.corpus.fields import MAX_GENRES
 from rhapsody_lib.corpus.found import Found
-from rhapsody_lib.corpus.reading import MAX_GENRES, read_manifest, read_source
+from rhapsody_lib.corpus.reading import read_manifest, read_source
 from rhapsody_lib.corpus.sources import open_source
 from rhapsody_lib.settings import CorpusSettings
 from tests.unit.corpus.corpus_samples import WORDS, midi_bytes
@@ -30,12 +31,19 @@ def _song(folder: Path) -> Found:
 
 
 @pytest.mark.parametrize(
-    ("year", "expected"), [("1921-03-04", 1921), ("²²²²", 0), ("١٩٢١", 0), ("-921", 0), ("", 0), ("c. 1921", 0)]
+    ("year", "expected"),
+    [("1921-03-04", 1921), ("²²²²", 0), ("١٩٢١", 0), ("-921", 0), ("", 0), ("c. 1921", 0), ("19211", 0)],
 )
 def test_only_plain_digits_are_a_year(folder: Path, year: str, expected: int) -> None:
     (folder / MANIFEST).write_text(f"stem,title,year\nb,Real Title,{year}\n", encoding="utf-8")
     song = _song(folder).song
     assert (song.title, song.year) == ("Real Title", expected)
+
+
+@pytest.mark.parametrize("text", ["stem;title\nb;One, Two\n", "sep=\t\nstem\ttitle\nb\tOne, Two\n"])
+def test_a_manifest_may_be_parted_by_semicolons_and_tabs(folder: Path, text: str) -> None:
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+    assert _song(folder).song.title == "One, Two"
 
 
 def test_texts_of_a_manifest_are_plain_lines_of_bounded_length(folder: Path) -> None:

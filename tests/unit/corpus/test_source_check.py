@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import sqlite3
@@ -13,9 +14,10 @@ import pytest
 
 from rhapsody_lib.corpus.found import Job
 from rhapsody_lib.corpus.layout_check import check_layout
+from rhapsody_lib.corpus.prepare import prepare_corpus
 from rhapsody_lib.corpus.source_check import Checked, check_source
 from rhapsody_lib.corpus.sources import list_jobs, open_sources
-from rhapsody_lib.errors import InputError
+from rhapsody_lib.errors import InputError, SourceError
 from rhapsody_lib.settings import CorpusSettings
 
 WORDS = "The river runs and the river sings tonight\nand nobody hears it but me and you\n"
@@ -68,6 +70,35 @@ def test_a_kaggle_table_tells_its_release_and_misses_its_artists(tmp_path: Path,
     assert not any("artists" in finding.what for finding in one(tmp_path).findings)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_table_is_told_however_it_was_saved(tmp_path: Path, encoding: str, end: str, packed: bool) -> None:
+    data = table(tmp_path).read_text(encoding="utf-8").replace("\n", end).encode(encoding)
+    (tmp_path / "lyrics-data.csv").unlink()
+    name = "lyrics-data.csv.gz" if packed else "lyrics-data.csv"
+    (tmp_path / name).write_bytes(gzip.compress(data) if packed else data)
+    checked = one(tmp_path)
+    assert checked.facts[name] == "Kaggle lyrics, newer release"
+    assert checked.usable
+
+
+def test_a_packed_table_that_is_none_is_told_and_no_crash(tmp_path: Path) -> None:
+    (tmp_path / "lyrics-data.csv.gz").write_bytes(b"no gzip\rat all")
+    assert "None of the tables of lyrics" in errors(one(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [("Name,Url\nAnn,/ann/\n", "has no columns 'Artist' and 'Link'"), ("Artist,Link\nAné,/ann/\n", "1 rows are left")],
+)
+def test_a_table_of_artists_that_cannot_be_used_is_told(tmp_path: Path, data: str, why: str) -> None:
+    table(tmp_path)
+    (tmp_path / "artists-data.csv").write_bytes(data.encode("cp1252"))
+    (finding,) = one(tmp_path).findings
+    assert finding.level == "warning" and finding.what.startswith("artists-data.csv cannot") and why in finding.what
+
+
 def test_artists_are_found_beside_the_words_or_where_a_source_file_names_them(tmp_path: Path) -> None:
     table(tmp_path)
     file = tmp_path / "mine.toml"
@@ -90,11 +121,54 @@ def test_a_source_whose_songs_would_all_be_left_out_says_by_which_setting(tmp_pa
     assert "corpus.language" in error.remedy
 
 
+def test_what_is_not_read_packed_is_told_and_packed_tables_are_not(tmp_path: Path) -> None:
+    packed = {"track_metadata.db.gz", "match_scores.json.gz", "a.csv.bz2", "b.mid.xz", "c.tar.gz", "d.ZIP"}
+    for name in (*packed, "lyrics.csv.gz", "poems.JSONL.gz", "words.tsv.gz", "a.mid"):
+        (tmp_path / name).write_bytes(b"x")
+    told = [what for path in sorted(tmp_path.iterdir()) for _, what, _ in check_layout([path], None)[1]]
+    assert {what.removesuffix(" is packed.") for what in told if what.endswith(" is packed.")} == packed
+
+
+def choosing(**choice: object) -> CorpusSettings:
+    return CorpusSettings.model_validate({"language": "any", **choice})
+
+
+@pytest.mark.parametrize(
+    ("choice", "setting"),
+    [({"artists": ["Nobody"]}, 'corpus.artists=["Nobody"]'), ({"years": [1960, 1970]}, "corpus.years=[1960, 1970]")],
+)
+def test_a_choice_that_no_row_of_a_table_passes_is_named(tmp_path: Path, choice: dict[str, list], setting: str) -> None:
+    table(tmp_path)
+    checked = one(tmp_path, choosing(**choice))
+    assert "would be kept (not chosen 1)" in checked.facts["tables of lyrics"]
+    (error,) = (finding for finding in checked.findings if finding.level == "error")
+    assert setting in error.remedy
+    with pytest.raises(SourceError, match="not_chosen 1") as raised:
+        prepare_corpus([str(tmp_path)], tmp_path / "out", choosing(**choice), seed=0)
+    assert setting in str(raised.value)
+
+
+def test_what_was_chosen_may_stand_where_was_not_looked(tmp_path: Path) -> None:
+    rows = table(tmp_path).read_text(encoding="utf-8").partition("\n")[2]
+    with (tmp_path / "lyrics-data.csv").open("a", encoding="utf-8") as stream:
+        stream.writelines([rows] * 300)
+    checked = one(tmp_path, choosing(artists=["Bo"]))
+    assert checked.usable
+    assert any("None of the tables of lyrics" in finding.what for finding in checked.findings)
+    assert not any("of the tables" in finding.what for finding in one(tmp_path, choosing(artists=["Ann"])).findings)
+
+
 def test_unfinished_empty_and_pointer_files_are_named(tmp_path: Path) -> None:
     for name, content in (("a.mid.part", b"x"), ("b.mid", b""), ("c.mid", b"version https://git-lfs.github.com/x\n")):
         (tmp_path / name).write_bytes(content)
+    (tmp_path / "d.mid").symlink_to(".git/annex/objects/d.mid")
     odd = " ".join(what for _, what, _ in check_layout(sorted(tmp_path.iterdir()), None)[1])
-    for told in ("a.mid.part is a download", "b.mid is empty", "c.mid is a Git LFS pointer"):
+    for told in (
+        "d.mid is a link to nothing",
+        "a.mid.part is a download",
+        "b.mid is empty",
+        "c.mid is a Git LFS pointer",
+    ):
         assert told in odd
 
 

@@ -97,7 +97,7 @@ def test_choices_that_contradict_one_another_or_themselves_are_refused(tmp_path:
     one, other = (source_file(tmp_path, f'{start}language="{code}"', f"{code}.toml") for code in ("en", "pt"))
     with pytest.raises(InputError, match=r"pt\.toml.*'language' differs"):
         with_choices(CorpusSettings(), [str(one), str(other)])
-    with pytest.raises(InputError, match="first year comes first"):
+    with pytest.raises(InputError, match=r"my\.toml: years 1990 to 1960: the first year comes first\..*data-card"):
         with_choices(CorpusSettings(), [str(source_file(tmp_path, f"{start}years=[1990, 1960]"))])
 
 

@@ -60,6 +60,25 @@ def test_missing_and_empty_sources_are_one_clear_error(tmp_path: Path, make) -> 
         open_source(str(tmp_path / "nothing.bin"))
 
 
+def test_links_whose_data_were_not_fetched_are_told(mixed: Path) -> None:
+    (mixed / "c.mid").symlink_to(".git/annex/objects/c.mid")
+    rejects = {item.path: item for item in list_jobs(open_source(str(mixed))) if isinstance(item, Reject)}
+    assert rejects["c.mid"].code.value == "outside"
+    assert "is a link to nothing: fetch its data (git annex get" in rejects["c.mid"].detail
+    before = source_fingerprint(str(mixed))
+    (mixed / ".git" / "annex" / "objects").mkdir(parents=True)
+    (mixed / ".git" / "annex" / "objects" / "c.mid").write_bytes((mixed / "a.mid").read_bytes())
+    assert source_fingerprint(str(mixed)) != before
+    assert "c.mid" in {item.name for item in list_jobs(open_source(str(mixed))) if isinstance(item, Job)}
+
+
+def test_a_folder_of_links_to_nothing_says_so(tmp_path: Path) -> None:
+    for name in ("a.mid", "b.csv"):
+        (tmp_path / name).symlink_to(".git/annex/objects/x")
+    with pytest.raises(SourceError, match=r"'a\.mid' \(and 1 more\) is a link to nothing; fetch its data"):
+        open_source(str(tmp_path))
+
+
 def test_sources_of_one_name_are_told_apart(mixed: Path) -> None:
     source = open_source(str(mixed))
     assert [each.name for each in unique_names([source, source, source])] == ["mixed", "mixed-2", "mixed-3"]

@@ -11,6 +11,7 @@ import pytest
 
 from rhapsody_lib.corpus.found import Job, Known, Reject
 from rhapsody_lib.corpus.lakh.jobs import MAX_BROKEN
+from rhapsody_lib.corpus.source_check import check_source
 from rhapsody_lib.corpus.sources import list_jobs, open_source, open_sources
 from rhapsody_lib.errors import SourceError
 from rhapsody_lib.settings import CorpusSettings
@@ -133,6 +134,18 @@ def test_a_broken_part_is_a_reject_and_the_rest_is_joined(tree: TreeWriter, name
     assert rejects["bad_table"] == 1 and len(jobs) == 2 - lost // 2 and rejects["no_metadata"] == lost // 2
 
 
+@pytest.mark.parametrize("keep", [0.0, 0.5])
+def test_a_database_that_cannot_be_read_is_told_as_such(tree: TreeWriter, keep: float, caplog) -> None:
+    tree.roll(1, 1)
+    tree.metadata((1, "One", "A", 1990))
+    data = (tree.root / "track_metadata.db").read_bytes()
+    (tree.root / "track_metadata.db").write_bytes(data[: int(len(data) * keep)] or b"no database\n" * 99)
+    items = list(list_jobs(open_source(str(tree.root))))
+    (detail,) = (item.detail for item in items if isinstance(item, Reject) and item.code.value == "no_metadata")
+    assert "track_metadata.db could not be read" in detail
+    assert "track_metadata.db cannot be read on" in caplog.text
+
+
 def test_broken_lines_are_named_up_to_a_number(tree: TreeWriter) -> None:
     tree.roll(1, 1)
     (tree.root / "cleansed_ids.txt").write_text("nothing\n" * (MAX_BROKEN + 500))
@@ -168,6 +181,8 @@ def test_songs_not_asked_for_are_not_parsed(tree: TreeWriter) -> None:
     tree.metadata((1, "One", "ABBA", 1975), (2, "Two", "Other", 1975))
     items = list(list_jobs(open_source(str(tree.root)), CorpusSettings(artists=("abba",))))
     assert [item.code.value if isinstance(item, Reject) else item.kind for item in items] == ["npz", "not_chosen"]
+    (checked,) = check_source(str(tree.root), CorpusSettings(artists=("Nobody",)), 1)
+    assert 'corpus.artists=["Nobody"]' in " ".join(found.remedy for found in checked.findings if found.level == "error")
 
 
 def test_jobs_travel_as_json(tree: TreeWriter) -> None:

@@ -154,6 +154,15 @@ def test_rows_of_words_with_their_defects(tmp_path: Path) -> None:
         list(read_words(_written(tmp_path, "other.csv", "a,b\n1,2\n")))
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("first", ["", "sep=;\r\n"])
+def test_words_are_read_whatever_stands_between_the_columns(tmp_path: Path, delimiter: str, first: str) -> None:
+    rows = [["track_id", "title", "artist_name", "Lyrics"], [track_id(1), "A", "B", '"one, two; three"']]
+    text = first + "".join(delimiter.join(row) + "\r\n" for row in rows)
+    (row,) = read_words(_written(tmp_path, "matched_lyrics.csv", text))
+    assert isinstance(row, MatchedWords) and (row.title, row.lyrics) == ("A", "one, two; three")
+
+
 def test_metadata_is_asked_for_by_id(tmp_path: Path) -> None:
     tree = TreeWriter(tmp_path)
     tree.metadata((1, "One\n more", "The Band", 1969), (2, "Two", "Other", 0))

@@ -24,6 +24,16 @@ def test_links_that_lead_out_are_not_followed(tree: TreeWriter, tmp_path: Path) 
     assert set(jobs) == {track_id(1)} and rejects == {"outside": 1}
 
 
+def test_music_that_was_not_fetched_is_told(tree: TreeWriter) -> None:
+    tree.roll(1, 1)
+    tree.place("lpd_5_cleansed", 2, f"{md5(2)}.npz").symlink_to("../nothing.npz")
+    (tree.root / "track_metadata.db").symlink_to("nothing.db")
+    items = list(list_jobs(open_source(str(tree.root))))
+    gone = [item for item in items if isinstance(item, Reject) and item.code.value == "outside"]
+    assert len(gone) == 2 and all("is a link to nothing" in item.detail for item in gone)
+    assert sum(isinstance(item, Job) for item in items) == 1
+
+
 def test_side_files_that_lead_out_are_left_out_unless_they_are_named(tree: TreeWriter, tmp_path: Path) -> None:
     tree.roll(1, 1)
     tree.lyrics((1, WORDS))
