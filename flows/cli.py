@@ -31,6 +31,7 @@ from flows.options import (
     StoreOption,
     store_address,
     through_prefect,
+    told_of,
 )
 from flows.serve import serve
 from rhapsody_lib.errors import RefusedError, RhapsodyError
@@ -54,7 +55,7 @@ class Command(TyperGroup):
             # typer's own (usage, exit) are its to show. Others were met by nobody before: still one message.
             if type(error).__module__.startswith(("typer", "click")) or os.environ.get("RHAPSODY_DEBUG"):
                 raise
-            console.fail(f"{type(error).__name__}: {error} (RHAPSODY_DEBUG=1 shows where.)")
+            console.fail(told_of(error))
             raise typer.Exit(1) from error
 
 

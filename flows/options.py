@@ -34,3 +34,14 @@ def store_address(given: str) -> str:
 def through_prefect() -> bool:
     """Whether runs go to a Prefect server: only where one is set up, since an ephemeral one costs 10 s a process."""
     return bool(os.environ.get("PREFECT_API_URL"))
+
+
+def told_of(error: Exception) -> str:
+    """What to say of an error that nobody met before; Prefect's own, that its server is away, is known."""
+    _, away, address = str(error).partition("Failed to reach API at ")
+    if away and through_prefect():
+        return (
+            f"{address.rstrip('./')} cannot be reached. Is the server running? Start it ('rhapsody serve'), or unset "
+            "PREFECT_API_URL to run without a server."
+        )
+    return f"{type(error).__name__}: {error} (RHAPSODY_DEBUG=1 shows where.)"
