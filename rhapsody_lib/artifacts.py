@@ -22,12 +22,12 @@ from pathlib import Path
 import psutil
 
 from rhapsody_lib import lineage
-from rhapsody_lib.errors import DamagedArtifactError, FullDiskError, StoreError
+from rhapsody_lib.errors import DamagedArtifactError, FullDiskError, StoreAccessError, StoreError
 from rhapsody_lib.objects import host_name, process_name
 from rhapsody_lib.published import PublishedArtifacts
 from rhapsody_lib.publishing import publish
 from rhapsody_lib.recipe import MANIFEST, ArtifactRef, Recipe, canonical_json
-from rhapsody_lib.remote import is_full
+from rhapsody_lib.remote import is_forbidden, is_full
 from rhapsody_lib.uses import mark_used
 
 __all__ = ["MANIFEST", "STORE_VERSION", "ArtifactRef", "Recipe", "Store", "canonical_json"]
@@ -145,12 +145,17 @@ class Store(PublishedArtifacts):
 
     @contextmanager
     def _room_for(self, kind: str) -> Iterator[None]:
-        """Say of a disk that fills up in the block that it is full, whatever library met it."""
+        """Say of a disk that fills up in the block, or may not be written, that it is so, whatever library met it."""
         try:
             yield
         except StoreError:
             raise
         except Exception as error:
+            if is_forbidden(error) and str(getattr(error, "filename", "")).startswith(str(self.scratch)):
+                raise StoreAccessError(
+                    f"{self.scratch}: the artifact '{kind}' cannot be built there ({error}). Ask for the right to "
+                    "write, or set RHAPSODY_CACHE (RHAPSODY_STORE for a local store) to another folder."
+                ) from error
             if not is_full(error):
                 raise
             raise FullDiskError(

@@ -154,6 +154,8 @@ def examine(store: str, *, verify: bool = False) -> Health:
     try:
         opened = Store(store)
         facts["work"] = str(opened.scratch)
+        if opened.is_local and not os.access(opened.path_of(), os.W_OK):
+            facts["read-only"] = "the store cannot be written: songs can be made from it, nothing can be trained"
         release = live_release(opened)
         facts["release"] = f"{release.number} ({release.reason})"
         problems = [f"release {release.number}: {lack}. {RELEASE_REMEDY}" for lack in missing_pieces(opened, release)]

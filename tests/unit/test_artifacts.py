@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rhapsody_lib.artifacts import MANIFEST, STORE_VERSION, ArtifactRef, Recipe, Store, canonical_json
-from rhapsody_lib.errors import DamagedArtifactError, StoreError
+from rhapsody_lib.errors import DamagedArtifactError, StoreAccessError, StoreError
 from rhapsody_lib.objects import process_name, put_if_absent
 
 RECIPE = Recipe("lyrics", 1, {"epochs": 3}, {"corpus": "ab" * 32})
@@ -195,6 +197,23 @@ def test_a_root_that_cannot_be_written_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"cannot be written.*--store"):
         Store(str(tmp_path / "file" / "store"))
+
+
+def test_a_store_that_became_read_only_is_one_clear_error(store, monkeypatch):
+    def read_only(path: Path, **_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(Path, "mkdir", read_only)
+    with pytest.raises(StoreAccessError, match=r"'lyrics' cannot be built there .*Read-only.*RHAPSODY_STORE"):
+        store.build(RECIPE, never)
+
+
+def test_a_source_that_may_not_be_read_is_no_fault_of_the_store(store):
+    def refused(_folder: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/songs/one.mid")
+
+    with pytest.raises(PermissionError):
+        store.build(RECIPE, refused)
 
 
 def test_put_if_absent_keeps_the_first(store):
