@@ -241,15 +241,16 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Prepare songs, train the three stages, release what is no worse. What was built before from the same is kept."""
-    from rhapsody_lib.artifacts import Store
+    from rhapsody_lib.artifacts import Store, built
     from rhapsody_lib.release import release_numbers
 
     address = store_address(store)
     change = [*(change or []), "drift.accept=true"] if accept_drift else change
-    before = release_numbers(Store(address))
+    before, built_before = release_numbers(Store(address)), built.copy()
     with console.progress():
         release = _train(address, profile, change, sources or ["songbook"], reason, gate=gate)
-    console.show_training(release, unchanged=release.number in before, as_json=as_json)
+    again = sorted(built - built_before)
+    console.show_training(release, unchanged=release.number in before, built=again, as_json=as_json)
 
 
 @app.command()

@@ -159,12 +159,14 @@ def _release_json(release: Release) -> dict[str, Any]:
     }
 
 
-def show_training(release: Release, *, unchanged: bool, as_json: bool) -> None:
-    """The release that training ended in, and whether there was anything to do."""
+def show_training(release: Release, *, unchanged: bool, built: Sequence[str], as_json: bool) -> None:
+    """The release that training ended in, and whether there was anything to do; `built` are the kinds that were."""
     if as_json:
-        _print_json({**_release_json(release), "unchanged": unchanged})
+        _print_json({**_release_json(release), "unchanged": unchanged, "built": list(built)})
         return
-    if unchanged:
+    if unchanged and built:
+        stdout.print(f"Built again: {', '.join(built)}. Release {release.number} is these very models already.")
+    elif unchanged:
         stdout.print(f"Nothing to do: release {release.number} is these very models.")
     else:
         show_release(release, as_json=False)

@@ -221,7 +221,8 @@ def test_a_damaged_model_is_noticed_and_built_again(rhapsody, trained, tmp_path)
     assert weights.name in stderr
     assert "rhapsody train" in stderr
     assert not (tmp_path / "out").exists()
-    assert rhapsody("train", trained.source, "--profile", trained.profile, "--store", store)[0] == 0
+    code, stdout, stderr = rhapsody("train", trained.source, "--profile", trained.profile, "--store", store)
+    assert (code, stdout) == (0, "Built again: backing. Release 1 is these very models already.\n"), stderr
     assert rhapsody("song", "one", "--store", store, "--out", str(tmp_path / "out"), "--no-audio")[0] == 0
 
 

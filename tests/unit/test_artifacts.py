@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rhapsody_lib import lineage
 from rhapsody_lib.artifacts import MANIFEST, STORE_VERSION, ArtifactRef, Recipe, Store, canonical_json
 from rhapsody_lib.errors import DamagedArtifactError, StoreAccessError, StoreError
 from rhapsody_lib.objects import process_name, put_if_absent
@@ -157,6 +158,11 @@ def test_a_remote_artifact_built_again_during_its_copy_is_left_alone(tmp_path, m
     assert store.intact(RECIPE) is None
     assert (rival.fetch(ref) / "weights.txt").read_text() == "whole"
     assert len({entry.name.split("/")[0] for entry in store.listing("damaged")}) == 1
+
+
+def test_what_was_damaged_is_built_because_it_was(store):
+    damage(store, store.build(RECIPE, write("whole")))
+    assert store.provenance(store.build(RECIPE, write("whole"))).because == lineage.DAMAGED
 
 
 def test_a_damaged_artifact_is_kept_for_a_person_to_look_at(store):
