@@ -162,7 +162,8 @@ def examine(store: str, *, verify: bool = False) -> Health:
         if verify and not problems:
             found = open_release(opened, release)
             problems = [f"release {release.number}: {problem}. {RELEASE_REMEDY}" for problem in found.problems]
-            facts["verified"] = "every digest; not opened: " + ", ".join(found.not_opened or ("nothing",))
+            what = "not whole, as said below" if problems else "every digest"
+            facts["verified"] = f"{what}; not opened: {', '.join(found.not_opened or ('nothing',))}"
     except NoReleaseError:
         facts["release"] = "none yet: 'rhapsody train' makes the first"
     except StoreError as problem:
