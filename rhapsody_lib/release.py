@@ -9,6 +9,7 @@ import json
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from rhapsody_lib.artifacts import ArtifactRef, Store, canonical_json
@@ -53,8 +54,14 @@ def _parts(number: int) -> tuple[str, str]:
 
 def release_numbers(store: Store) -> list[int]:
     """Numbers of all releases, oldest first."""
-    names = (entry.name.removesuffix(".json") for entry in store.listing("releases") if entry.name.endswith(".json"))
-    return sorted(int(name) for name in names if name.isascii() and name.isdigit())
+    return sorted(release_times(store))
+
+
+def release_times(store: Store) -> dict[int, datetime]:
+    """When each release was published, by its number and by the store's clock."""
+    files = [entry for entry in store.listing("releases") if entry.name.endswith(".json")]
+    named = ((entry.name.removesuffix(".json"), entry.modified) for entry in files)
+    return {int(name): modified for name, modified in named if name.isascii() and name.isdigit()}
 
 
 def read_release(store: Store, number: int) -> Release:

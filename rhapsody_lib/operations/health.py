@@ -43,8 +43,8 @@ PURPOSES = {
 SYNTHESIZER = "tinysoundfont"
 SYNTHESIZER_REMEDY = f"pip install --no-deps {SYNTHESIZER}"
 RELEASE_REMEDY = (
-    "No song can be made from it: 'rhapsody train' as it was trained makes what is missing, 'rhapsody releases "
-    "rollback NUMBER' publishes an older release."
+    "No song can be made from it: 'rhapsody train' with the same sources and settings ('rhapsody releases show' names "
+    "them) makes it whole, 'rhapsody releases rollback NUMBER' publishes an older release."
 )
 
 

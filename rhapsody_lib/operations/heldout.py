@@ -22,6 +22,7 @@ from rhapsody_lib.lyrics.copying import share_known
 from rhapsody_lib.lyrics.runs import RunFilter
 from rhapsody_lib.music.midi import midi_to_score
 from rhapsody_lib.music.score import Score
+from rhapsody_lib.recipe import BUILD_AGAIN
 from rhapsody_lib.words.document import Lyrics, parse_lyrics
 
 #: At most so many songs are read, tracks heard, and songs looked for among so many others beside themselves.
@@ -165,9 +166,7 @@ def _rows(corpus: Path, split: str) -> Iterator[dict[str, Any]]:
     try:
         yield from read_songs(corpus, split)
     except (OSError, pa.ArrowException) as error:
-        raise DamagedArtifactError(
-            f"{corpus / SONGS_FILE}: cannot be read ({error}). Run 'rhapsody train' to build it again."
-        ) from error
+        raise DamagedArtifactError(f"{corpus / SONGS_FILE}: cannot be read ({error}). {BUILD_AGAIN}") from error
 
 
 def _marks(row: dict[str, Any]) -> tuple[str, str]:

@@ -70,6 +70,7 @@ def test_a_release_with_a_damaged_file_is_not_published(rhapsody, store, kind, n
     assert code == 0, stdout  # the sizes are right, and nothing else is looked at
     code, stdout, _ = rhapsody("doctor", "--verify", "--store", store.root)
     assert (code, f"release 3: its {kind}: " in stdout) == (4, True)
+    assert stdout.count("rhapsody train") == 1
     assert "verified   not whole, as said below; not opened: nothing" in stdout
 
 
