@@ -193,7 +193,7 @@ def rollback(
         check: raises if the release is not to be published.
 
     Raises:
-        InputError: there is nothing older, or its models are gone.
+        InputError: there is nothing older, it is live already, or its models are gone.
         StoreError: that release is damaged, with a `number`, the live one may be; or another was published meanwhile.
     """
     newest = None
@@ -201,6 +201,8 @@ def rollback(
         live = live_release(store)
         number, newest = _before(store, live), live.number
     old = read_release(store, number)
+    if number == release_numbers(store)[-1]:
+        raise InputError(f"Release {number} is live already: nothing was published.")
     for ref in old.refs.values():
         mark_used(store, ref.kind, ref.key)  # before the look, so that garbage collection leaves it alone from now on
     check(store, old)
