@@ -27,7 +27,7 @@ from rhapsody_lib.words.document import Lyrics, parse_lyrics
 
 #: At most so many songs are read, tracks heard, and songs looked for among so many others beside themselves.
 MAX_SONGS, MAX_TRACKS, MAX_QUERIES, MAX_OTHERS = 400, 48, 100, 100
-#: With fewer songs that are new to the live release, it is said that they tell little.
+#: With fewer songs that neither release has learnt, it is said that they tell little.
 FEW_SONGS = 8
 
 
@@ -136,6 +136,8 @@ def _note_of_known(known: str, measured: str, left: int, stage: str) -> str:
 def _notes(heldout: int, new: int, chosen: int) -> Iterator[str]:
     if not heldout:
         yield "No song is held out: nothing could be measured on words or music."
+    elif heldout == new < FEW_SONGS:
+        yield f"Only {new} {'song is' if new == 1 else 'songs are'} held out: so few tell little of words and music."
     if new < heldout:
         seen = f"{heldout - new} of {heldout} held-out songs were trained on by the live release and were left out"
         if not new:
