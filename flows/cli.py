@@ -29,6 +29,7 @@ from flows.options import (
     SetOption,
     SourcesArgument,
     StoreOption,
+    VersionOption,
     store_address,
     through_prefect,
     told_of,
@@ -73,6 +74,11 @@ app.add_typer(base_app, name="base")
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(releases_app, name="releases", invoke_without_command=True)
 app.add_typer(sources_app, name="sources", invoke_without_command=True)
+
+
+@app.callback()
+def _options_of_all(version: VersionOption = False) -> None:
+    """What is asked for without a command."""
 
 
 def _train(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import metadata
 from typing import Annotated
 
 import typer
@@ -21,6 +22,17 @@ SetOption = Annotated[
 SourcesArgument = Annotated[
     list[str] | None,
     typer.Argument(help="Folders, files or source files (.toml); 'songbook' is the embedded one (the default)."),
+]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rhapsody {metadata.version('rhapsody')}")
+        raise typer.Exit
+
+
+VersionOption = Annotated[
+    bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
 ]
 
 
