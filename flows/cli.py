@@ -29,8 +29,10 @@ from flows.options import (
     SetOption,
     SourcesArgument,
     StoreOption,
+    VersionOption,
     store_address,
     through_prefect,
+    told_of,
 )
 from flows.serve import serve
 from rhapsody_lib.errors import RefusedError, RhapsodyError
@@ -54,7 +56,7 @@ class Command(TyperGroup):
             # typer's own (usage, exit) are its to show. Others were met by nobody before: still one message.
             if type(error).__module__.startswith(("typer", "click")) or os.environ.get("RHAPSODY_DEBUG"):
                 raise
-            console.fail(f"{type(error).__name__}: {error} (RHAPSODY_DEBUG=1 shows where.)")
+            console.fail(told_of(error))
             raise typer.Exit(1) from error
 
 
@@ -72,6 +74,11 @@ app.add_typer(base_app, name="base")
 app.add_typer(evaluate_app, name="evaluate")
 app.add_typer(releases_app, name="releases", invoke_without_command=True)
 app.add_typer(sources_app, name="sources", invoke_without_command=True)
+
+
+@app.callback()
+def _options_of_all(version: VersionOption = False) -> None:
+    """What is asked for without a command."""
 
 
 def _train(
@@ -240,15 +247,16 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Prepare songs, train the three stages, release what is no worse. What was built before from the same is kept."""
-    from rhapsody_lib.artifacts import Store
+    from rhapsody_lib.artifacts import Store, built
     from rhapsody_lib.release import release_numbers
 
     address = store_address(store)
     change = [*(change or []), "drift.accept=true"] if accept_drift else change
-    before = release_numbers(Store(address))
+    before, built_before = release_numbers(Store(address)), built.copy()
     with console.progress():
         release = _train(address, profile, change, sources or ["songbook"], reason, gate=gate)
-    console.show_training(release, unchanged=release.number in before, as_json=as_json)
+    again = sorted(built - built_before)
+    console.show_training(release, unchanged=release.number in before, built=again, as_json=as_json)
 
 
 @app.command()

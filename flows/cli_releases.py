@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +15,9 @@ from rhapsody_lib.errors import StoreError
 if TYPE_CHECKING:
     from rhapsody_lib.artifacts import Store
     from rhapsody_lib.release import Release
+
+#: Each is a request or two on S3.
+_READ_AT_ONCE = 16
 
 releases_app = typer.Typer(help="List, show and roll back releases: the models that songs are made from.")
 
@@ -28,11 +33,14 @@ def releases(context: typer.Context, store: StoreOption = "", as_json: JsonOptio
 def list_releases(store: StoreOption = "", as_json: JsonOption = False) -> None:
     """All releases, the live one last."""
     from rhapsody_lib.artifacts import Store
-    from rhapsody_lib.release import readable_releases, release_numbers
+    from rhapsody_lib.operations.inspection import sources_of
+    from rhapsody_lib.release import readable_releases, release_times
 
     opened = Store(store_address(store))
-    releases, problems = readable_releases(opened)
-    console.show_releases(releases, newest=max(release_numbers(opened), default=0), as_json=as_json)
+    (releases, problems), times = readable_releases(opened), release_times(opened)
+    with ThreadPoolExecutor(_READ_AT_ONCE) as pool:
+        sources = dict(pool.map(lambda release: (release.number, sources_of(opened, release)), releases))
+    console.show_releases(releases, times=times, sources=sources, as_json=as_json)
     for problem in problems:
         console.fail(problem)
     if problems:
@@ -47,10 +55,19 @@ def show_release(
 ) -> None:
     """One release: its artifacts, its held-out figures, where it came from."""
     from rhapsody_lib.artifacts import Store
-    from rhapsody_lib.release import live_release, read_release
+    from rhapsody_lib.errors import DamagedArtifactError
+    from rhapsody_lib.operations.inspection import settings_of, sources_of
+    from rhapsody_lib.release import live_release, read_release, release_times
 
     opened = Store(store_address(store))
-    console.show_release(live_release(opened) if number is None else read_release(opened, number), as_json=as_json)
+    release = live_release(opened) if number is None else read_release(opened, number)
+    try:
+        settings = shlex.join(settings_of(opened, release))
+    except DamagedArtifactError:
+        settings = "cannot be told"
+    facts = {"sources": ", ".join(sources_of(opened, release)) or "cannot be told", "settings": settings}
+    when = release_times(opened).get(release.number)
+    console.show_release(release, facts={"published": console.moment(when), **facts}, as_json=as_json)
 
 
 @releases_app.command("rollback")

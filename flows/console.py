@@ -8,7 +8,9 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import datetime, timezone
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -159,23 +161,33 @@ def _release_json(release: Release) -> dict[str, Any]:
     }
 
 
-def show_training(release: Release, *, unchanged: bool, as_json: bool) -> None:
-    """The release that training ended in, and whether there was anything to do."""
+def show_training(release: Release, *, unchanged: bool, built: Sequence[str], as_json: bool) -> None:
+    """The release that training ended in, and whether there was anything to do; `built` are the kinds that were."""
     if as_json:
-        _print_json({**_release_json(release), "unchanged": unchanged})
+        _print_json({**_release_json(release), "unchanged": unchanged, "built": list(built)})
         return
-    if unchanged:
+    if unchanged and built:
+        stdout.print(f"Built again: {', '.join(built)}. Release {release.number} is these very models already.")
+    elif unchanged:
         stdout.print(f"Nothing to do: release {release.number} is these very models.")
     else:
         show_release(release, as_json=False)
 
 
-def show_release(release: Release, *, as_json: bool) -> None:
-    """One release in full."""
+def moment(when: datetime | None) -> str:
+    """A moment to the minute; empty where it is not known."""
+    return "" if when is None else f"{when.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC"
+
+
+def show_release(release: Release, *, facts: Mapping[str, str] = MappingProxyType({}), as_json: bool) -> None:
+    """One release in full; `facts` are what else is known of it."""
     if as_json:
-        _print_json(_release_json(release))
+        _print_json({**_release_json(release), **facts})
         return
-    stdout.print(f"[bold]Release {release.number}[/] ({escape(release.reason)}, parent {release.parent})")
+    parent = "the first" if release.parent is None else f"after release {release.parent}"
+    stdout.print(f"[bold]Release {release.number}[/] ({escape(release.reason)}, {parent})")
+    for name, fact in facts.items():
+        stdout.print(f"  {name:<9}  {escape(fact)}")
     table = Table(show_header=False, box=None, padding=(0, 2))
     for kind, ref in release.refs.items():
         table.add_row(kind, ref.key[:12])
@@ -184,17 +196,33 @@ def show_release(release: Release, *, as_json: bool) -> None:
     stdout.print(table)
 
 
-def show_releases(releases: Sequence[Release], *, newest: int, as_json: bool) -> None:
-    """A line a release; the newest is live, unless it is damaged."""
+def show_releases(
+    releases: Sequence[Release],
+    *,
+    times: Mapping[int, datetime],
+    sources: Mapping[int, Sequence[str]],
+    as_json: bool,
+) -> None:
+    """A line a release: when it was published, its reason, its sources; the newest is live, unless it is damaged."""
     if as_json:
-        _print_json([_release_json(release) for release in releases])
+        known = {each.number: {"published": moment(times.get(each.number))} for each in releases}
+        _print_json(
+            [
+                {**_release_json(each), **known[each.number], "sources": ", ".join(sources[each.number])}
+                for each in releases
+            ]
+        )
         return
     if not releases:
         stdout.print("No releases yet. 'rhapsody train' makes the first.")
         return
     for release in releases:
-        live = " [bold](live)[/]" if release.number == newest else ""
-        stdout.print(f"{release.number:>4}  {escape(release.reason)}{live}")
+        live = " [bold](live)[/]" if release.number == max(times) else ""
+        of = ", ".join(sources[release.number])
+        stdout.print(
+            f"{release.number:>4}  {moment(times.get(release.number)):<20}  {escape(release.reason)}{live}"
+            + (f", trained on {escape(of)}" if of else "")
+        )
 
 
 def show_corpus(store: str, ref: ArtifactRef, card: Path | None, *, as_json: bool) -> None:

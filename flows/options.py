@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import metadata
 from typing import Annotated
 
 import typer
@@ -24,6 +25,17 @@ SourcesArgument = Annotated[
 ]
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rhapsody {metadata.version('rhapsody')}")
+        raise typer.Exit
+
+
+VersionOption = Annotated[
+    bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+]
+
+
 def store_address(given: str) -> str:
     """The store that was named, or the default one."""
     from rhapsody_lib.artifacts import default_root
@@ -34,3 +46,14 @@ def store_address(given: str) -> str:
 def through_prefect() -> bool:
     """Whether runs go to a Prefect server: only where one is set up, since an ephemeral one costs 10 s a process."""
     return bool(os.environ.get("PREFECT_API_URL"))
+
+
+def told_of(error: Exception) -> str:
+    """What to say of an error that nobody met before; Prefect's own, that its server is away, is known."""
+    _, away, address = str(error).partition("Failed to reach API at ")
+    if away and through_prefect():
+        return (
+            f"{address.rstrip('./')} cannot be reached. Is the server running? Start it ('rhapsody serve'), or unset "
+            "PREFECT_API_URL to run without a server."
+        )
+    return f"{type(error).__name__}: {error} (RHAPSODY_DEBUG=1 shows where.)"

@@ -37,7 +37,7 @@ def serve(
     """One machine: Prefect server and UI, both work pools, a worker each, all deployments. Ctrl-C ends it."""
     import platformdirs
 
-    from rhapsody_lib.artifacts import default_root
+    from rhapsody_lib.artifacts import Store, default_root
 
     # Not imported before the server's address is known: Prefect reads its settings once.
     if not is_installed("prefect"):
@@ -45,7 +45,9 @@ def serve(
     checkout()
     folder = (home or Path(platformdirs.user_data_dir("rhapsody")) / "server").expanduser().absolute()
     address = store or default_root()
-    machine = Machine(folder, port, address if "://" in address else str(Path(address).expanduser().absolute()))
+    address = address if "://" in address else str(Path(address).expanduser().absolute())
+    Store(address)  # said now, not by the first run
+    machine = Machine(folder, port, address)
     only_one = OnlyOne(machine)
     check_port(port)
     Serving(machine).run()

@@ -15,6 +15,7 @@ import os
 import shutil
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,12 +23,12 @@ from pathlib import Path
 import psutil
 
 from rhapsody_lib import lineage
-from rhapsody_lib.errors import DamagedArtifactError, FullDiskError, StoreError
+from rhapsody_lib.errors import DamagedArtifactError, FullDiskError, StoreAccessError, StoreError
 from rhapsody_lib.objects import host_name, process_name
 from rhapsody_lib.published import PublishedArtifacts
 from rhapsody_lib.publishing import publish
-from rhapsody_lib.recipe import MANIFEST, ArtifactRef, Recipe, canonical_json
-from rhapsody_lib.remote import is_full
+from rhapsody_lib.recipe import DAMAGED, MANIFEST, ArtifactRef, Recipe, canonical_json
+from rhapsody_lib.remote import is_forbidden, is_full
 from rhapsody_lib.uses import mark_used
 
 __all__ = ["MANIFEST", "STORE_VERSION", "ArtifactRef", "Recipe", "Store", "canonical_json"]
@@ -38,6 +39,8 @@ logger = logging.getLogger(__name__)
 STORE_VERSION = 1
 #: How many earlier artifacts of a kind are looked at for what differs.
 _COMPARED = 12
+#: How many artifacts of each kind this process has built.
+built: Counter[str] = Counter()
 
 
 class Store(PublishedArtifacts):
@@ -112,6 +115,9 @@ class Store(PublishedArtifacts):
         """Why there is no artifact of a recipe: what differs from the nearest of the last ones of its kind."""
         if recipe.kind in lineage.NOT_COMPARED:
             return lineage.NEW
+        aside = f"{recipe.kind}-{recipe.key[:12]}-"
+        if any(entry.name.startswith(aside) for entry in self.listing(DAMAGED)):
+            return lineage.DAMAGED
         last = self.described(recipe.kind, most=_COMPARED)
         return lineage.why(recipe, [Recipe(**manifest["recipe"]) for _, manifest in last])
 
@@ -140,17 +146,23 @@ class Store(PublishedArtifacts):
                 ref = publish(self, recipe, folder, story)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+        built[recipe.kind] += 1
         logger.info("%s: built in %.0f s (%s)", recipe.kind, story.seconds, recipe.key[:12])
         return ref
 
     @contextmanager
     def _room_for(self, kind: str) -> Iterator[None]:
-        """Say of a disk that fills up in the block that it is full, whatever library met it."""
+        """Say of a disk that fills up in the block, or may not be written, that it is so, whatever library met it."""
         try:
             yield
         except StoreError:
             raise
         except Exception as error:
+            if is_forbidden(error) and str(getattr(error, "filename", "")).startswith(str(self.scratch)):
+                raise StoreAccessError(
+                    f"{self.scratch}: the artifact '{kind}' cannot be built there ({error}). Ask for the right to "
+                    "write, or set RHAPSODY_CACHE (RHAPSODY_STORE for a local store) to another folder."
+                ) from error
             if not is_full(error):
                 raise
             raise FullDiskError(

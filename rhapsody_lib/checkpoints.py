@@ -200,12 +200,13 @@ def processor() -> str:
     return f"{model} ({' '.join(found)})"
 
 
-def warn_of_another_machine(training: str, epoch: int, then: Mapping[str, str], now: Mapping[str, str]) -> None:
-    """Log in what the machine that goes on differs from the one that saved the state, if in anything.
+def tell_of_going_on(training: str, epoch: int, then: Mapping[str, str], now: Mapping[str, str]) -> None:
+    """Log that a training goes on, and in what this machine differs from the one that saved the state, if in anything.
 
     Kernels of other processors and other versions add in another order: the weights then differ from those of an
     uninterrupted run (docs/decisions/0018 says by how much).
     """
+    logger.info("%s: going on after epoch %d", training, epoch)
     changes = [f"{name} {then.get(name, 'unknown')} -> {now[name]}" for name in now if then.get(name) != now[name]]
     if changes:
         logger.warning(

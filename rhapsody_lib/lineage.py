@@ -102,7 +102,7 @@ def why(recipe: Recipe, earlier: Iterable[Recipe]) -> str:
 def differences(old: Recipe, new: Recipe) -> list[str]:
     """What differs between two recipes of a kind, a phrase each, such as `lyrics.dropout 0.5 -> 0.4`."""
     found = [] if old.version == new.version else [f"stage version {old.version} -> {new.version}"]
-    before, after = _flat(old.settings), _flat(new.settings)
+    before, after = flat(old.settings), flat(new.settings)
     changed = [name for name in sorted({*before, *after}) if _short(before, name) != _short(after, name)]
     found += [f"{name} {_short(before, name)} -> {_short(after, name)}" for name in changed]
     for name in sorted({*old.inputs, *new.inputs}):
@@ -112,14 +112,15 @@ def differences(old: Recipe, new: Recipe) -> list[str]:
     return found
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings by their full names, such as `lyrics.dropout`."""
+    found: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
+            found |= flat(value, f"{prefix}{name}.")
         else:
-            flat[prefix + name] = value
-    return flat
+            found[prefix + name] = value
+    return found
 
 
 def _short(values: Mapping[str, Any], name: str) -> str:

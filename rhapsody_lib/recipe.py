@@ -15,7 +15,9 @@ from rhapsody_lib.errors import DamagedArtifactError
 #: Where artifacts are in a store, where damaged ones are put, and the file that makes a folder an artifact.
 ARTIFACTS, DAMAGED, MANIFEST = "artifacts", "damaged", "manifest.json"
 #: What to do about a damaged artifact.
-BUILD_AGAIN = "Run 'rhapsody train' to build it again."
+BUILD_AGAIN = (
+    "Run 'rhapsody train' with the same sources and settings to build it again ('rhapsody releases show' names them)."
+)
 
 
 class ArtifactRef(BaseModel):

@@ -9,6 +9,7 @@ import json
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from rhapsody_lib.artifacts import ArtifactRef, Store, canonical_json
@@ -53,8 +54,14 @@ def _parts(number: int) -> tuple[str, str]:
 
 def release_numbers(store: Store) -> list[int]:
     """Numbers of all releases, oldest first."""
-    names = (entry.name.removesuffix(".json") for entry in store.listing("releases") if entry.name.endswith(".json"))
-    return sorted(int(name) for name in names if name.isascii() and name.isdigit())
+    return sorted(release_times(store))
+
+
+def release_times(store: Store) -> dict[int, datetime]:
+    """When each release was published, by its number and by the store's clock."""
+    files = [entry for entry in store.listing("releases") if entry.name.endswith(".json")]
+    named = ((entry.name.removesuffix(".json"), entry.modified) for entry in files)
+    return {int(name): modified for name, modified in named if name.isascii() and name.isdigit()}
 
 
 def read_release(store: Store, number: int) -> Release:
@@ -186,7 +193,7 @@ def rollback(
         check: raises if the release is not to be published.
 
     Raises:
-        InputError: there is nothing older, or its models are gone.
+        InputError: there is nothing older, it is live already, or its models are gone.
         StoreError: that release is damaged, with a `number`, the live one may be; or another was published meanwhile.
     """
     newest = None
@@ -194,6 +201,8 @@ def rollback(
         live = live_release(store)
         number, newest = _before(store, live), live.number
     old = read_release(store, number)
+    if number == release_numbers(store)[-1]:
+        raise InputError(f"Release {number} is live already: nothing was published.")
     for ref in old.refs.values():
         mark_used(store, ref.kind, ref.key)  # before the look, so that garbage collection leaves it alone from now on
     check(store, old)

@@ -113,6 +113,11 @@ def is_full(error: BaseException) -> bool:
     return getattr(error, "errno", None) in _FULL or "No space left on device" in str(error)
 
 
+def is_forbidden(error: BaseException) -> bool:
+    """Whether an error says that a file system may not be written, or that this user may not."""
+    return getattr(error, "errno", None) in _FORBIDDEN
+
+
 def _response(error: BaseException) -> tuple[str, int]:
     """Code and HTTP status of the answer that an error came from, if it came from one."""
     cause: BaseException | None = error
@@ -232,7 +237,7 @@ def _raise(root: str, what: str, error: Exception) -> NoReturn:
             f"{root}: could not {what} ({error}). These credentials need the rights to list, read, write and delete "
             "there; or choose others with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         ) from error
-    if getattr(error, "errno", None) in _FORBIDDEN:
+    if is_forbidden(error):
         raise StoreAccessError(
             f"{root}: could not {what} ({error}). Ask for the right to, or choose another store."
         ) from error

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rhapsody_lib.checkpoints import Checkpoint, warn_of_another_machine
+from rhapsody_lib.checkpoints import Checkpoint, tell_of_going_on
 from rhapsody_lib.optional import require
 
 logger = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ def load_state(
         kept["state"].setdefault(int(index), {})[entry] = value
     optimiser.load_state_dict(kept)
     history = json.loads(metadata["history"])
-    warn_of_another_machine(stage, len(history) - before, json.loads(metadata["machine"]), dict(machine))
+    tell_of_going_on(stage, len(history) - before, json.loads(metadata["machine"]), dict(machine))
     weights, best = _with_prefix(tensors, "weights."), _with_prefix(tensors, "best.")
     return TorchState(weights, best, metadata["arithmetic"], history)
 

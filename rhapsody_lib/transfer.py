@@ -12,6 +12,7 @@ from typing import Any
 from rhapsody_lib.errors import DamagedArtifactError
 from rhapsody_lib.hashing import file_sha256
 from rhapsody_lib.objects import PART_BYTES, PARTS_AT_ONCE, ObjectStore
+from rhapsody_lib.recipe import BUILD_AGAIN
 
 #: Small files that travel at once, each in memory as a whole. Large ones go one by one, in parts that travel at once.
 SMALL_AT_ONCE, SMALL_BYTES = 4, 2 * PART_BYTES
@@ -46,8 +47,7 @@ def fetch_verified(
             except FileNotFoundError:
                 break
         raise DamagedArtifactError(
-            f"{store.root}/{'/'.join(source)}/{name}: is missing or damaged in the store. "
-            "Run 'rhapsody train' to build it again."
+            f"{store.root}/{'/'.join(source)}/{name}: is missing or damaged in the store. {BUILD_AGAIN}"
         )
 
     _for_each(files, fetch)

@@ -17,6 +17,7 @@ from prefect.exceptions import PrefectException
 from prefect.logging import get_run_logger
 
 from rhapsody_lib.gate import LIMITED, Row, Verdict
+from rhapsody_lib.lineage import flat
 from rhapsody_lib.operations.generation import SongResult
 from rhapsody_lib.release import Release, flat_figures
 from tasks.charts import PNG, SVG, changes, loss_curves, smaller_picture, split_name
@@ -274,10 +275,17 @@ def _making(result: SongResult, info: Mapping[str, Any]) -> str:
         ("Seed", info.get("seed", "")),
         ("Release", result.release),
         *(fact for fact in (info.get("settings") or {}).items() if fact[1] not in ("", None)),
-        *((f"copying: {name}", value) for name, value in (info.get("copying") or {}).items()),
-        *((f"melody copying: {name}", value) for name, value in (info.get("melody_copying") or {}).items()),
+        *_figures("copying", info.get("copying")),
+        *_figures("melody copying", info.get("melody_copying")),
     ]
     return "\n".join(f"- {cell(name.replace('_', ' ').capitalize())}: {cell(str(value))}" for name, value in facts)
+
+
+def _figures(what: str, figures: Mapping[str, Any] | None) -> Iterator[tuple[str, str]]:
+    """Figures of song.json, a name and a rounded number each."""
+    for name, value in flat(figures or {}).items():
+        known = isinstance(value, int | float) and not isinstance(value, bool)
+        yield f"{what}: {name.replace('.', ': ')}", _number(value) if known else str(value)
 
 
 @contextmanager

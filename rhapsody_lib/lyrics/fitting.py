@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rhapsody_lib.checkpoints import Checkpoint, processor, warn_of_another_machine
+from rhapsody_lib.checkpoints import Checkpoint, processor, tell_of_going_on
 from rhapsody_lib.lyrics.averaging import EVERY, WeightAverage
 from rhapsody_lib.lyrics.checkpoint import Arrays, Progressed, TrainingState, load_state, save_state
 from rhapsody_lib.lyrics.framework import device_name, load_keras, precision_of, seeded
@@ -157,7 +157,7 @@ def _started(task: Task, state: TrainingState | None, done: Progressed) -> tuple
         assign(network, state.weights)
         for variable, value in zip(network.optimizer.variables, state.optimizer, strict=True):
             variable.assign(value)
-        warn_of_another_machine("lyrics", state.progressed.epoch, state.machine, machine)
+        tell_of_going_on("lyrics", state.progressed.epoch, state.machine, machine)
     elif task.initial is not None:
         assign(network, task.initial)
     return network, machine

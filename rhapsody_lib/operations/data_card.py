@@ -63,7 +63,8 @@ def read_card(store: str, card: ArtifactRef) -> dict[str, Any]:
 
 def card_of(store: str, corpus: ArtifactRef) -> dict[str, Any]:
     """The figures of a corpus's data card, which is made if it is not there."""
-    return read_card(store, make_card(store, corpus))
+    # Looked for first: who compares asks for a card more than once, and need not say each time that it is kept.
+    return read_card(store, Store(store).intact(card_recipe(corpus)) or make_card(store, corpus))
 
 
 def check_corpus(store: str, settings: Settings, corpus: ArtifactRef, compare: bool = True) -> CorpusVerdict:

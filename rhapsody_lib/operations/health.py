@@ -43,8 +43,8 @@ PURPOSES = {
 SYNTHESIZER = "tinysoundfont"
 SYNTHESIZER_REMEDY = f"pip install --no-deps {SYNTHESIZER}"
 RELEASE_REMEDY = (
-    "No song can be made from it: 'rhapsody train' as it was trained makes what is missing, 'rhapsody releases "
-    "rollback NUMBER' publishes an older release."
+    "No song can be made from it: 'rhapsody train' with the same sources and settings ('rhapsody releases show' names "
+    "them) makes it whole, 'rhapsody releases rollback NUMBER' publishes an older release."
 )
 
 
@@ -154,13 +154,16 @@ def examine(store: str, *, verify: bool = False) -> Health:
     try:
         opened = Store(store)
         facts["work"] = str(opened.scratch)
+        if opened.is_local and not os.access(opened.path_of(), os.W_OK):
+            facts["read-only"] = "the store cannot be written: songs can be made from it, nothing can be trained"
         release = live_release(opened)
         facts["release"] = f"{release.number} ({release.reason})"
         problems = [f"release {release.number}: {lack}. {RELEASE_REMEDY}" for lack in missing_pieces(opened, release)]
         if verify and not problems:
             found = open_release(opened, release)
             problems = [f"release {release.number}: {problem}. {RELEASE_REMEDY}" for problem in found.problems]
-            facts["verified"] = "every digest; not opened: " + ", ".join(found.not_opened or ("nothing",))
+            what = "not whole, as said below" if problems else "every digest"
+            facts["verified"] = f"{what}; not opened: {', '.join(found.not_opened or ('nothing',))}"
     except NoReleaseError:
         facts["release"] = "none yet: 'rhapsody train' makes the first"
     except StoreError as problem:

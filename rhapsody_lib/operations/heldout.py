@@ -22,11 +22,12 @@ from rhapsody_lib.lyrics.copying import share_known
 from rhapsody_lib.lyrics.runs import RunFilter
 from rhapsody_lib.music.midi import midi_to_score
 from rhapsody_lib.music.score import Score
+from rhapsody_lib.recipe import BUILD_AGAIN
 from rhapsody_lib.words.document import Lyrics, parse_lyrics
 
 #: At most so many songs are read, tracks heard, and songs looked for among so many others beside themselves.
 MAX_SONGS, MAX_TRACKS, MAX_QUERIES, MAX_OTHERS = 400, 48, 100, 100
-#: With fewer songs that are new to the live release, it is said that they tell little.
+#: With fewer songs that neither release has learnt, it is said that they tell little.
 FEW_SONGS = 8
 
 
@@ -135,6 +136,8 @@ def _note_of_known(known: str, measured: str, left: int, stage: str) -> str:
 def _notes(heldout: int, new: int, chosen: int) -> Iterator[str]:
     if not heldout:
         yield "No song is held out: nothing could be measured on words or music."
+    elif heldout == new < FEW_SONGS:
+        yield f"Only {new} {'song is' if new == 1 else 'songs are'} held out: so few tell little of words and music."
     if new < heldout:
         seen = f"{heldout - new} of {heldout} held-out songs were trained on by the live release and were left out"
         if not new:
@@ -165,9 +168,7 @@ def _rows(corpus: Path, split: str) -> Iterator[dict[str, Any]]:
     try:
         yield from read_songs(corpus, split)
     except (OSError, pa.ArrowException) as error:
-        raise DamagedArtifactError(
-            f"{corpus / SONGS_FILE}: cannot be read ({error}). Run 'rhapsody train' to build it again."
-        ) from error
+        raise DamagedArtifactError(f"{corpus / SONGS_FILE}: cannot be read ({error}). {BUILD_AGAIN}") from error
 
 
 def _marks(row: dict[str, Any]) -> tuple[str, str]:

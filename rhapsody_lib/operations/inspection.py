@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
+from rhapsody_lib.corpus.schema import SUMMARY_FILE
 from rhapsody_lib.errors import DamagedArtifactError, InputError
-from rhapsody_lib.lineage import Provenance
+from rhapsody_lib.lineage import Provenance, flat
 from rhapsody_lib.operations.recipes import (
     backing_recipe,
     catalogue_recipe,
@@ -17,8 +18,9 @@ from rhapsody_lib.operations.recipes import (
     encoder_recipe,
     lyrics_recipe,
 )
-from rhapsody_lib.release import readable_releases
-from rhapsody_lib.settings import Settings
+from rhapsody_lib.recipe import ARTIFACTS
+from rhapsody_lib.release import Release, readable_releases
+from rhapsody_lib.settings import Settings, load_settings, profile_names
 from rhapsody_lib.uses import FOLDER, use_name
 
 SHORTEST_PREFIX = 4
@@ -125,6 +127,43 @@ class _Digests:
                 except DamagedArtifactError:
                     ref = None
             yield Input(name, sha256, ref.key if ref else None, inner)
+
+
+def sources_of(store: Store, release: Release) -> list[str]:
+    """Names of the sources that a release was trained on, without the folders they are in; none if it cannot be told.
+
+    Raises:
+        StoreError: the store does not answer.
+    """
+    ref = release.refs["corpus"]
+    try:
+        # Not fetched: a list of releases reads a file of each, and no other.
+        data = store.read(ARTIFACTS, ref.kind, ref.key, store.manifest(ref)["data"], SUMMARY_FILE)
+        return list(map(str, json.loads(data)["sources"]))
+    except (DamagedArtifactError, FileNotFoundError, ValueError, KeyError, TypeError):
+        return []
+
+
+def settings_of(store: Store, release: Release) -> list[str]:
+    """The settings a release was trained with, as options of `rhapsody train`: the nearest profile and what differs.
+
+    Raises:
+        DamagedArtifactError: the manifest of an artifact is gone or damaged.
+        StoreError: the store does not answer.
+    """
+    found = {"encoder.tuning": "none"}  # in the recipe of a tuned one alone
+    for ref in release.refs.values():
+        found |= flat(store.recipe_of(ref).settings)
+    changes: dict[str, list[str]] = {}
+    for profile in profile_names():
+        known = flat(load_settings(profile).model_dump(mode="json"))
+        changes[profile] = [
+            f"{name}={value if isinstance(value, str) else json.dumps(value)}"
+            for name, value in found.items()
+            if name in known and known[name] != value
+        ]
+    nearest = min(changes, key=lambda profile: len(changes[profile]))
+    return ["--profile", nearest, *(word for change in changes[nearest] for word in ("--set", change))]
 
 
 def _last_use(store: Store, ref: ArtifactRef) -> Mapping[str, Any] | None:

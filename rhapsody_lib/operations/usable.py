@@ -10,7 +10,7 @@ from typing import Any
 from rhapsody_lib.artifacts import ArtifactRef, Store
 from rhapsody_lib.errors import DamagedArtifactError, InputError, MissingExtraError, RefusedError, RhapsodyError
 from rhapsody_lib.operations.opening import open_catalogue
-from rhapsody_lib.recipe import ARTIFACTS
+from rhapsody_lib.recipe import ARTIFACTS, BUILD_AGAIN
 from rhapsody_lib.release import Release, check_found
 
 #: Parts looked for at once: on S3 each is a request.
@@ -58,7 +58,8 @@ def _lack(store: Store, ref: ArtifactRef) -> str:
 
 
 def _phrase(error: Exception) -> str:
-    return str(error).removesuffix(".")
+    """What is wrong, without the remedy: who asks has one of their own."""
+    return str(error).removesuffix(BUILD_AGAIN).rstrip().removesuffix(".")
 
 
 def open_release(store: Store, release: Release) -> Opened:

@@ -15,7 +15,7 @@ import pytest
 
 from rhapsody_lib.artifacts import Store
 from rhapsody_lib.operations import ahead, generation
-from rhapsody_lib.release import live_release, release_numbers
+from rhapsody_lib.release import live_release, publish_release, release_numbers
 from rhapsody_lib.words.document import parse_lyrics
 
 TEXT_FILES = ("lyrics.txt", "song.mid", "song.kar", "leadsheet.musicxml", "song.json")
@@ -165,10 +165,13 @@ def test_releases_are_listed_shown_and_rolled_back(rhapsody, trained, tmp_path):
     store = str(tmp_path / "store")
     shutil.copytree(trained.store, store)
     assert rhapsody("releases", "rollback", "--store", store)[0] == 2
+    code, _, stderr = rhapsody("releases", "rollback", "1", "--force", "--store", store)
+    assert (code, "Release 1 is live already" in stderr) == (2, True)
+    publish_release(Store(store), live_release(Store(store)).refs, {}, reason="second")
     code, stdout, _ = rhapsody("releases", "rollback", "1", "--store", store, "--json")
-    assert (code, json.loads(stdout)["number"], json.loads(stdout)["reason"]) == (0, 2, "rollback to 1")
+    assert (code, json.loads(stdout)["number"], json.loads(stdout)["reason"]) == (0, 3, "rollback to 1")
     listed = json.loads(rhapsody("releases", "list", "--store", store, "--json")[1])
-    assert [release["number"] for release in listed] == [1, 2]
+    assert [release["number"] for release in listed] == [1, 2, 3]
     shown = json.loads(rhapsody("releases", "show", "1", "--store", store, "--json")[1])
     assert shown["figures"]["lyrics.heldout_perplexity"] > 1
     assert rhapsody("releases", "show", "9", "--store", store)[0] == 2
@@ -221,7 +224,8 @@ def test_a_damaged_model_is_noticed_and_built_again(rhapsody, trained, tmp_path)
     assert weights.name in stderr
     assert "rhapsody train" in stderr
     assert not (tmp_path / "out").exists()
-    assert rhapsody("train", trained.source, "--profile", trained.profile, "--store", store)[0] == 0
+    code, stdout, stderr = rhapsody("train", trained.source, "--profile", trained.profile, "--store", store)
+    assert (code, stdout) == (0, "Built again: backing. Release 1 is these very models already.\n"), stderr
     assert rhapsody("song", "one", "--store", store, "--out", str(tmp_path / "out"), "--no-audio")[0] == 0
 
 

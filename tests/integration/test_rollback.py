@@ -70,14 +70,18 @@ def test_a_release_with_a_damaged_file_is_not_published(rhapsody, store, kind, n
     assert code == 0, stdout  # the sizes are right, and nothing else is looked at
     code, stdout, _ = rhapsody("doctor", "--verify", "--store", store.root)
     assert (code, f"release 3: its {kind}: " in stdout) == (4, True)
+    assert stdout.count("rhapsody train") == 1
+    assert "verified   not whole, as said below; not opened: nothing" in stdout
 
 
 def test_a_release_of_an_older_format_is_not_published(rhapsody, store):
     old = publish_release(store, {**live_release(store).refs, "catalogue": of_older_layout(store)}, {}, reason="old")
+    publish_release(store, read_release(store, 1).refs, {}, reason="new")
     code, _, stderr = rhapsody("releases", "rollback", str(old.number), "--store", store.root)
     assert (code, "its layout is 1" in stderr) == (6, True)
+    assert rhapsody("releases", "rollback", str(old.number), "--force", "--store", store.root)[0] == 0
     code, stdout, _ = rhapsody("doctor", "--verify", "--store", store.root)
-    assert (code, "release 3: its catalogue: " in stdout, "its layout is 1" in stdout) == (4, True, True)
+    assert (code, "release 5: its catalogue: " in stdout, "its layout is 1" in stdout) == (4, True, True)
 
 
 def test_what_this_machine_cannot_open_is_verified_and_said(rhapsody, store, monkeypatch):

@@ -121,3 +121,12 @@ def test_a_port_that_is_taken_is_one_clear_error(tmp_path):
     assert done.returncode == 2
     assert f"Port {port} is taken by another program" in done.stderr and "Traceback" not in done.stderr
     assert not _processes_of(tmp_path)
+
+
+def test_a_store_that_cannot_be_used_is_one_clear_error_before_anything_is_started(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = _once(tmp_path / "home", free_port(), tmp_path / "file" / "store")
+    assert done.returncode == 4
+    assert "the store cannot be written" in done.stderr and "Traceback" not in done.stderr
+    assert "Starting" not in done.stderr
+    assert not _processes_of(tmp_path)

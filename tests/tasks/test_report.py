@@ -62,7 +62,7 @@ def song(folder: Path, text: str, lyrics: str, files: dict[str, bytes]) -> SongR
         "seed": 7,
         "settings": {"title": text, "tempo_bpm": None, "audio": True},
         "primer": text,
-        "copying": {"copied_runs": 0},
+        "copying": {"shared_share": 0.0975609756097561, "heldout": {"longest_run_max": 4.0}},
         "melody_copying": {"longest_run": 6, "limit": 9},
         "music": {"key": "G major", "tempo_bpm": 96.0, "metre": "3/4", "bars": 40, "style": "waltz"},
     }
@@ -89,6 +89,7 @@ def test_a_plain_song_reads_as_it_is(pages: dict[str, Any], tmp_path: Path) -> N
     assert "<td>1:01</td>" in html
     assert "<td>G major</td>" in html
     assert "<li>Seed: 7</li>" in html
+    assert "<li>Copying: shared share: 0.09756</li>\n<li>Copying: heldout: longest run max: 4</li>" in html
     assert "<li>Melody copying: longest run: 6</li>\n<li>Melody copying: limit: 9</li>" in html
     assert "Tempo bpm" not in html  # what was not asked for is not said
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rhapsody_lib import lineage
 from rhapsody_lib.artifacts import MANIFEST, STORE_VERSION, ArtifactRef, Recipe, Store, canonical_json
-from rhapsody_lib.errors import DamagedArtifactError, StoreError
+from rhapsody_lib.errors import DamagedArtifactError, StoreAccessError, StoreError
 from rhapsody_lib.objects import process_name, put_if_absent
 
 RECIPE = Recipe("lyrics", 1, {"epochs": 3}, {"corpus": "ab" * 32})
@@ -157,6 +160,11 @@ def test_a_remote_artifact_built_again_during_its_copy_is_left_alone(tmp_path, m
     assert len({entry.name.split("/")[0] for entry in store.listing("damaged")}) == 1
 
 
+def test_what_was_damaged_is_built_because_it_was(store):
+    damage(store, store.build(RECIPE, write("whole")))
+    assert store.provenance(store.build(RECIPE, write("whole"))).because == lineage.DAMAGED
+
+
 def test_a_damaged_artifact_is_kept_for_a_person_to_look_at(store):
     ref = store.build(RECIPE, write("whole"))
     damage(store, ref)
@@ -195,6 +203,23 @@ def test_a_root_that_cannot_be_written_is_one_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"cannot be written.*--store"):
         Store(str(tmp_path / "file" / "store"))
+
+
+def test_a_store_that_became_read_only_is_one_clear_error(store, monkeypatch):
+    def read_only(path: Path, **_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    monkeypatch.setattr(Path, "mkdir", read_only)
+    with pytest.raises(StoreAccessError, match=r"'lyrics' cannot be built there .*Read-only.*RHAPSODY_STORE"):
+        store.build(RECIPE, never)
+
+
+def test_a_source_that_may_not_be_read_is_no_fault_of_the_store(store):
+    def refused(_folder: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/songs/one.mid")
+
+    with pytest.raises(PermissionError):
+        store.build(RECIPE, refused)
 
 
 def test_put_if_absent_keeps_the_first(store):

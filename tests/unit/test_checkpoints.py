@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rhapsody_lib.artifacts import Recipe, Store
-from rhapsody_lib.checkpoints import FOLDER, Checkpoint, processor, warn_of_another_machine
+from rhapsody_lib.checkpoints import FOLDER, Checkpoint, processor, tell_of_going_on
 
 RECIPE = Recipe("lyrics", 1, {"size": 4}, {"corpus": "abc"})
 
@@ -145,12 +145,18 @@ def test_the_two_highest_epochs_are_kept(tmp_path_factory: pytest.TempPathFactor
     assert latest.read_text() == str(max(epochs))
 
 
+def test_a_training_that_goes_on_says_so(caplog: Any) -> None:
+    with caplog.at_level(logging.INFO):
+        tell_of_going_on("lyrics", 31, {}, {})
+    assert [record.getMessage() for record in caplog.records] == ["lyrics: going on after epoch 31"]
+
+
 def test_another_kind_of_machine_is_named(caplog: Any) -> None:
     now = {"device": "cpu", "processor": processor()}
     with caplog.at_level(logging.WARNING):
-        warn_of_another_machine("lyrics", 3, dict(now), now)
+        tell_of_going_on("lyrics", 3, dict(now), now)
         assert caplog.text == ""
-        warn_of_another_machine("lyrics", 3, {**now, "device": "A100"}, now)
+        tell_of_going_on("lyrics", 3, {**now, "device": "A100"}, now)
     assert "after epoch 3" in caplog.text
     assert "device A100 -> cpu" in caplog.text
     assert "processor" not in caplog.text.split("device")[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from flows.cli_releases import releases_app
 from rhapsody_lib.artifacts import Recipe, Store
 from rhapsody_lib.errors import RefusedError
 from rhapsody_lib.release import RELEASE_KINDS, publish_release
+from rhapsody_lib.settings import load_settings
 
 
 @pytest.fixture
@@ -36,6 +38,28 @@ def test_only_the_newest_release_is_called_live(store: Store) -> None:
     found = CliRunner().invoke(releases_app, ["list", "--store", store.root])
     assert "(live)" not in found.output
     assert found.exit_code == 4
+
+
+def test_a_release_says_when_and_of_what_and_how_it_was_trained(store: Store) -> None:
+    def make(folder: Path) -> None:
+        (folder / "summary.json").write_text('{"sources": {"songbook": {}, "my songs": {}}}')
+
+    changed = load_settings("full", ["lyrics.max_epochs=3"]).model_dump(mode="json")
+    refs = {kind: store.build(Recipe(kind, 1, {}, {}), make) for kind in RELEASE_KINDS}
+    for kind in ("lyrics", "backing"):
+        refs[kind] = store.build(Recipe(kind, 1, {kind: changed[kind], "seed": 0}, {}), make)
+    publish_release(store, refs, {}, reason="a")
+    os.utime(store.path_of("releases", "000001.json"), (0, 0))
+    listed = CliRunner().invoke(releases_app, ["list", "--store", store.root]).output
+    assert listed == "   1  1970-01-01 00:00 UTC  a (live), trained on songbook, my songs\n"
+    shown = CliRunner().invoke(releases_app, ["show", "--store", store.root]).output
+    assert "Release 1 (a, the first)" in shown
+    assert "sources    songbook, my songs\n" in shown
+    assert "settings   --profile full --set encoder.tuning=none --set lyrics.max_epochs=3\n" in shown
+    store.remove("artifacts", "corpus", refs["corpus"].key)
+    shown = CliRunner().invoke(releases_app, ["show", "--store", store.root]).output
+    assert shown.count("cannot be told") == 2
+    assert "a (live)\n" in CliRunner().invoke(releases_app, ["list", "--store", store.root]).output
 
 
 @pytest.fixture

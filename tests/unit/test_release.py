@@ -49,6 +49,9 @@ def test_rollback_publishes_old_refs_under_a_new_number(store):
     with pytest.raises(InputError, match="nothing to roll back"):
         rollback(store)
     publish_release(store, refs(store, "b"), {}, reason="second")
+    with pytest.raises(InputError, match="Release 2 is live already"):
+        rollback(store, 2, check=lambda *_: None)
+    assert release_numbers(store) == [1, 2]
     back = rollback(store)
     assert (back.number, back.parent, back.refs) == (3, 2, refs(store, "a"))
     assert rollback(store, 2).refs == refs(store, "b")

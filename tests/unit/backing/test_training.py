@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,7 +113,9 @@ def test_a_run_keeps_to_the_arithmetic_it_began_with(
     with pytest.raises(KilledError):
         train_backing(corpus, tmp_path / "resumed", checkpoint, short, seed=3, record=die)
     monkeypatch.setattr("rhapsody_lib.backing.checkpoint.has_fast_bfloat16", lambda: False)
-    train_backing(corpus, tmp_path / "resumed", checkpoint, short, seed=3)
+    with caplog.at_level(logging.INFO):
+        train_backing(corpus, tmp_path / "resumed", checkpoint, short, seed=3)
+    assert "backing: going on after epoch 1" in caplog.text
     assert "goes on in bfloat16, as it began" in caplog.text
     weights = "weights.safetensors"
     assert (tmp_path / "resumed" / weights).read_bytes() == (tmp_path / "whole" / weights).read_bytes()

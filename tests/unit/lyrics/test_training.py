@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 from pathlib import Path
 
@@ -65,13 +66,16 @@ def epochs_of(heard: list[tuple[int, dict[str, float]]]) -> list[int]:
     return [step for step, _ in heard]
 
 
-def test_a_failed_run_goes_on_and_ends_with_the_same_bytes(corpus: Path, trained: Path, tmp_path: Path) -> None:
+def test_a_failed_run_goes_on_and_ends_with_the_same_bytes(
+    corpus: Path, trained: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     checkpoint = Checkpoint.local(tmp_path / "checkpoint")
     with pytest.raises(KilledError):
         train_lyrics(corpus, tmp_path / "model", checkpoint, TINY, seed=1, progress=die_after(2))
     assert not (tmp_path / "model").exists()
     epochs: list[int] = []
     heard: list[tuple[int, dict[str, float]]] = []
+    caplog.set_level(logging.INFO)
     train_lyrics(
         corpus,
         tmp_path / "model",
@@ -81,6 +85,7 @@ def test_a_failed_run_goes_on_and_ends_with_the_same_bytes(corpus: Path, trained
         progress=lambda done, total, note="": epochs.append(done),
         record=lambda step, figures: heard.append((step, dict(figures))),
     )
+    assert "lyrics: going on after epoch 2" in caplog.text
     assert epochs == [3]
     assert contents(tmp_path / "model") == contents(trained / "model")
     # Who draws the curve is told of the epochs before the failure too.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -92,6 +93,16 @@ def test_a_corpus_that_is_not_whole_is_refused_even_without_the_gate(store: str)
     for options in ({}, {"compare": False}):
         with pytest.raises(RefusedError, match="song_id is unique"):
             train_models(steps_of(corpus), store, SETTINGS, ["mine"], **options)
+
+
+def test_a_comparison_does_not_say_again_and_again_that_cards_are_kept(
+    far: tuple[str, ArtifactRef, ArtifactRef], caplog: pytest.LogCaptureFixture
+) -> None:
+    there, live, corpus = far
+    compare_corpora(there, SETTINGS, corpus, live)
+    with caplog.at_level(logging.INFO):
+        check_corpus(there, SETTINGS, corpus)
+    assert "card: unchanged" not in caplog.text
 
 
 def test_a_live_corpus_that_is_gone_is_not_held_against_the_new_one(store: str) -> None:

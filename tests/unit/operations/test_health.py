@@ -122,6 +122,14 @@ def test_facts_show_where_songbook_and_profiles_are(tmp_path: Path) -> None:
     assert report.facts["release"].startswith("none yet")
 
 
+def test_a_store_that_may_only_be_read_is_called_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert "read-only" not in health.examine(str(tmp_path)).facts
+    monkeypatch.setattr(health.os, "access", lambda path, _mode: Path(path) != tmp_path)
+    report = health.examine(str(tmp_path))
+    assert "nothing can be trained" in report.facts["read-only"]
+    assert not report.store_error
+
+
 def test_the_remedy_of_each_missing_extra_is_printed_as_it_is_typed(
     monkeypatch: pytest.MonkeyPatch, installed: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

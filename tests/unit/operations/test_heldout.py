@@ -113,6 +113,14 @@ def test_nothing_held_out_is_said(tmp_path: Path) -> None:
     assert "No song is held out" in chosen.notes[0]
 
 
+@pytest.mark.parametrize("count", [4, 7, 8])
+def test_few_songs_held_out_are_said_to_tell_little(tmp_path: Path, count: int) -> None:
+    chosen = choose_songs(write(tmp_path / "corpus", range(10, 20), range(count)), None)
+    assert len(chosen.songs) == count
+    few = (f"Only {count} songs are held out: so few tell little of words and music.",)
+    assert chosen.notes == (few if count < 8 else ())
+
+
 def test_a_table_that_cannot_be_read_is_damage(tmp_path: Path) -> None:
     (tmp_path / SONGS_FILE).write_bytes(b"damaged")
     with pytest.raises(DamagedArtifactError, match=r"songs\.parquet"):

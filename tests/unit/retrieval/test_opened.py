@@ -118,7 +118,7 @@ def test_a_card_that_does_not_fit_is_refused(folder, key, value):
 def test_a_catalogue_of_an_older_version_says_so_and_what_to_do(folder, layout):
     card = json.loads((folder / "catalogue.json").read_text())
     (folder / "catalogue.json").write_text(json.dumps(card | {"layout": layout}))
-    with pytest.raises(DamagedArtifactError, match=r"made by an older Rhapsody.*Run 'rhapsody train' to build"):
+    with pytest.raises(DamagedArtifactError, match=r"made by an older Rhapsody.*train' with the same sources"):
         Catalogue.load(folder)
 
 

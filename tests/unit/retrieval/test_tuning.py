@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -128,7 +129,7 @@ def test_it_finds_songs_of_other_artists_better(whole, base):
     assert np.sum(served.encode(texts) * untuned, axis=1).max() < 0.99
 
 
-def test_a_killed_tuning_goes_on_to_the_same_bytes(whole, base, corpus, tmp_path):
+def test_a_killed_tuning_goes_on_to_the_same_bytes(whole, base, corpus, tmp_path, caplog):
     class KilledError(Exception):
         pass
 
@@ -139,7 +140,9 @@ def test_a_killed_tuning_goes_on_to_the_same_bytes(whole, base, corpus, tmp_path
     out, seen = tmp_path / "encoder", list[int]()
     with pytest.raises(KilledError):
         tuned(corpus, out, settings(base), record=kill)
-    metrics = tuned(corpus, out, settings(base), record=lambda epoch, figures: seen.append(epoch))
+    with caplog.at_level(logging.INFO):
+        metrics = tuned(corpus, out, settings(base), record=lambda epoch, figures: seen.append(epoch))
+    assert "encoder: going on after epoch 2" in caplog.text
     assert seen == [1, 2, 3]
     assert metrics == whole[1]
     for name in ("encoder.onnx", "tokenizer.json", "encoder.json", "metrics.json"):
