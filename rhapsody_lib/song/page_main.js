@@ -8,7 +8,7 @@ const buildMatch = () => {
   const told = match.confidence !== null;
   byId("match-bar").parentElement.hidden = !told;
   byId("match-bar").style.width = `${Math.max(0, Math.min(1, match.confidence)) * 100}%`;
-  byId("match-score").textContent = `${told ? `Sure by ${match.confidence.toFixed(2)} of 1: of song halves that matched as well, that share had found their own song.` : "How sure: -. The catalogue has too few songs to tell."}${match.primed ? " Its music set this song going." : ""}`;
+  byId("match-score").textContent = `${told ? `Sure by ${match.confidence.toFixed(2)} of 1: of song halves that matched as well, that share had found their own song.` : "How sure: -. Too few songs could be matched to tell."}${match.primed ? " Its music set this song going." : ""}`;
   const lines = (pairs) => pairs.map(([ours, theirs]) => {
     const pair = make("p", "pair", ours);
     pair.dir = "auto";
