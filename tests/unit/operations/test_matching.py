@@ -46,7 +46,7 @@ def test_a_request_names_filters_and_is_checked_before_any_work() -> None:
 
 def test_filters_that_no_song_passes_are_refused_before_words_are_written(trained: Trained, tmp_path: Path) -> None:
     release = live_release(Store(trained.store))
-    with pytest.raises(InputError, match=r"style polka leaves 0.*There is: .*waltz"):
+    with pytest.raises(InputError, match=r"style polka leaves 0.*there is: .*waltz"):
         make_song(
             SimpleNamespace(), trained.store, release, SongSettings(prompt="the sky", match_style="polka"), tmp_path
         )
