@@ -12,7 +12,7 @@ from rhapsody_lib.hashing import known_sha256
 from rhapsody_lib.settings import Settings
 
 #: Raised whenever a stage gives other results from the same settings and inputs.
-STAGE_VERSIONS = {"corpus": 6, "lyrics": 4, "encoder": 3, "catalogue": 4, "backing": 4, "evaluation": 6, "song": 6}
+STAGE_VERSIONS = {"corpus": 6, "lyrics": 4, "encoder": 3, "catalogue": 4, "backing": 4, "evaluation": 6, "song": 7}
 #: The settings of an encoder that is taken as it is; the others are of its tuning.
 _UNTUNED = {"model", "max_tokens"}
 

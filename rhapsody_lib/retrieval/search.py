@@ -61,7 +61,7 @@ class Match:
     cosine, of the TF-IDF cosine and of the nearness of the lines' lengths, each in standard deviations over the
     catalogue. `similarity` is the plain cosine of the two songs' vectors, in [-1, 1]; `lexical` that of their TF-IDF
     vectors, in [0, 1]. Only a song with a `track_id` can prime the music. `closest` is none where the new song has no
-    words.
+    words, `licence` where the song's is not known.
     """
 
     rank: int
@@ -74,6 +74,7 @@ class Match:
     lexical: float
     score: float
     closest: Closest | None
+    licence: str | None = None
 
     @property
     def has_track(self) -> bool:
@@ -250,4 +251,5 @@ def _match(catalogue: Catalogue, rank: int, row: int, numbers: _Numbers, lexical
         lexical=_rounded(lexical),
         score=score,
         closest=None,
+        licence=_fact(catalogue, row, "licence"),
     )

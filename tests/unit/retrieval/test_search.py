@@ -126,6 +126,17 @@ def test_filters_leave_songs_out_and_change_no_number(make_corpus, encoder_folde
         find_matches(catalogue, encoder, lyrics, filters=MatchFilters(language="xx"))
 
 
+def test_a_match_has_the_licence_of_its_song(catalogue, encoder, songs):
+    licences = pa.array(["CC0-1.0", *[None] * (catalogue.songs.num_rows - 1)], pa.string())
+    column = catalogue.songs.schema.get_field_index("licence")
+    licensed = replace(catalogue, songs=catalogue.songs.set_column(column, "licence", licences))
+    matches = find_matches(licensed, encoder, parse_lyrics(songs["rail"]))
+    first = catalogue.songs.column("song_id")[0].as_py()
+    assert {match.song_id: match.licence for match in matches} == {
+        song_id: "CC0-1.0" if song_id == first else None for song_id in songs
+    }
+
+
 def test_a_song_and_its_copy_count_once(make_corpus, encoder_folder, encoder, songs, tmp_path):
     texts = {**songs, "rail again": songs["rail"].replace("whistle", "kiss"), "sea again": songs["sea"] + "\nlove\n"}
     embed_catalogue(make_corpus(tmp_path / "corpus", texts), encoder_folder, tmp_path / "out", CatalogueSettings())
