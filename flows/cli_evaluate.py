@@ -193,8 +193,9 @@ def _show_retrieval(release: int, figures: RetrievalFigures) -> None:
         stdout.print(escape(note))
     stdout.print("\nWith lines that return left in both halves\n")
     _print_table(page.FINDING_HEAD, page.finding_rows(figures.shared))
-    stdout.print()
-    _print_table(page.CONFIDENCE_HEAD, page.confidence_rows(figures))
+    if figures.tells:
+        stdout.print()
+        _print_table(page.CONFIDENCE_HEAD, page.confidence_rows(figures))
     if figures.agreement:
         stdout.print()
         _print_table(page.AGREEMENT_HEAD, page.agreement_rows(figures))
