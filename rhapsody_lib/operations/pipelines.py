@@ -17,7 +17,7 @@ from rhapsody_lib.drift import CorpusVerdict
 from rhapsody_lib.errors import DamagedArtifactError, InputError, SourceError
 from rhapsody_lib.gate import Verdict
 from rhapsody_lib.operations.generation import SongResult
-from rhapsody_lib.operations.matching import check_filters
+from rhapsody_lib.operations.matching import check_filters, tell_unsearched
 from rhapsody_lib.operations.releasing import corpus_summary, is_made_of, newest_release, refuse_rolled_back
 from rhapsody_lib.operations.training import check_encoder_files
 from rhapsody_lib.release import RELEASE_KINDS, Release
@@ -211,6 +211,7 @@ def make_song(steps: SongSteps, store: str, release: Release, request: SongSetti
         InputError: no song of the catalogue passes the filters of the match, or the primer cannot be used.
     """
     check_filters(store, release, request)
+    tell_unsearched(store, release)
     draft = steps.write_lyrics(store, release, request)
     matches = steps.find_match(store, release, draft, request)
     composition = steps.compose_backing(store, release, request, draft, matches)
