@@ -70,7 +70,7 @@ def test_any_prompt_gives_a_song_or_an_input_error(
             model, prompt, seed=seed, candidates=candidates, temperature=temperature, max_lines=max_lines
         )
     except InputError:
-        assert not break_text(prompt)
+        assert not any(map(str.isalnum, "".join(break_text(prompt))))
         return
     for candidate in (result.best, *result.alternatives):
         check_song(model, candidate, prompt, max_lines)
