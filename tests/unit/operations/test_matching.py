@@ -65,6 +65,7 @@ def test_songs_without_music_are_told_of(
     store = Store(str(tmp_path))
     ref = store.build(Recipe("catalogue", 1, {}, {}), lambda out: bool((out / "catalogue.json").write_text(card)))
     release: Any = SimpleNamespace(refs={"catalogue": ref})
+    caplog.clear()
     with caplog.at_level("INFO", "rhapsody_lib.operations.matching"):
         tell_unsearched(str(tmp_path), release)
         tell_unsearched(str(tmp_path), SimpleNamespace(refs={}))  # type: ignore[arg-type]
