@@ -116,7 +116,14 @@ def test_a_users_primer_and_what_cannot_be_one(rhapsody, trained, tmp_path):
 
 @pytest.mark.parametrize(
     "prompt",
-    ["\N{SPARKLES} \N{GUITAR}", "синее небо над рекой", "青い空", "\x07bell\x00\x1b[31m", "qxzzv", "<b>&\"'</script>"],
+    [
+        "\N{SPARKLES} la \N{GUITAR}",
+        "синее небо над рекой",
+        "青い空",
+        "\x07bell\x00\x1b[31m",
+        "qxzzv",
+        "<b>&\"'</script>",
+    ],
 )
 def test_any_prompt_is_a_song(rhapsody, trained, tmp_path, prompt):
     code, result, stderr = song(rhapsody, trained, tmp_path / "out", prompt)
