@@ -140,7 +140,11 @@ def _options(store: str, profile: str, changes: list[str] | None) -> list[str]:
 @app.command()
 def song(
     prompt: Annotated[
-        str, typer.Argument(help="The line that opens the song, word for word. '-' reads it from stdin.")
+        str,
+        typer.Argument(
+            help="The line that opens the song, word for word; at most 300 words, in as many lines as you like. "
+            "'-' reads it from stdin."
+        ),
     ],
     seed: Annotated[int, typer.Option(help="Another seed, another song.", min=0, max=2**31 - 1)] = 0,
     out: Annotated[Path | None, typer.Option(help="Folder for the files. Default: songs/TITLE-SEED.")] = None,

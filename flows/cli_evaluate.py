@@ -43,23 +43,20 @@ def lyrics(
     with_seed_network: Annotated[
         bool, typer.Option("--with-seed-network", help="Train the notebooks' network too, to be measured beside.")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="Folder for a page, a picture and every song.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for tables, a picture and every song.")] = None,
     store: StoreOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Words: perplexity beside a 5-gram, written songs beside held-out ones and spoilt ones, copying."""
     from rhapsody_lib.operations.lyrics_figures import measure_lyrics
-    from rhapsody_lib.operations.lyrics_page import json_text, open_folder, write_page
-    from rhapsody_lib.optional import require
+    from rhapsody_lib.operations.lyrics_page import json_text, page_folder, write_page
 
     address = store_address(store)
-    if out:
-        require("matplotlib")  # before minutes of work
-        open_folder(out)
-    release = _release(address, number, source, profile, change)
-    with console.progress():
-        figures = measure_lyrics(address, release.refs, songs, with_seed_network=with_seed_network)
-    files = write_page(figures, out) if out else []
+    with page_folder(out):
+        release = _release(address, number, source, profile, change)
+        with console.progress():
+            figures = measure_lyrics(address, release.refs, songs, with_seed_network=with_seed_network)
+        files = write_page(figures, out) if out else []
     if as_json:
         sys.stdout.write(json_text({"release": release.number, **figures.to_json()}))
         return
@@ -75,24 +72,21 @@ def backing(
     source: SourceOption = None,
     profile: ProfileOption = "",
     change: SetOption = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for a page, pictures and a list of the pieces.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for tables, pictures and a list of the pieces.")] = None,
     store: StoreOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Music: likelihood beside a 5-gram, primers, written pieces beside held-out music and spoilt music, copying."""
     from rhapsody_lib.operations.backing_figures import measure_backing
     from rhapsody_lib.operations.backing_page import json_text, write_page
-    from rhapsody_lib.operations.lyrics_page import open_folder
-    from rhapsody_lib.optional import require
+    from rhapsody_lib.operations.lyrics_page import page_folder
 
     address = store_address(store)
-    if out:
-        require("matplotlib")  # before minutes of work
-        open_folder(out)
-    release = _release(address, number, source, profile, change)
-    with console.progress():
-        figures = measure_backing(address, release.refs, songs)
-    files = write_page(figures, out) if out else []
+    with page_folder(out):
+        release = _release(address, number, source, profile, change)
+        with console.progress():
+            figures = measure_backing(address, release.refs, songs)
+        files = write_page(figures, out) if out else []
     if as_json:
         sys.stdout.write(json_text({"release": release.number, **figures.to_json()}))
         return
@@ -107,24 +101,21 @@ def retrieval(
     source: SourceOption = None,
     profile: ProfileOption = "",
     change: SetOption = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for a page and pictures.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for tables and pictures.")] = None,
     store: StoreOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """Search: halves of songs that look for each other, beside words alone and the plain encoder; and the music."""
-    from rhapsody_lib.operations.lyrics_page import open_folder
+    from rhapsody_lib.operations.lyrics_page import page_folder
     from rhapsody_lib.operations.retrieval_figures import measure_retrieval
     from rhapsody_lib.operations.retrieval_page import json_text, write_page
-    from rhapsody_lib.optional import require
 
     address = store_address(store)
-    if out:
-        require("matplotlib")  # before minutes of work
-        open_folder(out)
-    release = _release(address, number, source, profile, change)
-    with console.progress():
-        figures = measure_retrieval(address, release.refs)
-    files = write_page(figures, out) if out else []
+    with page_folder(out):
+        release = _release(address, number, source, profile, change)
+        with console.progress():
+            figures = measure_retrieval(address, release.refs)
+        files = write_page(figures, out) if out else []
     if as_json:
         sys.stdout.write(json_text({"release": release.number, **figures.to_json()}))
         return
@@ -202,8 +193,9 @@ def _show_retrieval(release: int, figures: RetrievalFigures) -> None:
         stdout.print(escape(note))
     stdout.print("\nWith lines that return left in both halves\n")
     _print_table(page.FINDING_HEAD, page.finding_rows(figures.shared))
-    stdout.print()
-    _print_table(page.CONFIDENCE_HEAD, page.confidence_rows(figures))
+    if figures.tells:
+        stdout.print()
+        _print_table(page.CONFIDENCE_HEAD, page.confidence_rows(figures))
     if figures.agreement:
         stdout.print()
         _print_table(page.AGREEMENT_HEAD, page.agreement_rows(figures))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -100,12 +101,22 @@ def _longest_run(score: Score, bars: Sequence[tuple[int, Metre]], metre: Metre) 
     return begin, min(end, begin + MOST_BARS * metre.bar_ticks)
 
 
+def _too_short(score: Score, bars: Sequence[tuple[int, Metre]], metre: Metre, run_ticks: int) -> str:
+    """Why a score has no `MIN_BARS` bars in its main metre: its metre changes before, or it has none with notes."""
+    notes = [note.start_ticks + HALF_STEP for part in PARTS for note in score.parts[part]]
+    sounding = {max(bisect_right(bars, tick, key=lambda bar: bar[0]) - 1, 0) for tick in notes}
+    if len(sounding) >= MIN_BARS and run_ticks < MIN_BARS * metre.bar_ticks:
+        named = f"{metre.numerator}/{metre.denominator}"
+        return f"its metre changes so often that no {MIN_BARS} bars beside each other are in {named}"
+    return f"it has fewer than {MIN_BARS} bars with notes"
+
+
 def usable_part(score: Score) -> Score:
     """The longest run of bars in the score's main metre, from the first bar with notes on, of at most `MOST_BARS`.
 
     Raises:
         InputError: the score has no notes, only drums, more notes than `MOST_NOTES`, fewer than `MIN_BARS` bars with
-            notes, or an unknown metre.
+            notes, none so long in one metre, or an unknown metre.
     """
     if not any(score.parts[part] for part in PARTS):
         raise _refuse(score, "it has no notes")
@@ -120,7 +131,7 @@ def usable_part(score: Score) -> Score:
     parts = {part: between(score.parts[part], begin, end) for part in PARTS}
     sounding = {(note.start_ticks + HALF_STEP) // metre.bar_ticks for part in PARTS for note in parts[part]}
     if len(sounding) < MIN_BARS:
-        raise _refuse(score, f"it has fewer than {MIN_BARS} bars with notes")
+        raise _refuse(score, _too_short(score, bars, metre, end - begin))
     tempo = [replace(t, start_ticks=max(0, t.start_ticks - begin)) for t in score.tempi if t.start_ticks < end]
     tempi = {t.start_ticks: t for t in tempo}
     before = score.chord_at(begin)

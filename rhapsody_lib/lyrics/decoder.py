@@ -92,7 +92,7 @@ def write_lyrics(
 
     Args:
         model: the trained model.
-        prompt: any text of at least one word or symbol, at most `MAX_PROMPT_WORDS`; its own line breaks are kept.
+        prompt: any text of at least one letter or digit, of at most `MAX_PROMPT_WORDS`; its own line breaks are kept.
         seed: the same model, prompt, options and seed give the same song.
         candidates: songs written, of which the best is kept.
         temperature: of the network's distribution, 0.1 to 2.
@@ -145,7 +145,7 @@ def prompt_lines(prompt: str) -> list[str]:
         InputError: the prompt holds no word, or too many.
     """
     lines = break_text(prompt)
-    if not lines:
+    if not any(char.isalnum() for line in lines for char in line):  # symbols alone cannot be sung
         raise InputError("The prompt holds no words. Give the words that the song is to begin with.")
     # Hyphens join what is read as many words.
     words = sum(max(len(line.split()), len(tokenize_line(line))) for line in lines)

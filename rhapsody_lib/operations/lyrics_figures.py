@@ -183,7 +183,8 @@ def _write(model: LyricsModel, heldout: Sequence[Lyrics], count: int) -> list[tu
     """Songs as `rhapsody song` writes them by default, from the first lines of held-out songs in turn."""
     from rhapsody_lib.lyrics.decoder import write_lyrics
 
-    prompts = [" ".join(lines[0]) for lines in map(lines_of, heldout) if lines]
+    firsts = (" ".join(lines[0]) for lines in map(lines_of, heldout) if lines)
+    prompts = [line for line in firsts if any(map(str.isalnum, line))]
     progress, written = reporter("Writing songs"), []
     for seed in range(count if prompts else 0):
         request = SongSettings(prompt=prompts[seed % len(prompts)], seed=seed)

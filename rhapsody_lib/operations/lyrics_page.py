@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,17 +28,38 @@ MODELS: Mapping[str, str] = {
 Rows = list[tuple[str, ...]]
 
 
-def open_folder(folder: Path) -> Path:
-    """The folder, made where missing: before anything is measured.
+@contextmanager
+def page_folder(folder: Path | None) -> Iterator[None]:
+    """Find out before minutes of work whether a page can be written to a folder, which is made; none: there is no page.
+
+    What was made is removed if the work fails.
 
     Raises:
-        InputError: it cannot be made.
+        InputError: the folder cannot be made.
+        MissingExtraError: matplotlib is not installed.
     """
+    if folder is None:
+        yield
+        return
+    require("matplotlib")
+    made = _made(folder)
     try:
+        yield
+    except BaseException:
+        for each in made:
+            with suppress(OSError):  # it is not empty
+                each.rmdir()
+        raise
+
+
+def _made(folder: Path) -> list[Path]:
+    """The folders that had to be made for a folder to be there, the innermost first."""
+    try:
+        missing = [each for each in (folder, *folder.parents) if not each.exists()]
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{folder}: cannot be made ({error.strerror}). Give another folder with --out.") from error
-    return folder
+    return missing
 
 
 def perplexity_rows(figures: LyricsFigures) -> Rows:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import logging
 from typing import TYPE_CHECKING
 
 from rhapsody_lib.artifacts import Store
-from rhapsody_lib.errors import InputError
+from rhapsody_lib.errors import InputError, RhapsodyError
 from rhapsody_lib.operations.opening import open_catalogue
 from rhapsody_lib.release import Release
 from rhapsody_lib.settings import SongSettings
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from rhapsody_lib.retrieval.filters import MatchFilters
     from rhapsody_lib.retrieval.search import Accept, Match
     from rhapsody_lib.words.document import Lyrics
+
+logger = logging.getLogger(__name__)
 
 _LOWEST_BPM, _HIGHEST_BPM = 20.0, 400.0
 
@@ -83,6 +87,20 @@ def check_filters(store: str, release: Release, request: SongSettings) -> None:
         filters_of(request).passing(songs)
     except (OSError, ValueError, KeyError):  # a catalogue that cannot be read: the match says what is wrong with it
         return
+
+
+def tell_unsearched(store: str, release: Release) -> None:
+    """Say how many songs of the catalogue are not searched, for they have no music and one of the matches primes."""
+    from rhapsody_lib.retrieval.layout import CARD_FILE
+
+    try:
+        path = Store(store).fetch(release.refs["catalogue"], (CARD_FILE,)) / CARD_FILE
+        card = json.loads(path.read_text(encoding="utf-8"))
+        songs, searched = int(card["songs"]), int(card["songs_with_track"])
+    except (RhapsodyError, OSError, KeyError, TypeError, ValueError):  # the match says what is wrong with it
+        return
+    if searched < songs:
+        logger.info("%s of %s songs have no music and are not searched.", f"{songs - searched:,}", f"{songs:,}")
 
 
 def best_accepted(

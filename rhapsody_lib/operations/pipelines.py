@@ -17,8 +17,9 @@ from rhapsody_lib.drift import CorpusVerdict
 from rhapsody_lib.errors import DamagedArtifactError, InputError, SourceError
 from rhapsody_lib.gate import Verdict
 from rhapsody_lib.operations.generation import SongResult
-from rhapsody_lib.operations.matching import check_filters
+from rhapsody_lib.operations.matching import check_filters, tell_unsearched
 from rhapsody_lib.operations.releasing import corpus_summary, is_made_of, newest_release, refuse_rolled_back
+from rhapsody_lib.operations.training import check_encoder_files
 from rhapsody_lib.release import RELEASE_KINDS, Release
 from rhapsody_lib.settings import Settings, SongSettings
 
@@ -160,11 +161,12 @@ def train_models(
         compare: whether the corpus is held against the live release's before anything is trained on it.
 
     Raises:
-        InputError: the settings' lyrics model writes no songs.
+        InputError: the settings' lyrics model writes no songs, or their encoder cannot be had.
         RefusedError: the corpus is not whole, or drifted too far from the live release's.
         SourceError: no song of the sources has music, which the backing is trained on.
     """
     refuse_seed_network(settings)
+    check_encoder_files(settings)
     encoder = settings.encoder
     if encoder.generated_pairs and not encoder.tunes:
         logger.warning(
@@ -196,7 +198,8 @@ def train_models(
         return lyrics() | catalogue()
 
     # An encoder that is tuned on written lyrics has them trained itself: beside that branch two would train the same.
-    branches = [words] if encoder.tunes and encoder.generated_pairs else [lyrics, catalogue]
+    # The encoder comes first: of one that is to be downloaded only this tells whether it can be.
+    branches = [words] if encoder.tunes and encoder.generated_pairs else [catalogue, lyrics]
     made = {kind: ref for branch in steps.at_once(*branches, backing) for kind, ref in branch.items()}
     return {kind: made.get(kind, corpus) for kind in RELEASE_KINDS}
 
@@ -208,6 +211,7 @@ def make_song(steps: SongSteps, store: str, release: Release, request: SongSetti
         InputError: no song of the catalogue passes the filters of the match, or the primer cannot be used.
     """
     check_filters(store, release, request)
+    tell_unsearched(store, release)
     draft = steps.write_lyrics(store, release, request)
     matches = steps.find_match(store, release, draft, request)
     composition = steps.compose_backing(store, release, request, draft, matches)

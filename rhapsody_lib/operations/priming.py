@@ -123,7 +123,7 @@ def check_primer(primer: str) -> None:
     _check_file(path)
     if path.suffix.lower() not in PRIMER_ENDINGS:
         raise InputError(f"{path}: is no MIDI or MusicXML file by its name ({', '.join(PRIMER_ENDINGS)}). {_GIVE}")
-    primer_facts(_own_primer(path))
+    primer_facts(replace(_own_primer(path), title=str(path)))
 
 
 def _check_file(path: Path) -> None:

@@ -17,7 +17,7 @@ from rhapsody_lib.errors import InputError, RhapsodyError
 from rhapsody_lib.operations.agreement import Agreement, Texts, measure_agreement
 from rhapsody_lib.operations.opening import open_catalogue
 from rhapsody_lib.progress import reporter
-from rhapsody_lib.retrieval.calibration import Reliability
+from rhapsody_lib.retrieval.calibration import FEWEST_QUERIES, Reliability
 from rhapsody_lib.retrieval.corpus_songs import read_songs, take_songs
 from rhapsody_lib.retrieval.halves import song_halves
 from rhapsody_lib.retrieval.opened import Catalogue
@@ -57,9 +57,14 @@ class RetrievalFigures:
     agreement: Mapping[str, Agreement]
     notes: tuple[str, ...] = ()
 
+    @property
+    def tells(self) -> bool:
+        """Whether so many songs are looked for that the figures mean anything; else no confidences are told."""
+        return int(self.corpus["queries"]) >= FEWEST_QUERIES
+
     def to_json(self) -> dict[str, Any]:
-        """The same as plain values."""
-        return asdict(self)
+        """The same as plain values; `reliability` is none where too few songs are looked for to tell."""
+        return asdict(self) | ({} if self.tells else {"reliability": None})
 
 
 def measure_retrieval(store: str, refs: Mapping[str, ArtifactRef]) -> RetrievalFigures:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rhapsody_lib.optional import require
+from rhapsody_lib.retrieval.calibration import FEWEST_QUERIES
 from rhapsody_lib.retrieval.yardsticks import OURS
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ def agreement_rows(figures: RetrievalFigures) -> Rows:
 
 
 def confidence_rows(figures: RetrievalFigures) -> Rows:
-    """A row for each bin of confidences."""
+    """A row for each bin of confidences; none where too few songs are looked for to tell."""
+    if not figures.tells:
+        return []
     return [(f"{told:.2f}", f"{seen:.2f}", f"{count:,}") for told, seen, count in figures.reliability.bins]
 
 
@@ -65,11 +68,18 @@ def footnotes(figures: RetrievalFigures) -> list[str]:
         if corpus["tuned"]
         else "the encoder has not read this corpus"
     )
+    sure = (
+        f"Confidences of the five best: off by {told.error:.3f} on average; Brier score {told.brier:.4f}, and "
+        f"{told.brier_base:.4f} if all were told the mean share."
+    )
+    few = (
+        f"These songs are too few for the figures to mean anything, and to tell confidences: at least {FEWEST_QUERIES} "
+        "are needed. Train on more songs."
+    )
     return [
         f"{corpus['queries']:,} songs are looked for among {corpus['songs']:,}; {read}.",
         f"Ours by the better of TF-IDF and BM25: {ratio:.2f} x ({low:.2f} to {high:.2f}).",
-        f"Confidences of the five best: off by {told.error:.3f} on average; Brier score {told.brier:.4f}, and "
-        f"{told.brier_base:.4f} if all were told the mean share.",
+        sure if figures.tells else few,
         *figures.notes,
     ]
 
@@ -82,10 +92,12 @@ def json_text(content: Mapping[str, Any]) -> str:
 def write_page(figures: RetrievalFigures, folder: Path) -> list[Path]:
     """Write `retrieval.md`, `figures.json` and two pictures as PNG and SVG; the same figures give the same bytes.
 
+    Where too few songs are looked for to tell confidences there is no picture of these.
+
     Raises:
         MissingExtraError: matplotlib is not installed.
     """
-    pictures = {FINDING_NAME: _finding, CONFIDENCE_NAME: _confidence}
+    pictures = {FINDING_NAME: _finding, **({CONFIDENCE_NAME: _confidence} if figures.tells else {})}
     files = {
         FIGURES_FILE: json_text(figures.to_json()).encode(),
         **{f"{name}.{kind}": draw(figures, kind) for name, draw in pictures.items() for kind in ("png", "svg")},
@@ -106,8 +118,9 @@ def _page(figures: RetrievalFigures) -> Iterator[str]:
     yield "With lines that return left in both halves:\n"
     yield from _markdown(FINDING_HEAD, finding_rows(figures.shared))
     yield "\n"
-    yield from _markdown(CONFIDENCE_HEAD, confidence_rows(figures))
-    yield f"\n![Confidences]({CONFIDENCE_NAME}.svg)\n"
+    if figures.tells:
+        yield from _markdown(CONFIDENCE_HEAD, confidence_rows(figures))
+        yield f"\n![Confidences]({CONFIDENCE_NAME}.svg)\n"
     if figures.agreement:
         yield from _markdown(AGREEMENT_HEAD, agreement_rows(figures))
     else:

@@ -12,10 +12,24 @@ from typing import Any
 
 from rhapsody_lib.artifacts import ArtifactRef, Recipe, Store
 from rhapsody_lib.checkpoints import Checkpoint
-from rhapsody_lib.operations.recipes import backing_recipe, encoder_recipe, lyrics_recipe
+from rhapsody_lib.operations.recipes import backing_recipe, encoder_recipe, lyrics_recipe, model_files
 from rhapsody_lib.progress import recorder, reporter
 from rhapsody_lib.seeding import split_seed
 from rhapsody_lib.settings import Settings
+
+
+def check_encoder_files(settings: Settings) -> None:
+    """Do nothing if a sentence encoder that is given as a folder can be one: said before hours of training.
+
+    Raises:
+        InputError: there is no such folder, or no whole model in it.
+    """
+    from rhapsody_lib.retrieval.model_files import check_files, model_folder
+
+    model = settings.encoder.model
+    model_files(model)
+    if Path(model).expanduser().is_dir():
+        check_files(model, model_folder(model))
 
 
 def train_lyrics(store: str, settings: Settings, corpus: ArtifactRef) -> ArtifactRef:

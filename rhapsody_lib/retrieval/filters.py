@@ -85,24 +85,40 @@ class MatchFilters:
         return _mask(pc.and_(pc.greater_equal(tempo, low), pc.less_equal(tempo, high)))
 
     def _known(self, songs: pa.Table, masks: dict[str, Mask]) -> str:
-        """What there is to choose from, of a filter by name that nothing passes."""
-        for fact, set_to, column in (
-            ("language", self.language, "language"),
-            ("style", self.style, "genres"),
-            ("licence", self.licence, "licence"),
-        ):
-            name = f"{fact} {set_to}"
-            if not set_to or masks[name].any():
-                continue
-            values = songs.column(column)
-            flat = values.combine_chunks().flatten() if column == "genres" else values
-            there = sorted(filter(None, flat.unique().to_pylist()))
-            more = f" and {len(there) - _MOST_NAMED:,} more" if len(there) > _MOST_NAMED else ""
-            return f" There is: {', '.join(there[:_MOST_NAMED])}{more}." if there else f" No song has a {fact}."
-        return ""
+        """What there is to choose from, of each filter that nothing passes."""
+        facts = {
+            f"language {self.language}": ("language", "language", _MOST_NAMED),
+            f"style {self.style}": ("style", "genres", _MOST_NAMED),
+            f"key {self.key}": ("key", "key", _MOST_KEYS),
+            f"licence {self.licence}": ("licence", "licence", _MOST_NAMED),
+        }
+        told = []
+        for name in (name for name, mask in masks.items() if not mask.any()):
+            if name in facts:
+                fact, column, most = facts[name]
+                told.append(_choices(fact, songs.column(column), most))
+            elif name.startswith("tempo "):
+                told.append(_tempos(songs.column("tempo_bpm")))
+        return "".join(told)
 
 
-_MOST_NAMED = 20
+_MOST_NAMED, _MOST_KEYS = 20, 12
+
+
+def _choices(fact: str, values: pa.ChunkedArray, most: int) -> str:
+    """The values of a fact that songs have, of which so many are named."""
+    flat = values.combine_chunks().flatten() if pa.types.is_list(values.type) else values
+    there = sorted(filter(None, flat.unique().to_pylist()))
+    more = f" and {len(there) - most:,} more" if len(there) > most else ""
+    return f" Of {fact}s there is: {', '.join(there[:most])}{more}." if there else f" No song has a {fact}."
+
+
+def _tempos(values: pa.ChunkedArray) -> str:
+    """From where to where the tempos of songs go."""
+    ends = pc.min_max(values).as_py()
+    if ends["min"] is None:
+        return " No song has a tempo."
+    return f" Of tempos there is: {ends['min']:.1f} to {ends['max']:.1f} quarter notes a minute."
 
 
 def _plain(values: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from rhapsody_lib.errors import InputError
 from rhapsody_lib.recipe import BUILD_AGAIN
+from rhapsody_lib.retrieval.calibration import FEWEST_QUERIES
 from rhapsody_lib.retrieval.filters import MatchFilters
 from rhapsody_lib.retrieval.lexical import words_of
 from rhapsody_lib.retrieval.opened import Catalogue
@@ -34,6 +35,7 @@ _READ_AT_ONCE = 5
 Stanzas = list[tuple[str, str]]
 #: Whether a song with this track may be found.
 Accept = Callable[[str | None], bool]
+_Numbers = tuple[NDArray[Any] | None, Scores, Scores]
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,12 @@ class Match:
 
     `confidence`, in [0, 1], is the one number that tells how good the match is: of halves of this catalogue's songs
     that got it, that share had found the song they were cut from. It was fitted among at most 1,000 first halves: in
-    a larger catalogue it tends to be too high or too low. None where too few songs could be halved to tell
-    (`calibration.FEWEST_QUERIES`). `score` ranks: the weighted sum of the encoder's
+    a larger catalogue it tends to be too high or too low. None where too few songs could be halved to tell, or may be
+    found at all (`calibration.FEWEST_QUERIES`). `score` ranks: the weighted sum of the encoder's
     cosine, of the TF-IDF cosine and of the nearness of the lines' lengths, each in standard deviations over the
     catalogue. `similarity` is the plain cosine of the two songs' vectors, in [-1, 1]; `lexical` that of their TF-IDF
     vectors, in [0, 1]. Only a song with a `track_id` can prime the music. `closest` is none where the new song has no
-    words.
+    words, `licence` where the song's is not known.
     """
 
     rank: int
@@ -72,6 +74,7 @@ class Match:
     lexical: float
     score: float
     closest: Closest | None
+    licence: str | None = None
 
     @property
     def has_track(self) -> bool:
@@ -197,8 +200,9 @@ def find_matches(
         encoder: the encoder it was embedded with.
         lyrics: the new song; lyrics without words match nothing better than anything else.
         k: number of matches.
-        require_track: leave out songs without a track. Scores and confidences of the others do not change.
-        filters: what else is left out; nor by these do they change.
+        require_track: leave out songs without a track. Scores and confidences of the others do not change, but where
+            fewer than `calibration.FEWEST_QUERIES` songs are left none has a confidence.
+        filters: what else is left out; the same holds.
         accept: whether a song with this track may be found, asked from the best song on until there are k.
         on_ranked: given the matches before their closest lines are looked for, which is most of the time.
 
@@ -215,10 +219,11 @@ def find_matches(
     allowed &= ~catalogue.matrix.wordless
     if require_track:
         allowed &= catalogue.has_track
+    tells = catalogue.calibration.tells and int(allowed.sum()) >= FEWEST_QUERIES
     ranked = np.where(allowed, scores, np.float32(-np.inf))
     found = list(itertools.islice(_different_songs(catalogue, ranked, k, accept), max(0, k)))
     said = catalogue.lexicon.cosines(text, ["\n".join(piece for _, piece in others) for _, (others, _) in found])
-    numbers = (confidences, np.clip(cosines, -1, 1), scores)
+    numbers = (confidences if tells else None, np.clip(cosines, -1, 1), scores)
     matches = [
         _match(catalogue, rank, row, numbers, lexical)
         for rank, ((row, _), lexical) in enumerate(zip(found, said, strict=True), start=1)
@@ -231,18 +236,20 @@ def find_matches(
     ]
 
 
-def _match(catalogue: Catalogue, rank: int, row: int, numbers: Sequence[NDArray[Any]], lexical: float) -> Match:
-    """The song in a row, from its confidence, similarity and score: [songs] each. No lines yet."""
-    confidence, similarity, score = (_rounded(values[row]) for values in numbers)
+def _match(catalogue: Catalogue, rank: int, row: int, numbers: _Numbers, lexical: float) -> Match:
+    """The song in a row, from its confidence (or none), similarity and score: [songs] each. No lines yet."""
+    confidences, *others = numbers
+    similarity, score = (_rounded(values[row]) for values in others)
     return Match(
         rank=rank,
         song_id=_fact(catalogue, row, "song_id") or "",
         title=_fact(catalogue, row, "title") or "",
         artist=_fact(catalogue, row, "artist"),
         track_id=_fact(catalogue, row, "track_id"),
-        confidence=confidence if catalogue.calibration.tells else None,
+        confidence=None if confidences is None else _rounded(confidences[row]),
         similarity=similarity,
         lexical=_rounded(lexical),
         score=score,
         closest=None,
+        licence=_fact(catalogue, row, "licence"),
     )

@@ -58,6 +58,8 @@ _TEXT_SIGNS = {
 }  # fmt: skip
 #: Size of such a character against verovio's, so that it stands beside letters.
 _SIGN_SIZE = 0.6
+#: What verovio leaves on either side of a rehearsal mark, in units of its drawing.
+_MARK_MARGIN = 85
 
 
 def _keep_drawing(element: ET.Element) -> None:
@@ -93,11 +95,21 @@ def _rename_signs(root: ET.Element, prefix: str) -> None:
                 element.set(name, f"#{prefix}{element.attrib[name].removeprefix('#')}")
 
 
+def _fit_marks(root: ET.Element) -> None:
+    """Let rehearsal marks fill their boxes whatever their font: verovio measures Times, which not every machine has."""
+    for group in root.iter(f"{{{_SVG}}}g"):
+        box, text = group.find(f"{{{_SVG}}}rect"), group.find(f"{{{_SVG}}}text")
+        if group.get("class") == "reh" and box is not None and text is not None:
+            text.set("textLength", str(max(1, round(float(box.get("width", "0"))) - 2 * _MARK_MARGIN)))
+            text.set("lengthAdjust", "spacingAndGlyphs")
+
+
 def _for_a_page(svg: str, number: int, pages: int) -> str:
     """The SVG of a page, without what the policy of an HTML page forbids, with a label for those who do not see it."""
     root: ET.Element = defusedxml.ElementTree.fromstring(svg)
     _keep_drawing(root)
     _rename_signs(root, f"page{number}-")
+    _fit_marks(root)
     for name in ("width", "height", "id"):
         root.attrib.pop(name, None)
     root.set("role", "img")

@@ -43,9 +43,10 @@ def check_vocal() -> None:
     """
     missing = [name for name in ("espeakng_loader", "pyworld") if not is_installed(name)]
     if missing:
+        are, them = ("are", "them") if len(missing) > 1 else ("is", "it")
         raise MissingExtraError(
-            f"No guide vocal can be sung, for {' and '.join(missing)} is not installed. Install the extra that brings "
-            "it: pip install 'rhapsody[vocal]' (eSpeak NG is GPL-3). Or ask for a song without --vocal."
+            f"No guide vocal can be sung, for {' and '.join(missing)} {are} not installed. Install the extra that "
+            f"brings {them}: pip install 'rhapsody[vocal]' (eSpeak NG is GPL-3). Or ask for a song without --vocal."
         )
 
 

@@ -154,7 +154,7 @@ def _parts(score: Score) -> list[dict[str, Any]]:
 
 
 def _match(info: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
-    """The matched song for the page, and the others: title, artist, confidence (or none), pairs of closest lines."""
+    """The matched song for the page, and the others: title, artist, licence, confidence (or none), closest lines."""
     shown = []
     for match in info.get("matches") or []:
         closest = match.get("closest") or []
@@ -163,6 +163,7 @@ def _match(info: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[dict[st
             {
                 "title": str(match.get("title") or "untitled"),
                 "artist": str(match.get("artist") or ""),
+                "licence": str(match.get("licence") or ""),
                 "confidence": None if match.get("confidence") is None else float(match["confidence"]),
                 "primed": bool(info.get("primer")) and info.get("primer") == match.get("title"),
                 "pairs": [[str(pair["generated_line"]), str(pair["catalogue_line"])] for pair in pairs],

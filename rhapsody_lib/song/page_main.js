@@ -1,14 +1,15 @@
 /* The rest of the page. */
+const whose = (match) => [match.artist && `by ${match.artist}`, match.licence && `licence: ${match.licence}`].filter(Boolean).join(", ");
 const buildMatch = () => {
   const match = song.match;
   if (!match) return;
   byId("match").hidden = false;
   byId("match-title").textContent = match.title;
-  byId("match-artist").textContent = match.artist ? `by ${match.artist}` : "";
+  byId("match-artist").textContent = whose(match);
   const told = match.confidence !== null;
   byId("match-bar").parentElement.hidden = !told;
   byId("match-bar").style.width = `${Math.max(0, Math.min(1, match.confidence)) * 100}%`;
-  byId("match-score").textContent = `${told ? `Sure by ${match.confidence.toFixed(2)} of 1: of song halves that matched as well, that share had found their own song.` : "How sure: -. The catalogue has too few songs to tell."}${match.primed ? " Its music set this song going." : ""}`;
+  byId("match-score").textContent = `${told ? `Sure by ${match.confidence.toFixed(2)} of 1: of song halves that matched as well, that share had found their own song.` : "How sure: -. Too few songs could be matched to tell."}${match.primed ? " Its music set this song going." : ""}`;
   const lines = (pairs) => pairs.map(([ours, theirs]) => {
     const pair = make("p", "pair", ours);
     pair.dir = "auto";
@@ -18,7 +19,7 @@ const buildMatch = () => {
   byId("match-pairs").append(...lines(match.pairs));
   byId("match-others").hidden = !song.others.length;
   song.others.forEach((other) => {
-    const item = make("li", "", `${other.title}${other.artist ? ` by ${other.artist}` : ""} (${other.confidence === null ? "-" : other.confidence.toFixed(2)})`);
+    const item = make("li", "", `${other.title} ${whose(other)} (${other.confidence === null ? "-" : other.confidence.toFixed(2)})`);
     item.append(...lines(other.pairs));
     byId("match-list").append(item);
   });

@@ -77,7 +77,7 @@ def _loop(threads: int) -> Encode:
     import torch
     from sentence_transformers import SentenceTransformer
 
-    from rhapsody_lib.retrieval.encoder import offline_folder
+    from rhapsody_lib.retrieval.model_files import offline_folder
 
     model = SentenceTransformer(str(offline_folder()), device="cpu")
 
@@ -184,7 +184,7 @@ def _changed_bits(encoder: Encoder, folder: Path, texts: Sequence[str]) -> Row:
 
 
 def _starts(bench: Bench) -> list[Row]:
-    from rhapsody_lib.retrieval.encoder import offline_folder
+    from rhapsody_lib.retrieval.model_files import offline_folder
 
     peer = run([sys.executable, "-c", _PEER_START, str(offline_folder())], cwd=ROOT)
     ours = [run([sys.executable, "-c", _START, str(bench.base_encoder)], cwd=ROOT) for _ in range(_STARTS)]

@@ -40,6 +40,7 @@ def write_page(folder: Path, *, audio: bool = False) -> tuple[Path, int]:
     match = {
         "title": HOSTILE,
         "confidence": 0.5,
+        "licence": "CC0-1.0",
         "closest": {"generated_line": HOSTILE, "catalogue_line": HOSTILE},
     }
     info = {"prompt": HOSTILE, "seed": 1, "primer": HOSTILE, "matches": [match, match]}
@@ -58,6 +59,7 @@ def test_scripts_run_and_show_the_words_and_markup_does_not(tmp_path: Path) -> N
     dom = dom_of(page, tmp_path / "profile")
     assert f'data-ready="{syllables}"' in root_tag(dom)
     assert "data-error" not in dom
+    assert dom.count("licence: CC0-1.0") == 2
     assert "data-violation" not in root_tag(dom)
     assert "<img" not in dom
     assert "<b>bold</b>" not in dom

@@ -218,6 +218,14 @@ def _score(**parts: tuple[Note, ...]) -> Score:
     return Score("Odd one", Key(0, "major"), (Tempo(0, 100.0),), (Metre(0, 4, 4),), silent | parts)
 
 
+def _each_bar_in_another_metre() -> Score:
+    """Twelve bars in 3/4 and 4/4 in turn, a note on each beat."""
+    starts = [bar // 2 * 7 + bar % 2 * 3 for bar in range(12)]
+    metres = tuple(Metre(start * TICKS_PER_BEAT, 3 + bar % 2, 4) for bar, start in enumerate(starts))
+    notes = tuple(Note(beat * TICKS_PER_BEAT, 60, TICKS_PER_BEAT, 80) for beat in range(42))
+    return replace(_score(piano=notes), metres=metres)
+
+
 @pytest.mark.parametrize(
     ("primer", "reason"),
     [
@@ -225,6 +233,7 @@ def _score(**parts: tuple[Note, ...]) -> Score:
         (_score(drums=(Note(0, 36, 10, 90), Note(9999, 36, 10, 90))), "it has only drums"),
         (_score(piano=(Note(0, 60, TICKS_PER_BEAT, 90),)), "fewer than 2 bars"),
         (replace(_score(piano=(Note(0, 60, 9999, 90),)), metres=(Metre(0, 11, 8),)), "it is in 11/8"),
+        (_each_bar_in_another_metre(), r"its metre changes so often that no 2 bars beside each other are in 3/4\."),
     ],
 )
 def test_unusable_primers_are_refused(primer: Score, reason: str) -> None:

@@ -70,7 +70,7 @@ def test_any_prompt_gives_a_song_or_an_input_error(
             model, prompt, seed=seed, candidates=candidates, temperature=temperature, max_lines=max_lines
         )
     except InputError:
-        assert not break_text(prompt)
+        assert not any(map(str.isalnum, "".join(break_text(prompt))))
         return
     for candidate in (result.best, *result.alternatives):
         check_song(model, candidate, prompt, max_lines)
@@ -78,7 +78,7 @@ def test_any_prompt_gives_a_song_or_an_input_error(
     assert result.best.copying.copied_runs == 0
 
 
-@pytest.mark.parametrize("prompt", ["", "  \n\t ", "\x00\x07", "...!?"])
+@pytest.mark.parametrize("prompt", ["", "  \n\t ", "\x00\x07", "...!?", "\U0001f327", "\u2665 \u2665\n\u266a"])
 def test_a_prompt_without_words_is_refused(model: LyricsModel, prompt: str) -> None:
     with pytest.raises(InputError, match="no words"):
         write_lyrics(model, prompt)
@@ -189,7 +189,7 @@ def test_the_report_names_the_longest_run(model: LyricsModel) -> None:
     "prompt",
     [
         "qwzzt",
-        "\N{PARTY POPPER}\N{PARTY POPPER} \N{DOG FACE}",
+        "\N{PARTY POPPER}\N{PARTY POPPER} la \N{DOG FACE}",
         "Я помню чудное мгновенье",
         "<script>alert('hi')</script> <b>love</b> & [chorus] {{x}}",
         "[verse 1]\n[chorus]\nla",

@@ -18,7 +18,7 @@ from rhapsody_lib.operations.lyrics_page import (
     distance_rows,
     footnotes,
     json_text,
-    open_folder,
+    page_folder,
     perplexity_rows,
     write_page,
 )
@@ -91,8 +91,13 @@ def test_a_figure_that_is_no_number_ends_in_one_error(tmp_path: Path) -> None:
     assert json.loads(json_text(FIGURES.to_json()))["overall"] == FIGURES.overall
 
 
+def _written(figures: LyricsFigures, folder: Path) -> list[Path]:
+    with page_folder(folder):
+        return write_page(figures, folder)
+
+
 def test_the_same_figures_are_the_same_files(tmp_path: Path) -> None:
-    first, second = (write_page(FIGURES, open_folder(tmp_path / name)) for name in ("a", "b"))
+    first, second = (_written(FIGURES, tmp_path / name) for name in ("a", "b"))
     assert {path.name for path in first} == {
         "distances.png", "distances.svg", "figures.json", "lyrics.md", "songs.md"
     }  # fmt: skip
@@ -109,13 +114,24 @@ def test_the_same_figures_are_the_same_files(tmp_path: Path) -> None:
 
 def test_a_page_of_other_figures_is_another(tmp_path: Path) -> None:
     other = replace(FIGURES, overall={GENERATED: 1.0, LOOPED: 2.0})
-    pages = [
-        write_page(of, open_folder(tmp_path / str(index)))[-1].read_text() for index, of in enumerate((FIGURES, other))
-    ]
+    pages = [_written(of, tmp_path / str(index))[-1].read_text() for index, of in enumerate((FIGURES, other))]
     assert pages[0] != pages[1]
 
 
 def test_a_folder_that_cannot_be_made_is_told_before_anything_is_measured(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="--out"):
-        open_folder(tmp_path / "file" / "below")
+    with pytest.raises(InputError, match="--out"), page_folder(tmp_path / "file" / "below"):
+        raise AssertionError("it was measured")
+
+
+def test_a_folder_that_was_made_for_nothing_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    for folder in (tmp_path / "mine", tmp_path / "mine" / "new" / "page"):
+        with pytest.raises(RuntimeError), page_folder(folder):
+            assert folder.is_dir()
+            raise RuntimeError
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine"]
+    with pytest.raises(RuntimeError), page_folder(tmp_path / "kept"):
+        (tmp_path / "kept" / "lyrics.md").write_text("half a page")
+        raise RuntimeError
+    assert (tmp_path / "kept" / "lyrics.md").is_file()

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from rhapsody_lib.artifacts import Store
+from rhapsody_lib.artifacts import Recipe, Store
 from rhapsody_lib.errors import InputError
 from rhapsody_lib.operations.agreement import Agreement, _compared, _same_mode, valence
-from rhapsody_lib.operations.matching import check_filters, filters_of, tempo_range
+from rhapsody_lib.operations.matching import check_filters, filters_of, tell_unsearched, tempo_range
 from rhapsody_lib.operations.pipelines import make_song
 from rhapsody_lib.operations.requests import check_request
 from rhapsody_lib.release import live_release
@@ -46,13 +48,29 @@ def test_a_request_names_filters_and_is_checked_before_any_work() -> None:
 
 def test_filters_that_no_song_passes_are_refused_before_words_are_written(trained: Trained, tmp_path: Path) -> None:
     release = live_release(Store(trained.store))
-    with pytest.raises(InputError, match=r"style polka leaves 0.*There is: .*waltz"):
+    with pytest.raises(InputError, match=r"style polka leaves 0.*there is: .*waltz"):
         make_song(
             SimpleNamespace(), trained.store, release, SongSettings(prompt="the sky", match_style="polka"), tmp_path
         )
     check_filters(trained.store, release, SongSettings(prompt="the sky", match_style="waltz"))
     gone = replace(release, refs={})
     check_filters(trained.store, gone, SongSettings(prompt="the sky"))  # nothing is opened where nothing is asked for
+
+
+@pytest.mark.parametrize(("searched", "told"), [(1200, "300 of 1,500 songs have no music and are not"), (1500, "")])
+def test_songs_without_music_are_told_of(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, searched: int, told: str
+) -> None:
+    card = json.dumps({"songs": 1500, "songs_with_track": searched})
+    store = Store(str(tmp_path))
+    ref = store.build(Recipe("catalogue", 1, {}, {}), lambda out: bool((out / "catalogue.json").write_text(card)))
+    release: Any = SimpleNamespace(refs={"catalogue": ref})
+    caplog.clear()
+    with caplog.at_level("INFO", "rhapsody_lib.operations.matching"):
+        tell_unsearched(str(tmp_path), release)
+        tell_unsearched(str(tmp_path), SimpleNamespace(refs={}))  # type: ignore[arg-type]
+    assert len(caplog.messages) == bool(told)
+    assert told in caplog.text
 
 
 def test_valence() -> None:

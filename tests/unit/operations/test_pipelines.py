@@ -30,6 +30,29 @@ def test_a_network_that_writes_no_songs_is_refused_before_anything_is_trained(tm
     assert sorted(path.name for path in tmp_path.iterdir()) == ["songs"]
 
 
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (None, "there is no such folder"),
+        ((), "no safetensors weights"),
+        (("model.safetensors",), "neither modules.json nor config.json"),
+        (("model.safetensors", "config.json"), "is damaged or cut off"),
+    ],
+)
+def test_an_encoder_that_cannot_be_is_refused_before_anything_is_made(
+    tmp_path: Path, files: tuple[str, ...] | None, said: str
+) -> None:
+    folder = tmp_path / "model"
+    if files is not None:
+        folder.mkdir()
+    for name in files or ():
+        (folder / name).write_bytes(b"")
+    with pytest.raises(InputError, match=said):
+        train_models(
+            SimpleNamespace(), str(tmp_path / "store"), load_settings(TINY, [f"encoder.model={folder}"]), ["songbook"]
+        )
+
+
 def _trained(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """What each of the branches that run at once makes."""
     branches: list[list[str]] = []
@@ -58,7 +81,7 @@ def test_lyrics_are_trained_first_where_the_encoder_is_tuned_on_written_ones(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     tuned, written = ["encoder.tuning=pairs"], ["encoder.generated_pairs=5"]
-    apart = [["lyrics"], ["encoder", "catalogue"], ["backing"]]
+    apart = [["encoder", "catalogue"], ["lyrics"], ["backing"]]
     assert _trained(load_settings(TINY, tuned), monkeypatch) == apart
     assert _trained(load_settings(TINY, [*tuned, *written]), monkeypatch) == [
         ["lyrics", "encoder", "catalogue"],

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rhapsody_lib.operations.agreement import Agreement
 from rhapsody_lib.operations.retrieval_figures import RetrievalFigures
-from rhapsody_lib.operations.retrieval_page import agreement_rows, footnotes, write_page
+from rhapsody_lib.operations.retrieval_page import agreement_rows, confidence_rows, footnotes, write_page
 from rhapsody_lib.retrieval.calibration import Reliability
 from rhapsody_lib.retrieval.yardsticks import OURS, TFIDF
 
@@ -47,6 +49,18 @@ def test_the_page_is_the_same_bytes_and_holds_every_method(tmp_path: Path) -> No
     assert f"| {OURS} | 0.550 | 0.530 to 0.580 | 0.450 | 0.650 | 0.550 |" in page
     assert f"| {OURS} | 0.900 |" in page
     assert json.loads((tmp_path / "one" / "figures.json").read_text(encoding="utf-8"))["corpus"]["songs"] == 224
+
+
+def test_of_few_songs_is_told_that_they_tell_nothing_and_no_confidence(tmp_path: Path) -> None:
+    few = replace(FIGURES, corpus={**FIGURES.corpus, "queries": 19})
+    assert "too few for the figures to mean anything" in " ".join(footnotes(few))
+    assert "too few" not in " ".join(footnotes(FIGURES))
+    assert confidence_rows(few) == []
+    assert "confidence.png" not in {file.name for file in write_page(few, tmp_path)}
+    assert json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))["reliability"] is None
+    page = (tmp_path / "retrieval.md").read_text(encoding="utf-8")
+    assert "too few" in page
+    assert not re.search(r"confidence told|Brier|!\[Confidences\]", page)
 
 
 def test_what_is_no_more_than_chance_is_called_so() -> None:

@@ -10,8 +10,10 @@ import pytest
 from rhapsody_lib.errors import DamagedArtifactError, InputError, MissingExtraError
 from rhapsody_lib.optional import is_installed
 from rhapsody_lib.retrieval import encoder as room
-from rhapsody_lib.retrieval.encoder import OFFLINE_MODULE, build_encoder, load_model, model_folder, offline_folder
+from rhapsody_lib.retrieval import model_files
+from rhapsody_lib.retrieval.encoder import build_encoder, load_model
 from rhapsody_lib.retrieval.engines import LEAST_COSINE
+from rhapsody_lib.retrieval.model_files import OFFLINE_MODULE, check_files, model_folder, offline_folder
 from rhapsody_lib.retrieval.serving import Encoder
 from rhapsody_lib.settings import EncoderSettings
 
@@ -66,7 +68,7 @@ def test_packaged_weights_survive_the_export(tmp_path, no_network):
     card = build_encoder(tmp_path / "one", EncoderSettings())
     assert hub_variables() == before
     assert (card["model"], card["dimension"], card["max_tokens"]) == ("offline", 384, 256)
-    assert card["weights_sha256"] == {"model.safetensors": room.OFFLINE_SHA256}
+    assert card["weights_sha256"] == {"model.safetensors": model_files.OFFLINE_SHA256}
     expected = load_model("offline", offline_folder()).encode(TEXTS, normalize_embeddings=True)
     for served, least in (
         (Encoder.load(tmp_path / "one"), 0.99999),
@@ -163,7 +165,7 @@ def test_a_name_without_network_names_the_remedy(monkeypatch, tmp_path):
 
 
 def test_packaged_weights_absent_or_altered(monkeypatch, tmp_path):
-    monkeypatch.setattr(room, "OFFLINE_MODULE", "no_such_weights")
+    monkeypatch.setattr(model_files, "OFFLINE_MODULE", "no_such_weights")
     with pytest.raises(MissingExtraError, match=r"rhapsody\[offline\]"):
         offline_folder()
     package = tmp_path / "altered_weights"
@@ -171,7 +173,7 @@ def test_packaged_weights_absent_or_altered(monkeypatch, tmp_path):
     (package / "__init__.py").write_text("raise RuntimeError('must not be imported')")
     (package / "model" / "model.safetensors").write_bytes(b"other")
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(room, "OFFLINE_MODULE", "altered_weights")
+    monkeypatch.setattr(model_files, "OFFLINE_MODULE", "altered_weights")
     with pytest.raises(DamagedArtifactError, match="SHA-256 differs"):
         offline_folder()
 
@@ -198,10 +200,36 @@ def test_a_damaged_model_is_refused_and_not_filled_up_at_random(tiny_model, tmp_
     save_file(weights, numberless / "model.safetensors", {"format": "pt"})
     path = _copied(tiny_model, short)
     path.write_bytes(path.read_bytes()[:-100])
-    for folder, said in ((lacking, "lacks 1 weights"), (numberless, "no numbers"), (short, "without code of its own")):
+    for folder, said in (
+        (lacking, "lacks 1 weights"),
+        (numberless, "no numbers"),
+        (short, r"short/model\.safetensors is damaged or cut"),
+    ):
         with pytest.raises(InputError, match=said):
             build_encoder(tmp_path / "out", EncoderSettings(model=str(folder)))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_configuration_of_another_size_is_one_error_and_no_table(tiny_model, tmp_path, capfd, caplog):
+    _copied(tiny_model, tmp_path / "other")
+    config = tmp_path / "other" / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "hidden_size": 32}))
+    capfd.readouterr()
+    with pytest.raises(InputError, match=r"its config\.json does not fit the weights"):
+        build_encoder(tmp_path / "out", EncoderSettings(model=str(tmp_path / "other")))
+    assert capfd.readouterr() == ("", "")
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{}", b"\xff" * 9, b"\2" + b"\0" * 7 + b"[]", b"\7" + b"\0" * 7 + b'{"a":1}', b"\2" + b"\0" * 7 + b"{}x"],
+)
+def test_weights_that_are_none_are_called_damaged_unread(tmp_path, content):
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(content)
+    with pytest.raises(InputError, match=r"model\.safetensors is damaged or cut off; download it again"):
+        check_files("mine", tmp_path)
 
 
 def test_a_model_of_other_words_than_the_probes_is_exported(tiny_model, tmp_path, monkeypatch):

@@ -126,6 +126,17 @@ def test_filters_leave_songs_out_and_change_no_number(make_corpus, encoder_folde
         find_matches(catalogue, encoder, lyrics, filters=MatchFilters(language="xx"))
 
 
+def test_a_match_has_the_licence_of_its_song(catalogue, encoder, songs):
+    licences = pa.array(["CC0-1.0", *[None] * (catalogue.songs.num_rows - 1)], pa.string())
+    column = catalogue.songs.schema.get_field_index("licence")
+    licensed = replace(catalogue, songs=catalogue.songs.set_column(column, "licence", licences))
+    matches = find_matches(licensed, encoder, parse_lyrics(songs["rail"]))
+    first = catalogue.songs.column("song_id")[0].as_py()
+    assert {match.song_id: match.licence for match in matches} == {
+        song_id: "CC0-1.0" if song_id == first else None for song_id in songs
+    }
+
+
 def test_a_song_and_its_copy_count_once(make_corpus, encoder_folder, encoder, songs, tmp_path):
     texts = {**songs, "rail again": songs["rail"].replace("whistle", "kiss"), "sea again": songs["sea"] + "\nlove\n"}
     embed_catalogue(make_corpus(tmp_path / "corpus", texts), encoder_folder, tmp_path / "out", CatalogueSettings())
@@ -153,7 +164,8 @@ def test_a_song_that_is_not_accepted_does_not_hide_its_copy(make_corpus, encoder
     assert len(asked) == 3
 
 
-def test_a_confidence_is_what_the_songs_share_of_the_probability_is_worth(catalogue, encoder, songs):
+def test_a_confidence_is_what_the_songs_share_of_the_probability_is_worth(catalogue, encoder, songs, monkeypatch):
+    monkeypatch.setattr("rhapsody_lib.retrieval.search.FEWEST_QUERIES", len(songs))
     doubtful = replace(catalogue, calibration=Calibration((1.0, 1.0, 0.0), 0.5, -1.0, 1000))
     matches = find_matches(doubtful, encoder, parse_lyrics(songs["rail"]))
     assert len(matches) == len(songs)
@@ -170,6 +182,17 @@ def test_too_few_songs_tell_no_confidence(make_corpus, encoder_folder, encoder, 
     embed_catalogue(make_corpus(tmp_path / "corpus", texts), encoder_folder, tmp_path / "out", CatalogueSettings())
     matches = find_matches(Catalogue.load(tmp_path / "out"), encoder, parse_lyrics("love kiss"))
     assert {match.confidence is None for match in matches} == {count < 20}
+
+
+@pytest.mark.parametrize("eligible", [1, 19, 20])
+def test_too_few_songs_that_may_be_found_tell_no_confidence(make_corpus, encoder_folder, encoder, tmp_path, eligible):
+    texts = {f"song {index}": f"river boat {index}\nsnow {index} ice" for index in range(22)}
+    corpus = make_corpus(tmp_path / "corpus", texts, without_track=tuple(texts)[eligible:])
+    embed_catalogue(corpus, encoder_folder, tmp_path / "out", CatalogueSettings())
+    catalogue, lyrics = Catalogue.load(tmp_path / "out"), parse_lyrics("love kiss")
+    matches = find_matches(catalogue, encoder, lyrics, require_track=True)
+    assert {match.confidence is None for match in matches} == {eligible < 20}
+    assert all(match.confidence is not None for match in find_matches(catalogue, encoder, lyrics))
 
 
 def test_lyrics_of_fifty_thousand_words(catalogue, encoder):

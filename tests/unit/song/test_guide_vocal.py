@@ -22,6 +22,9 @@ def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guide_vocal, "is_installed", lambda name: name != "pyworld")
     with pytest.raises(MissingExtraError, match=r"pyworld is not installed.*rhapsody\[vocal\]"):
         guide_vocal.check_vocal()
+    monkeypatch.setattr(guide_vocal, "is_installed", lambda _: False)
+    with pytest.raises(MissingExtraError, match=r"espeakng_loader and pyworld are not installed.*brings them"):
+        guide_vocal.check_vocal()
 
 
 @pytest.mark.skipif(not HAS_VOICE, reason="the extra 'vocal' is not installed")

@@ -262,3 +262,13 @@ def test_the_engraving_needs_no_font_of_its_own() -> None:
     assert "♭" in page
     assert "♩." in page
     assert not any("\ue000" <= char <= "\uf8ff" for char in page)
+
+
+def test_rehearsal_marks_are_as_long_as_their_boxes_in_any_font() -> None:
+    page = "".join(engrave(leadsheet(sample_score())))
+    marks = re.findall(r'<g [^>]*class="reh"[^>]*><rect [^>]*width="(\d+)"[^>]*/><text ([^>]*)>', page)
+    assert len(marks) == len(sample_score().sections)
+    for width, text in marks:
+        length = re.search(r'textLength="(\d+)" lengthAdjust="spacingAndGlyphs"', text)
+        assert length
+        assert 0.7 * int(width) < int(length.group(1)) < int(width)

@@ -28,6 +28,7 @@ INFO: dict[str, Any] = {
         {
             "title": "Half an Umbrella",
             "confidence": 0.62,
+            "licence": "CC0-1.0",
             "closest": {"generated_line": "The sky is blue", "catalogue_line": "Half a sky"},
         },
         {"title": "Cloud Names", "confidence": None, "closest": None},
@@ -86,11 +87,13 @@ def test_match_is_shown_with_its_closest_lines(fitted: Score) -> None:
     assert data["match"] == {
         "title": "Half an Umbrella",
         "artist": "",
+        "licence": "CC0-1.0",
         "confidence": 0.62,
         "primed": True,
         "pairs": [["The sky is blue", "Half a sky"]],
     }
-    assert [(other["title"], other["confidence"]) for other in data["others"]] == [("Cloud Names", None)]
+    others = [(other["title"], other["confidence"], other["licence"]) for other in data["others"]]
+    assert others == [("Cloud Names", None, "")]
 
 
 def test_markup_of_a_user_stays_text(fitted: Score) -> None:
