@@ -57,7 +57,7 @@ def encoder_recipe(settings: Settings, corpus: ArtifactRef | None = None) -> Rec
         InputError: the model is a folder that this machine does not see, or it is to be tuned without a corpus.
     """
     chosen = settings.encoder.model_dump(mode="json", include=None if settings.encoder.tunes else _UNTUNED)
-    inputs = _model_files(settings.encoder.model)
+    inputs = model_files(settings.encoder.model)
     if inputs:
         chosen["model"] = "a folder"
     values: dict[str, Any] = {"encoder": chosen}
@@ -72,8 +72,12 @@ def encoder_recipe(settings: Settings, corpus: ArtifactRef | None = None) -> Rec
     return Recipe("encoder", STAGE_VERSIONS["encoder"], values, inputs)
 
 
-def _model_files(model: str) -> dict[str, str]:
-    """SHA-256 by name of the files of a model given as a folder; none of one given by name."""
+def model_files(model: str) -> dict[str, str]:
+    """SHA-256 by name of the files of a sentence encoder given as a folder; none of one given by name.
+
+    Raises:
+        InputError: there is no such folder on this machine.
+    """
     folder = Path(model).expanduser()
     if folder.is_dir():
         files = sorted(path for path in folder.rglob("*") if path.is_file())
