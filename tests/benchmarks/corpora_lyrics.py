@@ -48,6 +48,9 @@ def sized(what: str, bench: Bench, sources: dict[int, Path], *changes: str) -> l
         store = bench.store(what)
         measured, told = bench.prepare(store, [source], *changes)
         shutil.rmtree(store)
+        # At full size the next one takes half an hour.
+        line = f"{what}: {count:,} songs in {told['seconds']:.1f} s, {measured.peak_mb:.0f} MB"
+        print(f"{line}, {told['processor_s']:.0f} s of processor time", file=sys.stderr, flush=True)
         done.append((count, measured, told))
     return done
 
