@@ -41,7 +41,7 @@ def test_a_prepared_corpus_shows_its_card_and_is_not_trained_on_if_it_drifted(
     assert "nothing is trained" in shown
     assert "| songs | 60 | 8 |" in shown
     state = retrain(**asked, accept_drift=True, return_state=True)
-    assert (state.name, began) == ("Failed", ["train_lyrics"])
+    assert (state.name, began) == ("Failed", ["train_encoder"])
 
 
 def test_a_corpus_is_made_though_its_card_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
