@@ -1,4 +1,4 @@
-"""Two Dask workers beside one on the step that parses a Lakh tree, over S3, with as many threads in each."""
+"""Two Dask workers beside one on the step that parses, over S3, with as many threads in each."""
 
 from __future__ import annotations
 
@@ -17,10 +17,9 @@ from rhapsody_lib import operations
 from rhapsody_lib.artifacts import ArtifactRef
 from rhapsody_lib.operations.sharding import Shard, ShardStep, Work
 from rhapsody_lib.processors import available_processors
-from rhapsody_lib.settings import load_settings
+from rhapsody_lib.settings import Settings
 from tasks.runners import Runner, RunnerKind, spread_over
-from tests.benchmarks.corpora_bench import Bench
-from tests.benchmarks.corpora_music import CHANGES
+from tests.benchmarks.corpora_bench import Bench, write_songs
 from tests.benchmarks.corpora_s3 import swift_server
 from tests.benchmarks.table import Row
 
@@ -53,7 +52,7 @@ def prepare_on_dask(address: str, store: str, sources: tuple[str, ...]) -> _Pars
         found.processor_s += _busy_s() - worked
         return refs
 
-    operations.prepare_corpus(store, load_settings("fast", list(CHANGES)), sources, spread=timed)  # type: ignore[arg-type]
+    operations.prepare_corpus(store, Settings(), sources, spread=timed)  # type: ignore[arg-type]
     return found
 
 
@@ -70,9 +69,10 @@ def _on_workers(count: int, store: str, sources: tuple[str, ...], warm: tuple[st
 
 
 def dask(bench: Bench) -> list[Row]:
-    """LPD songs with their MIDI, parsed on one worker and on two; the store is in S3."""
+    """MIDI files with words, parsed on one worker and on two; the store is in S3."""
     # Some sixteen shards: of few, the last one is made while the other worker waits.
-    songs, warm = bench.lakh(bench.size(900, 8_000, 16_000), 20_000), bench.lakh(800, 5_000)
+    songs = write_songs(bench, bench.folder / "dask-songs", bench.size(900, 8_000, 16_000))
+    warm = write_songs(bench, bench.folder / "dask-warm", 800)
     with (
         tempfile.TemporaryDirectory(dir=bench.folder) as folder,
         swift_server(Path(folder)) as server,
