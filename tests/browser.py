@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.servers.process import wait_until
+
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (
     "--headless",
@@ -111,11 +113,13 @@ def open_browser(profile: Path) -> Iterator[Tab]:
     command = [str(BROWSER), *flags, f"--user-data-dir={profile}", "about:blank"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        told, end = profile / "DevToolsActivePort", time.monotonic() + _PATIENCE_S
-        while not (told.exists() and told.read_text().count("\n")):
+        told = profile / "DevToolsActivePort"
+
+        def started() -> bool:
             assert process.poll() is None, f"the browser ended with {process.returncode}"
-            assert time.monotonic() < end, "the browser did not start"
-            time.sleep(0.05)
+            return told.exists() and "\n" in told.read_text()
+
+        wait_until(started, "the browser's start", _PATIENCE_S)
         port = told.read_text().split("\n")[0]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/json/list", timeout=_PATIENCE_S) as answer:
             tabs = json.loads(answer.read())

@@ -64,6 +64,8 @@ _DIRECTION = re.compile(
     r"^(?:instrumental|(?:guitar|piano|sax|drum) solo|repeat to fade|fade out)$",
     re.IGNORECASE,
 )
+#: Whom a part is given to, or whose the music is: a name, so that `(Music by the river)` is sung.
+_GIVEN_TO = re.compile(r"^\(+\s*(?i:spoken|sung|played|music|solo)\s+(?i:by)\s+[A-Z][^)]{0,60}\)+$")
 _ADVERTISEMENT = re.compile(
     r"not for commercial use|lyrics? (?:provided|licensed|powered|courtesy) |^\W*\(?\d{9,}\)?\W*$|"
     r"submit (?:lyrics|corrections)|all rights reserved|^\W*embed\W*$|^\W*you might also like\W*$|"
@@ -155,7 +157,7 @@ def _is_chord_line(line: str) -> bool:
 
 
 def _is_noise(line: str, suspicions: _Suspicions, *, at_edge: bool) -> bool:
-    if _is_chord_line(line) or _DIRECTION.match(line):
+    if _is_chord_line(line) or _DIRECTION.match(line) or (line[:1] == "(" and _GIVEN_TO.match(line)):
         return True
     if suspicions.advertisement and _ADVERTISEMENT.search(line):
         return True

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rhapsody_lib.errors import DamagedArtifactError
+from rhapsody_lib.recipe import BUILD_AGAIN
 from rhapsody_lib.retrieval.lexical import words_of
 
 #: Of the logarithms of the lines' lengths: mean, least, most, and the mean differences to the next line and to the one
@@ -74,17 +76,23 @@ class ShapeTable:
 
         The weighted sum of the differences in spreads, with its sign turned. A song without words is as far as the
         farthest; to a text without words all are alike.
+
+        Raises:
+            DamagedArtifactError: a score is no number.
         """
         wanted, weights = shape_of(text), _IMPORTANCE / self.spreads
         near = np.zeros(sum(map(len, self.chunks)), np.float32)
         if wanted[0] == _NONE:
             return near
         first = 0
-        # For so few columns BLAS fills registers with what lies beside them too, which may be no number.
+        # The flag of an invalid value was once seen set here, and not again in millions of tries: the values are looked at,
+        # not the flag.
         with np.errstate(invalid="ignore"):
             for chunk in self.chunks:
                 np.matmul(-np.abs(chunk.astype(np.float32) - wanted), weights, out=near[first : first + len(chunk)])
                 first += len(chunk)
+        if not np.isfinite(near).all():
+            raise DamagedArtifactError(f"The catalogue's shapes of lines are no numbers: it is damaged. {BUILD_AGAIN}")
         wordless = np.concatenate([chunk[:, 0] == _NONE for chunk in self.chunks])
         if wordless.any():
             near[wordless] = near[~wordless].min(initial=0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from rhapsody_lib.errors import DamagedArtifactError
 from rhapsody_lib.retrieval.shapes import STEP, ShapeTable, shape_of, shape_sums
 
 BALLAD = "the river runs to the wide grey sea\nand I run to you\n" * 3
@@ -43,3 +44,11 @@ def test_a_table_does_not_depend_on_its_pieces() -> None:
     np.testing.assert_allclose(cut.scores(SHORT), whole.scores(SHORT), atol=1e-5)
     told = shapes[[0, 2, 3, 4]] * STEP
     np.testing.assert_allclose(whole.spreads * STEP, np.maximum(told.std(axis=0), 1e-3), rtol=1e-4)
+
+
+@pytest.mark.parametrize("spread", [np.nan, 0.0])
+def test_shapes_that_are_no_numbers_are_refused(spread: float) -> None:
+    shapes = np.stack([shape_of("the river runs"), shape_of("snow on the hill\nsnow")])
+    spreads = np.full(shapes.shape[1], spread, np.float32)
+    with np.errstate(divide="ignore"), pytest.raises(DamagedArtifactError, match="no numbers"):
+        ShapeTable([shapes], spreads).scores("the river runs")
