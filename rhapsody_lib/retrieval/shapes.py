@@ -85,8 +85,7 @@ class ShapeTable:
         if wanted[0] == _NONE:
             return near
         first = 0
-        # The flag of an invalid value was once seen set here, and not again in millions of tries: the values are looked at,
-        # not the flag.
+        # The flag of an invalid value was once seen set here, not again in millions of tries: the values are looked at.
         with np.errstate(invalid="ignore"):
             for chunk in self.chunks:
                 np.matmul(-np.abs(chunk.astype(np.float32) - wanted), weights, out=near[first : first + len(chunk)])
